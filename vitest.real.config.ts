@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  resolve: { conditions: ["source"] },
+  ssr: { resolve: { conditions: ["source"] } },
+  test: {
+    include: ["packages/*/test/**/*.real.ts", "test/**/*.real.ts"],
+    setupFiles: ["./test/setup.ts"],
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    // Real networks are measured one at a time, so that they do not slow each other.
+    fileParallelism: false,
+    pool: "forks",
+  },
+});
