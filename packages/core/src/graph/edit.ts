@@ -1,0 +1,75 @@
+import type { Graph, Node } from "./document.js";
+import { subgraphsOf } from "./document.js";
+import { capturedValues, topologicalOrder } from "./index-graph.js";
+
+/** Gives out value and node names that a graph and its subgraphs do not use yet. */
+export class NameAllocator {
+  readonly #taken = new Set<string>();
+
+  constructor(graph: Graph) {
+    this.#collect(graph);
+  }
+
+  #collect(graph: Graph): void {
+    for (const { name } of [...graph.inputs, ...graph.outputs]) this.#taken.add(name);
+    for (const name of graph.initializers.keys()) this.#taken.add(name);
+    for (const node of graph.nodes) {
+      this.#taken.add(node.name);
+      for (const value of [...node.inputs, ...node.outputs]) this.#taken.add(value);
+      for (const inner of subgraphsOf(node)) this.#collect(inner);
+    }
+  }
+
+  /** `base` if it is free, else `base_1`, `base_2`, …; never gives out the same name twice. */
+  allocate(base: string): string {
+    let name = base === "" ? "value" : base;
+    for (let count = 1; this.#taken.has(name); count++) name = `${base}_${count}`;
+    this.#taken.add(name);
+    return name;
+  }
+}
+
+/** Makes every reader of `from`, subgraphs included, read `to`. Graph outputs keep their names: see {@link renameValue}. */
+export function replaceUses(graph: Graph, from: string, to: string, except?: ReadonlySet<Node>): void {
+  for (const node of graph.nodes) {
+    if (except?.has(node)) continue;
+    node.inputs = node.inputs.map((value) => (value === from ? to : value));
+    for (const inner of subgraphsOf(node)) replaceUses(inner, from, to);
+  }
+}
+
+/** Removes nodes whose outputs nobody reads, then initializers and value infos nobody names. Graph inputs stay. */
+export function removeDead(graph: Graph): { nodes: Node[]; initializers: string[] } {
+  const live = new Set(graph.outputs.map(({ name }) => name));
+  const kept: Node[] = [];
+  const dead: Node[] = [];
+  for (const node of topologicalOrder(graph).reverse()) {
+    if (!node.outputs.some((output) => live.has(output))) {
+      dead.push(node);
+      continue;
+    }
+    kept.push(node);
+    for (const value of node.inputs) live.add(value);
+    for (const value of capturedValues(node)) live.add(value);
+  }
+  const keep = new Set(kept);
+  graph.nodes = graph.nodes.filter((node) => keep.has(node));
+  const initializers = [...graph.initializers.keys()].filter((name) => !live.has(name));
+  for (const name of initializers) graph.initializers.delete(name);
+  const values = new Set(graph.nodes.flatMap((node) => node.outputs));
+  for (const name of [...graph.valueInfos.keys()]) if (!values.has(name)) graph.valueInfos.delete(name);
+  // Before IR version 4 initializers are graph inputs as well; a removed one must not remain as a required input.
+  const removed = new Set(initializers);
+  graph.inputs = graph.inputs.filter(({ name }) => !removed.has(name));
+  return { nodes: dead.reverse(), initializers };
+}
+
+/** Restores topological order after nodes were appended. */
+export function sortNodes(graph: Graph): void {
+  graph.nodes = topologicalOrder(graph);
+}
+
+/** Graph inputs that a caller must feed: those without an initializer as default. */
+export function requiredInputs(graph: Graph): Graph["inputs"] {
+  return graph.inputs.filter(({ name }) => !graph.initializers.has(name));
+}

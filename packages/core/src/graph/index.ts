@@ -1,0 +1,12 @@
+export * from "./builder.js";
+export * from "./clone.js";
+export * from "./document.js";
+export * from "./dtype.js";
+export * from "./edit.js";
+export * from "./index-graph.js";
+export * from "./linear-layer.js";
+export { type ParseOptions, parseModel } from "./parse.js";
+export type { ExternalReader } from "./parse-tensor.js";
+export { MAX_PROTOBUF_BYTES, type SerializeOptions, serializeModel } from "./serialize.js";
+export * from "./tensor.js";
+export * from "./validate.js";

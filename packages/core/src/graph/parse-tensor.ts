@@ -1,0 +1,146 @@
+import { type TensorProto, TensorProto_DataLocation } from "onnx-buf";
+import { ModelError } from "../errors.js";
+import { byteLengthOf, type DType, dtypeFromCode } from "./dtype.js";
+import { withSource } from "./proto.js";
+import { type ExternalLocation, sizeOf, Tensor } from "./tensor.js";
+
+/** Reads `length` bytes at `offset` of the external data file `location`; throws {@link ModelError} E3005 where it cannot. */
+export type ExternalReader = (location: string, offset: number, length: number) => Uint8Array;
+
+/** Wraps a TensorProto; bytes stay where they are, typed fields (float_data, int32_data…) are converted on first use. */
+export function parseTensor(proto: TensorProto, external: ExternalReader | undefined): Tensor {
+  const dtype = dtypeFromCode(proto.dataType);
+  if (!dtype) damaged(proto, `unknown element type ${proto.dataType}`);
+  const dims = proto.dims.map(Number);
+  const size = sizeOf(dims);
+  if (dims.some((dim) => dim < 0) || !Number.isSafeInteger(size)) damaged(proto, `invalid shape [${dims.join(", ")}]`);
+  const tensor =
+    proto.dataLocation === TensorProto_DataLocation.EXTERNAL
+      ? externalTensor(proto, dtype, dims, external)
+      : new Tensor(dtype, dims, embeddedBytes(proto, dtype, size));
+  return withSource(tensor, proto);
+}
+
+function damaged(proto: TensorProto, why: string): never {
+  throw new ModelError("E3004", `initializer "${proto.name}": ${why}`, { tensor: proto.name });
+}
+
+function embeddedBytes(proto: TensorProto, dtype: DType, size: number): Uint8Array | (() => Uint8Array) {
+  const expected = byteLengthOf(dtype, size);
+  const stored = storedCount(proto, dtype);
+  if (stored === undefined) {
+    if (expected !== undefined && proto.rawData.byteLength !== expected) {
+      damaged(
+        proto,
+        `${proto.rawData.byteLength} bytes for shape [${proto.dims.join(", ")}] ${dtype}, expected ${expected}`,
+      );
+    }
+    return proto.rawData;
+  }
+  const perElement = dtype === "complex64" || dtype === "complex128" ? 2 : 1;
+  const bits = dtype === "string" ? undefined : (expected! * 8) / Math.max(size, 1);
+  const count = bits !== undefined && bits < 8 && stored !== size ? Math.ceil((size * bits) / 8) : size * perElement;
+  if (stored !== count) damaged(proto, `${stored} values for shape [${proto.dims.join(", ")}], expected ${count}`);
+  let bytes: Uint8Array | undefined;
+  return () => {
+    bytes ??= convert(proto, dtype, size);
+    return bytes;
+  };
+}
+
+/** Number of values in the typed field that holds the data; undefined when raw_data does. */
+function storedCount(proto: TensorProto, dtype: DType): number | undefined {
+  if (dtype === "string") return proto.stringData.length;
+  if (proto.rawData.byteLength > 0) return undefined;
+  const count =
+    proto.floatData.length +
+    proto.int32Data.length +
+    proto.int64Data.length +
+    proto.doubleData.length +
+    proto.uint64Data.length;
+  return count > 0 ? count : undefined;
+}
+
+function convert(proto: TensorProto, dtype: DType, size: number): Uint8Array {
+  const bytesOf = (array: ArrayBufferView) =>
+    new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, array.byteLength);
+  switch (dtype) {
+    case "float32":
+    case "complex64":
+      return bytesOf(Float32Array.from(proto.floatData));
+    case "float64":
+    case "complex128":
+      return bytesOf(Float64Array.from(proto.doubleData));
+    case "int64":
+      return bytesOf(BigInt64Array.from(proto.int64Data));
+    case "uint64":
+      return bytesOf(BigUint64Array.from(proto.uint64Data));
+    case "uint32":
+      return bytesOf(Uint32Array.from(proto.uint64Data, Number));
+    case "int32":
+      return bytesOf(Int32Array.from(proto.int32Data));
+    case "int16":
+    case "uint16":
+    case "float16":
+    case "bfloat16":
+      return bytesOf(Uint16Array.from(proto.int32Data));
+    case "string":
+      return damaged(proto, "strings have no raw bytes");
+    default:
+      return convertBytes(proto, dtype, size);
+  }
+}
+
+/** One-byte types store a byte per int32_data entry; 4- and 2-bit types either that or one packed byte per entry. */
+function convertBytes(proto: TensorProto, dtype: DType, size: number): Uint8Array {
+  const values = proto.int32Data;
+  const length = byteLengthOf(dtype, size)!;
+  if (values.length === length) return Uint8Array.from(values);
+  const bits = Math.round((length * 8) / size) <= 2 ? 2 : 4;
+  const packed = new Uint8Array(length);
+  const perByte = 8 / bits;
+  const mask = (1 << bits) - 1;
+  values.forEach((value, index) => {
+    const at = Math.floor(index / perByte);
+    packed[at] = packed[at]! | ((value & mask) << ((index % perByte) * bits));
+  });
+  return packed;
+}
+
+function externalTensor(
+  proto: TensorProto,
+  dtype: DType,
+  dims: readonly number[],
+  read: ExternalReader | undefined,
+): Tensor {
+  const entries = new Map(proto.externalData.map(({ key, value }) => [key, value]));
+  const location = entries.get("location") ?? "";
+  const expected = byteLengthOf(dtype, sizeOf(dims));
+  const offset = Number(entries.get("offset") ?? 0);
+  const length = Number(entries.get("length") ?? expected);
+  if (expected === undefined || length !== expected) {
+    damaged(proto, `external data of ${length} bytes for shape [${dims.join(", ")}] ${dtype}, expected ${expected}`);
+  }
+  if (location === "" || !Number.isSafeInteger(offset) || offset < 0) {
+    throw new ModelError("E3005", `initializer "${proto.name}": damaged external data entry`, { tensor: proto.name });
+  }
+  const place: ExternalLocation = { location, offset, length };
+  return new Tensor(dtype, dims, () => readExternal(proto.name, place, read), place);
+}
+
+function readExternal(name: string, place: ExternalLocation, read: ExternalReader | undefined): Uint8Array {
+  const { location, offset, length } = place;
+  const details = { tensor: name, file: location };
+  if (!read) {
+    const hint = `put ${location} beside the model, or open the model together with it`;
+    throw new ModelError("E3005", `initializer "${name}": its data is in ${location}, which was not given`, {
+      ...details,
+      hint,
+    });
+  }
+  const bytes = read(location, offset, length);
+  if (bytes.byteLength !== length) {
+    throw new ModelError("E3005", `initializer "${name}": ${location} ends before byte ${offset + length}`, details);
+  }
+  return bytes;
+}

@@ -1,0 +1,232 @@
+import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  type AttributeProto,
+  AttributeProtoSchema,
+  type GraphProto,
+  GraphProtoSchema,
+  AttributeProto_AttributeType as Kind,
+  type ModelProto,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  StringStringEntryProtoSchema,
+  type TensorProto,
+  TensorProto_DataLocation,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from "onnx-buf";
+import { ModelError } from "../errors.js";
+import type { Attribute, Graph, Model, Node, ValueInfo } from "./document.js";
+import { DTYPE_CODES } from "./dtype.js";
+import { sourceOf } from "./proto.js";
+import type { ExternalLocation, Tensor } from "./tensor.js";
+
+/** Largest file protobuf can hold: 2 GiB. */
+export const MAX_PROTOBUF_BYTES = 2 ** 31 - 1;
+
+/** Options for {@link serializeModel}. */
+export interface SerializeOptions {
+  /**
+   * Where a tensor's bytes go: a place in another file, or undefined to embed them. The writer of that file is the caller.
+   * Default: every tensor is embedded, external ones are read in.
+   */
+  externalize?: (name: string, tensor: Tensor) => ExternalLocation | undefined;
+}
+
+/**
+ * Serializes a model to the bytes of an ONNX file. What was parsed and not changed is written back as it was;
+ * new tensors are written as raw_data.
+ * @throws {ModelError} E3003 when the result would exceed 2 GiB (write external data instead).
+ */
+export function serializeModel(model: Model, options: SerializeOptions = {}): Uint8Array {
+  const proto = patch(ModelProtoSchema, sourceOf(model) as ModelProto | undefined, {
+    irVersion: BigInt(model.irVersion),
+    producerName: model.producerName,
+    producerVersion: model.producerVersion,
+  });
+  proto.graph = graphProto(model.graph, options);
+  proto.opsetImport = keyed(
+    proto.opsetImport,
+    model.opsets,
+    (entry) => (entry.domain === "ai.onnx" ? "" : entry.domain),
+    {
+      same: (entry, version) => Number(entry.version) === version,
+      make: (domain, version, old) =>
+        patch(OperatorSetIdProtoSchema, old, { domain: old?.domain ?? domain, version: BigInt(version) }),
+    },
+  );
+  proto.metadataProps = keyed(proto.metadataProps, model.metadata, (entry) => entry.key, {
+    same: (entry, value) => entry.value === value,
+    make: (key, value, old) => patch(StringStringEntryProtoSchema, old, { key, value }),
+  });
+  try {
+    return toBinary(ModelProtoSchema, proto);
+  } catch (error) {
+    throw new ModelError(
+      "E3003",
+      "serialize: the model does not fit in one file of 2 GiB",
+      { hint: "save it with external data" },
+      error,
+    );
+  }
+}
+
+/** Copy of a message with fields set; a field that already has the value keeps its presence as it was read. */
+function patch<S extends DescMessage>(
+  schema: S,
+  source: MessageShape<S> | undefined,
+  fields: Partial<MessageShape<S>>,
+): MessageShape<S> {
+  const message = Object.assign(create(schema), source) as MessageShape<S>;
+  for (const [key, value] of Object.entries(fields)) {
+    const target = message as Record<string, unknown>;
+    if (value !== undefined && target[key] !== value) target[key] = value;
+  }
+  return message;
+}
+
+/** Entries of a map field in the order read, unchanged ones as they were, new ones behind. */
+function keyed<E, V>(
+  old: readonly E[],
+  entries: ReadonlyMap<string, V>,
+  keyOf: (entry: E) => string,
+  rule: { same: (entry: E, value: V) => boolean; make: (key: string, value: V, old?: E) => E },
+): E[] {
+  const seen = new Set<string>();
+  const result: E[] = [];
+  for (const entry of old) {
+    const key = keyOf(entry);
+    const value = entries.get(key);
+    if (value === undefined) continue;
+    seen.add(key);
+    result.push(rule.same(entry, value) ? entry : rule.make(key, value, entry));
+  }
+  for (const [key, value] of entries) if (!seen.has(key)) result.push(rule.make(key, value));
+  return result;
+}
+
+function graphProto(graph: Graph, options: SerializeOptions): GraphProto {
+  const proto = patch(GraphProtoSchema, sourceOf(graph) as GraphProto | undefined, { name: graph.name });
+  proto.node = graph.nodes.map((node) => nodeProto(node, options));
+  proto.input = graph.inputs.map(valueInfoProto);
+  proto.output = graph.outputs.map(valueInfoProto);
+  proto.valueInfo = [...graph.valueInfos.values()].map(valueInfoProto);
+  proto.initializer = [...graph.initializers].map(([name, tensor]) => tensorProto(name, tensor, options));
+  return proto;
+}
+
+function nodeProto(node: Node, options: SerializeOptions): NodeProto {
+  const source = sourceOf(node) as NodeProto | undefined;
+  const fields: Partial<NodeProto> = { name: node.name, opType: node.opType };
+  if (!(source?.domain === "ai.onnx" && node.domain === "")) fields.domain = node.domain;
+  const proto = patch(NodeProtoSchema, source, fields);
+  proto.input = node.inputs;
+  proto.output = node.outputs;
+  proto.attribute = [...node.attributes].map(([name, attribute]) => attributeProto(name, attribute, options));
+  return proto;
+}
+
+const utf8 = new TextEncoder();
+
+function attributeProto(name: string, attribute: Attribute, options: SerializeOptions): AttributeProto {
+  const source = sourceOf(attribute) as AttributeProto | undefined;
+  if (attribute.type === "graph") {
+    return patch(AttributeProtoSchema, source, { name, type: Kind.GRAPH, g: graphProto(attribute.value, options) });
+  }
+  if (attribute.type === "graphs") {
+    return patch(AttributeProtoSchema, source, {
+      name,
+      type: Kind.GRAPHS,
+      graphs: attribute.value.map((graph) => graphProto(graph, options)),
+    });
+  }
+  if (attribute.type === "tensor") {
+    const t = tensorProto(source?.t?.name ?? "", attribute.value, options);
+    return patch(AttributeProtoSchema, source, { name, type: Kind.TENSOR, t });
+  }
+  if (source) return patch(AttributeProtoSchema, source, { name });
+  return patch(AttributeProtoSchema, undefined, { name, ...plainAttribute(name, attribute) });
+}
+
+function plainAttribute(name: string, attribute: Attribute): Partial<AttributeProto> {
+  switch (attribute.type) {
+    case "float":
+      return { type: Kind.FLOAT, f: attribute.value };
+    case "int":
+      return { type: Kind.INT, i: toInt64(attribute.value) };
+    case "string":
+      return { type: Kind.STRING, s: utf8.encode(attribute.value) as Uint8Array<ArrayBuffer> };
+    case "floats":
+      return { type: Kind.FLOATS, floats: [...attribute.value] };
+    case "ints":
+      return { type: Kind.INTS, ints: attribute.value.map(toInt64) };
+    case "strings":
+      return {
+        type: Kind.STRINGS,
+        strings: attribute.value.map((value) => utf8.encode(value) as Uint8Array<ArrayBuffer>),
+      };
+    default:
+      throw new ModelError("E3003", `serialize: attribute "${name}" has no content`, {
+        expected: "a parsed attribute",
+      });
+  }
+}
+
+/** Doubles near ±2^63 stand for the int64 limits, which ONNX uses as «to the end». */
+function toInt64(value: number): bigint {
+  if (value >= 2 ** 63) return 2n ** 63n - 1n;
+  return value <= -(2 ** 63) ? -(2n ** 63n) : BigInt(value);
+}
+
+function tensorProto(name: string, tensor: Tensor, options: SerializeOptions): TensorProto {
+  const source = sourceOf(tensor) as TensorProto | undefined;
+  const place = options.externalize?.(name, tensor);
+  if (place) {
+    const proto = patch(TensorProtoSchema, source, { name });
+    const entries = { location: place.location, offset: String(place.offset), length: String(place.length) };
+    Object.assign(proto, emptied(), header(tensor), {
+      dataLocation: TensorProto_DataLocation.EXTERNAL,
+      externalData: Object.entries(entries).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value })),
+    });
+    return proto;
+  }
+  if (source && !tensor.external) return patch(TensorProtoSchema, source, { name });
+  const proto = patch(TensorProtoSchema, source, { name });
+  Object.assign(proto, emptied(), header(tensor), { rawData: tensor.bytes(), externalData: [] });
+  if (proto.dataLocation !== TensorProto_DataLocation.DEFAULT) proto.dataLocation = TensorProto_DataLocation.DEFAULT;
+  return proto;
+}
+
+function header(tensor: Tensor): Partial<TensorProto> {
+  return { dataType: DTYPE_CODES[tensor.dtype], dims: tensor.dims.map(BigInt) };
+}
+
+function emptied(): Partial<TensorProto> {
+  return { floatData: [], int32Data: [], int64Data: [], doubleData: [], uint64Data: [], rawData: new Uint8Array(0) };
+}
+
+function valueInfoProto(info: ValueInfo): ValueInfoProto {
+  const source = sourceOf(info) as ValueInfoProto | undefined;
+  if (source) return patch(ValueInfoProtoSchema, source, { name: info.name });
+  const proto = create(ValueInfoProtoSchema, { name: info.name });
+  if (!info.dtype) return proto;
+  const elemType = DTYPE_CODES[info.dtype];
+  const tensor = create(TypeProto_TensorSchema, { elemType });
+  if (info.shape) {
+    const dim = info.shape.map((size) => {
+      const message = create(TensorShapeProto_DimensionSchema);
+      if (typeof size === "number") message.value = { case: "dimValue", value: BigInt(size) };
+      else if (size !== undefined) message.value = { case: "dimParam", value: size };
+      return message;
+    });
+    tensor.shape = create(TensorShapeProtoSchema, { dim });
+  }
+  proto.type = create(TypeProtoSchema, { value: { case: "tensorType", value: tensor } });
+  return proto;
+}

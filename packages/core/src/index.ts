@@ -1,0 +1,3 @@
+export * from "./errors.js";
+export * from "./graph/index.js";
+export * from "./runtime/index.js";

@@ -1,0 +1,60 @@
+import { ModelError } from "../errors.js";
+import { cloneModel, type DType, type Model, requiredInputs } from "../graph/index.js";
+import type { HostTensor, Runner } from "./runner.js";
+
+/** A copy of the model whose outputs are `values`, which may be intermediate ones. Weights are shared. */
+export function exposeValues(model: Model, values: readonly string[]): Model {
+  const copy = cloneModel(model);
+  const known = new Map([...copy.graph.outputs, ...copy.graph.inputs].map((info) => [info.name, info]));
+  copy.graph.outputs = values.map(
+    (name) => known.get(name) ?? copy.graph.valueInfos.get(name) ?? { name, dtype: undefined, shape: undefined },
+  );
+  return copy;
+}
+
+/** Element type and sizes of a value, as a run showed them. */
+export interface ObservedType {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+}
+
+/**
+ * Types and shapes of every value, found by running the model once on `feeds`: full symbolic inference is never needed.
+ * @throws {ModelError} E3003 when the model has no value to observe. @throws {RunError} when the run fails.
+ */
+export async function observeShapes(
+  runner: Runner,
+  model: Model,
+  feeds: Readonly<Record<string, HostTensor>>,
+): Promise<Map<string, ObservedType>> {
+  const values = model.graph.nodes.flatMap((node) => node.outputs.filter((output) => output !== ""));
+  if (values.length === 0) throw new ModelError("E3003", "shapes: the graph has no nodes", {});
+  const types = new Map<string, ObservedType>();
+  for (const { name } of requiredInputs(model.graph)) {
+    const feed = feeds[name];
+    if (feed) types.set(name, { dtype: feed.dtype, dims: feed.dims });
+  }
+  for (const [name, tensor] of model.graph.initializers) types.set(name, { dtype: tensor.dtype, dims: tensor.dims });
+  const results = await runner.using(exposeValues(model, [...new Set(values)]), (session) => session.run(feeds), {
+    optimization: "disabled",
+    purpose: "shapes",
+  });
+  for (const [name, tensor] of Object.entries(results)) types.set(name, { dtype: tensor.dtype, dims: tensor.dims });
+  return types;
+}
+
+/** A feed of zeros for every required input; symbolic and unknown dimensions become 1. */
+export function zeroFeeds(model: Model): Record<string, HostTensor> {
+  const feeds: Record<string, HostTensor> = {};
+  for (const { name, dtype, shape } of requiredInputs(model.graph)) {
+    if (!shape || !dtype) {
+      throw new ModelError("E3003", `shapes: input "${name}" has no declared type and shape`, { tensor: name });
+    }
+    const dims = shape.map((dim) => (typeof dim === "number" && dim > 0 ? dim : 1));
+    const size = dims.reduce((product, dim) => product * dim, 1);
+    const data =
+      dtype === "int64" ? new BigInt64Array(size) : dtype === "int32" ? new Int32Array(size) : new Float32Array(size);
+    feeds[name] = { dtype, dims, data };
+  }
+  return feeds;
+}

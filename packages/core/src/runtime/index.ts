@@ -1,0 +1,3 @@
+export * from "./expose.js";
+export * from "./runner.js";
+export * from "./transform.js";

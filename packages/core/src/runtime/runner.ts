@@ -1,0 +1,158 @@
+import type { Env, InferenceSession, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common";
+import { RunError, throwIfAborted } from "../errors.js";
+import { type DType, type Model, sizeOf, type TypedArray } from "../graph/index.js";
+import { sessionSource } from "./session-source.js";
+
+/** What equant needs of ONNX Runtime: onnxruntime-node and onnxruntime-web both are one. */
+export interface OrtModule {
+  readonly InferenceSession: InferenceSessionFactory;
+  readonly Tensor: TensorConstructor;
+  readonly env: Env;
+}
+
+/** A tensor in JavaScript memory, as fed to and fetched from a session. int64 data are BigInt arrays. */
+export interface HostTensor {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  readonly data: TypedArray;
+}
+
+export interface RunnerOptions {
+  /** Threads inside an operator. Default: ONNX Runtime's choice, the number of physical cores. */
+  threads?: number;
+  /** Execution providers in order of preference. Default: `['cpu']` in Node, `['wasm']` in the browser. */
+  providers?: readonly string[];
+}
+
+export interface SessionOptions {
+  /**
+   * Graph optimizations. `disabled` executes the graph literally, which emulation and error analysis need:
+   * from `basic` on, ONNX Runtime quantizes float weights between Q/DQ nodes by itself. Default: `'all'`.
+   */
+  optimization?: "all" | "basic" | "disabled";
+  /** Names of single optimizers to switch off, for example `WeightBiasQuantization`. */
+  disabledOptimizers?: readonly string[];
+  /** What the run is for, used in error messages. Default: `'run'`. */
+  purpose?: string;
+}
+
+/** An open model. Runs are queued one behind the other; a rejected run does not stop those behind it. */
+export interface Session {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /** Runs the model. `fetches` limits the outputs. @throws {RunError} E6004 when ONNX Runtime fails, E6005 when cancelled. */
+  run(
+    feeds: Readonly<Record<string, HostTensor>>,
+    options?: { fetches?: readonly string[]; signal?: AbortSignal | undefined },
+  ): Promise<Record<string, HostTensor>>;
+  /** Releases memory and threads, after the runs in the queue. Idle sessions' threads spin: dispose early. */
+  dispose(): Promise<void>;
+}
+
+/** The only executor: opens models in ONNX Runtime. */
+export interface Runner {
+  readonly backend: "node" | "web";
+  readonly options: RunnerOptions;
+  /** @throws {RunError} E6003 when ONNX Runtime rejects the model. */
+  open(model: Model | Uint8Array, options?: SessionOptions): Promise<Session>;
+  /** Opens, calls `use`, and always disposes. */
+  using<T>(model: Model | Uint8Array, use: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T>;
+}
+
+/**
+ * Makes a runner of an ONNX Runtime module, which the caller imports: core depends on neither runtime.
+ * @example const runner = createRunner(await import("onnxruntime-node"), { threads: 2 });
+ */
+export function createRunner(ort: OrtModule, options: RunnerOptions = {}): Runner {
+  const backend = ort.env.versions.node === undefined ? "web" : "node";
+  const runner: Runner = {
+    backend,
+    options,
+    open: (model, sessionOptions = {}) => openSession(ort, backend, options, model, sessionOptions),
+    async using(model, use, sessionOptions) {
+      const session = await runner.open(model, sessionOptions);
+      try {
+        return await use(session);
+      } finally {
+        await session.dispose();
+      }
+    },
+  };
+  return runner;
+}
+
+async function openSession(
+  ort: OrtModule,
+  backend: "node" | "web",
+  runnerOptions: RunnerOptions,
+  model: Model | Uint8Array,
+  options: SessionOptions,
+): Promise<Session> {
+  const purpose = options.purpose ?? "run";
+  const { bytes, externalData } = sessionSource(model);
+  const disabled = options.disabledOptimizers ?? [];
+  let native: InferenceSession;
+  try {
+    native = await ort.InferenceSession.create(bytes, {
+      executionProviders: [...(runnerOptions.providers ?? [backend === "node" ? "cpu" : "wasm"])],
+      graphOptimizationLevel: options.optimization ?? "all",
+      logSeverityLevel: 4,
+      ...(runnerOptions.threads !== undefined && { intraOpNumThreads: runnerOptions.threads }),
+      ...(externalData.length > 0 && { externalData }),
+      ...(disabled.length > 0 && {
+        extra: { optimization: { disable_specified_optimizers: disabled.join(";") } },
+      }),
+    });
+  } catch (error) {
+    throw new RunError("E6003", `${purpose}: ONNX Runtime cannot load the model (${messageOf(error)})`, {}, error);
+  }
+  return wrapSession(ort, native, purpose);
+}
+
+function wrapSession(ort: OrtModule, native: InferenceSession, purpose: string): Session {
+  let tail: Promise<unknown> = Promise.resolve();
+  const enqueue = <T>(task: () => Promise<T>): Promise<T> => {
+    const result = tail.then(task);
+    // The queue goes on after a rejection; the rejection itself goes to the caller.
+    tail = result.catch(() => undefined);
+    return result;
+  };
+  return {
+    inputNames: native.inputNames,
+    outputNames: native.outputNames,
+    run: (feeds, options = {}) =>
+      enqueue(async () => {
+        throwIfAborted(options.signal, purpose);
+        try {
+          const inputs: Record<string, InstanceType<TensorConstructor>> = {};
+          for (const [name, tensor] of Object.entries(feeds)) inputs[name] = toOrt(ort, tensor);
+          const fetched = options.fetches ? await native.run(inputs, options.fetches) : await native.run(inputs);
+          return fromOrt(fetched);
+        } catch (error) {
+          throw new RunError("E6004", `${purpose}: ONNX Runtime failed (${messageOf(error)})`, {}, error);
+        }
+      }),
+    dispose: () => enqueue(() => native.release()),
+  };
+}
+
+function toOrt(ort: OrtModule, tensor: HostTensor): InstanceType<TensorConstructor> {
+  if (tensor.data.length !== sizeOf(tensor.dims)) {
+    throw new Error(`${tensor.data.length} values fed for shape [${tensor.dims.join(", ")}]`);
+  }
+  const Constructor = ort.Tensor as unknown as new (type: string, data: unknown, dims: readonly number[]) => never;
+  return new Constructor(tensor.dtype, tensor.data, tensor.dims);
+}
+
+function fromOrt(values: InferenceSession.OnnxValueMapType): Record<string, HostTensor> {
+  const result: Record<string, HostTensor> = {};
+  for (const [name, value] of Object.entries(values)) {
+    const { type, dims, data } = value as unknown as { type: string; dims: readonly number[]; data: TypedArray };
+    result[name] = { dtype: type as DType, dims, data };
+  }
+  return result;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

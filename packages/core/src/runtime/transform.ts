@@ -1,0 +1,60 @@
+import { PreconditionError } from "../errors.js";
+import type { Model } from "../graph/index.js";
+import type { Runner } from "./runner.js";
+
+/** Progress of a phase: `done` of `total` units (images, layers, steps). */
+export interface ProgressEvent {
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** What a step may use besides the model. */
+export interface TransformContext {
+  /** Needed by steps that compute on tensors; weights-only steps do without. */
+  readonly runner?: Runner | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
+}
+
+/** A node a step left alone, and why. */
+export interface Skip {
+  readonly node: string;
+  readonly opType: string;
+  readonly reason: string;
+}
+
+/** What every transform returns at least. */
+export interface TransformReport {
+  readonly transform: string;
+  /** False when the model is exactly as before. */
+  readonly modified: boolean;
+  readonly skipped: readonly Skip[];
+}
+
+/** Changes a model in place and returns a report. A throw leaves the model as it was. */
+export type Transform<R extends TransformReport = TransformReport> = (
+  model: Model,
+  context: TransformContext,
+) => R | Promise<R>;
+
+/** Applies transforms in order and returns their reports. */
+export async function transformModel<R extends TransformReport>(
+  model: Model,
+  transforms: readonly Transform<R>[],
+  context: TransformContext = {},
+): Promise<R[]> {
+  const reports: R[] = [];
+  for (const transform of transforms) reports.push(await transform(model, context));
+  return reports;
+}
+
+/** The context's runner. @throws {PreconditionError} E4005 when the caller gave none. */
+export function requireRunner(context: TransformContext, transform: string): Runner {
+  if (!context.runner) {
+    throw new PreconditionError("E4005", `${transform}: needs a runner`, {
+      hint: 'pass { runner: createRunner(await import("onnxruntime-node")) } as context',
+    });
+  }
+  return context.runner;
+}
