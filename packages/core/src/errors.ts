@@ -2,9 +2,10 @@
  * Every failure of equant that has a cause a person can act on.
  *
  * A code is `E` and four digits; its first digit is the exit code of the command (docs/errors.md):
- * 2 usage or config, 3 file or graph, 4 unsupported operator or feature, 5 data, 6 resources, 7 numeric, 9 bug.
+ * 1 gate, 2 usage or config, 3 file or graph, 4 unsupported operator or feature, 5 data, 6 resources, 7 numeric, 9 bug.
  */
 export const ERROR_CODES = {
+  E1001: "gate failed",
   E2001: "unknown option or key",
   E2002: "option value out of range",
   E2004: "option value not in its closed set",
@@ -33,6 +34,7 @@ export const ERROR_CODES = {
   E6003: "ONNX Runtime could not load the model",
   E6004: "ONNX Runtime failed while running",
   E6005: "aborted",
+  E6006: "too many open files",
   E7001: "NaN or Inf in activations",
   E7002: "function drifted beyond tolerance",
   E7003: "training diverged",

@@ -1,0 +1,47 @@
+import type { Command } from "commander";
+import { parseBytes, parsePp, parseShare } from "../values.js";
+import type { LoadedConfig } from "./load.js";
+
+/** The config's values under the names of the command's options (`dir` of the data is `--data`, and so on). */
+export function optionDefaults(
+  { config }: LoadedConfig,
+  name: string,
+  step: string | undefined,
+): Record<string, unknown> {
+  // validate reads its own images; everything else that reads images calibrates.
+  const source = name === "validate" ? config.data?.validate : config.data?.calibrate;
+  const {
+    use: _use,
+    granularity,
+    ...options
+  } = (config.steps?.find(({ use }) => use === step) ?? {}) as Record<string, unknown>;
+  const { mean, std, ...preprocess } = config.data?.preprocess ?? {};
+  const { maxDrop, minAccuracy, maxSize } = config.gates ?? {};
+  return {
+    data: source?.dir,
+    labels: source?.labels,
+    samples: source?.samples,
+    batch: config.data?.batch,
+    seed: config.data?.seed,
+    threads: config.threads,
+    out: config.out,
+    ...preprocess,
+    mean: mean === undefined ? undefined : [mean].flat(),
+    std: std === undefined ? undefined : [std].flat(),
+    maxDrop: maxDrop === undefined ? undefined : parsePp("gates.maxDrop", maxDrop),
+    minAccuracy: minAccuracy === undefined ? undefined : parseShare("gates.minAccuracy", minAccuracy),
+    maxSize: maxSize === undefined ? undefined : parseBytes("gates.maxSize", maxSize),
+    ...options,
+    perChannel: granularity === undefined ? undefined : granularity === "per-channel",
+  };
+}
+
+/** Makes config values defaults of a parsed command: what was typed as a flag stays. */
+export function applyConfig(loaded: LoadedConfig, command: Command, step: string | undefined): void {
+  const values = optionDefaults(loaded, command.name(), step);
+  for (const option of command.options) {
+    const key = option.attributeName();
+    if (values[key] === undefined || command.getOptionValueSource(key) === "cli") continue;
+    command.setOptionValueWithSource(key, values[key], "config");
+  }
+}

@@ -1,0 +1,76 @@
+import { z } from "zod";
+import { parseBytes, parsePp, parseShare } from "../values.js";
+import { STEPS, type StepConfig } from "./steps.js";
+
+/** Text with a unit, checked by the same parser as the flag; the value stays as written, so a lock file can repeat it. */
+function unit(parse: (name: string, value: unknown) => number, example: string) {
+  return z
+    .string()
+    .check((context) => {
+      try {
+        parse("value", context.value);
+      } catch (error) {
+        const { message, hint } = error as Error & { hint?: string };
+        const text = message.replace(/^value: /, "") + (hint === undefined ? "" : `; ${hint}`);
+        context.issues.push({ code: "custom", message: text, input: context.value });
+      }
+    })
+    .describe(`for example ${example}`);
+}
+
+const pixels = z.int().min(1);
+const perChannel = z.union([z.number(), z.array(z.number()).min(1)]);
+
+const source = z.strictObject({
+  dir: z.string().describe("folder, zip, npy, npz, idx or csv; or the word random"),
+  labels: z.string().describe("folders, or a csv file with file,label").optional(),
+  samples: z.int().min(1).optional(),
+});
+
+const preprocess = z.strictObject({
+  preset: z.string().describe("imagenet, tf, zero-one, raw, or a JSON file").optional(),
+  mean: perChannel.describe("subtracted, in pixel units 0-255").optional(),
+  std: perChannel.describe("divided by, in pixel units 0-255").optional(),
+  resize: z
+    .union([pixels, z.tuple([pixels, pixels])])
+    .describe("shorter side, or [height, width]")
+    .optional(),
+  crop: z.union([pixels, z.tuple([pixels, pixels])]).optional(),
+  layout: z.enum(["NCHW", "NHWC"]).optional(),
+  colorOrder: z.enum(["rgb", "bgr"]).optional(),
+});
+
+const gates = z.strictObject({
+  maxDrop: unit(parsePp, "1pp").optional(),
+  minAccuracy: unit(parseShare, "83%").optional(),
+  maxSize: unit(parseBytes, "4MB").optional(),
+});
+
+/** Everything but the steps, which are checked one by one so that a message names the step's own keys. */
+export const shell = z.strictObject({
+  $schema: z.string().optional(),
+  model: z.string().describe("the ONNX file").optional(),
+  data: z
+    .strictObject({
+      calibrate: source.optional(),
+      validate: source.optional(),
+      preprocess: preprocess.optional(),
+      batch: z.int().min(1).optional(),
+      seed: z.int().min(0).optional(),
+    })
+    .optional(),
+  steps: z.array(z.looseObject({ use: z.string() })).optional(),
+  gates: gates.optional(),
+  threads: z.int().min(1).optional(),
+  out: z.string().describe("output folder").optional(),
+});
+
+/** The whole schema, as published. */
+export const configSchema = z.strictObject({
+  ...shell.shape,
+  steps: z.array(z.union(Object.values(STEPS) as unknown as [z.ZodType, z.ZodType])).optional(),
+});
+
+export type Config = Omit<z.infer<typeof shell>, "steps"> & { steps?: StepConfig[] };
+/** What a person writes; the argument of `defineConfig`. */
+export type ConfigInput = Config;

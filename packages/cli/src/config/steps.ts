@@ -1,0 +1,57 @@
+import { z } from "zod";
+
+/**
+ * The steps a recipe may name, each with the schema of its options. Adding a step: one entry here. Option names are
+ * those of the command's flags in camelCase, so that a step's values can serve as defaults of the flags.
+ */
+
+/** `perTensor`-style overrides of layers matched by a glob. */
+const override = z
+  .strictObject({
+    match: z.string().describe("glob over node names"),
+    weights: z.string().describe("weight type, or float32 to leave the layer alone").optional(),
+    activations: z.string().optional(),
+  })
+  .describe("settings for the layers that match");
+
+export const STEPS = {
+  fold: z.strictObject({
+    use: z.literal("fold"),
+  }),
+  "dead-channels": z.strictObject({
+    use: z.literal("dead-channels"),
+    observed: z.boolean().describe("also channels that were constant on all calibration data").optional(),
+  }),
+  equalize: z.strictObject({
+    use: z.literal("equalize"),
+    method: z.enum(["optimal", "dfq", "one-step", "two-step", "cle"]).optional(),
+    smax: z.number().gt(1).describe("largest factor of a channel").optional(),
+    relu6: z.enum(["exact", "common", "rules"]).describe("how Clip(0, 6) is treated").optional(),
+  }),
+  prune: z.strictObject({
+    use: z.literal("prune"),
+    method: z.enum(["magnitude", "synflow", "taylor", "random"]).optional(),
+    sparsity: z.number().min(0).lt(1).optional(),
+    steps: z.int().min(1).optional(),
+  }),
+  quantize: z.strictObject({
+    use: z.literal("quantize"),
+    weights: z.string().describe("int8, or another type").optional(),
+    activations: z.string().describe("uint8, or another type").optional(),
+    granularity: z.enum(["per-tensor", "per-channel"]).optional(),
+    calibrator: z.string().describe("min-max, percentile:99.99, entropy or mse").optional(),
+    target: z.enum(["ort-cpu", "ort-web", "tensorrt", "hailo", "fpga"]).optional(),
+    format: z.enum(["qdq", "qop", "emulation"]).optional(),
+    exclude: z.array(z.string()).describe("globs of layers that stay float").optional(),
+    overrides: z.array(override).optional(),
+  }),
+  "bias-correct": z.strictObject({
+    use: z.literal("bias-correct"),
+    method: z.enum(["sequential", "parallel"]).optional(),
+    samples: z.int().min(1).optional(),
+  }),
+} as const;
+
+export type StepName = keyof typeof STEPS;
+export type StepConfig = { [K in StepName]: z.infer<(typeof STEPS)[K]> }[StepName];
+export const STEP_NAMES = Object.keys(STEPS) as StepName[];

@@ -1,0 +1,76 @@
+/** What a command may touch of the outside: streams, environment, folder, signals. Tests hand in their own. */
+
+export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP";
+
+export interface OutputStream {
+  write(chunk: string | Uint8Array, callback?: (error?: Error | null) => void): boolean;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+export interface InputStream extends AsyncIterable<Uint8Array | string> {
+  readonly isTTY?: boolean;
+}
+
+export interface Io {
+  readonly stdin: InputStream;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Folder against which relative paths resolve. */
+  readonly cwd: string;
+  /** Milliseconds from any fixed point, for rates and timings only. */
+  now(): number;
+  /** Registers a signal listener; returns its removal. */
+  onSignal(name: SignalName, listener: () => void): () => void;
+  /** Ends the process at once; only for a second Ctrl+C. */
+  exit(code: number): void;
+}
+
+/** The process as an {@link Io}. */
+export function processIo(): Io {
+  return {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    cwd: process.cwd(),
+    now: () => performance.now(),
+    onSignal(name, listener) {
+      process.on(name, listener);
+      return () => process.off(name, listener);
+    },
+    exit: (code) => process.exit(code),
+  };
+}
+
+/**
+ * Writes and waits until the stream took everything, so that a pipe drains before the process ends.
+ * A reader that left (`| head`) is not an error: the rest is dropped.
+ */
+export function writeAll(stream: OutputStream, chunk: string | Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(chunk, (error) => {
+      if (error && (error as NodeJS.ErrnoException).code !== "EPIPE") reject(error);
+      else resolve();
+    });
+  });
+}
+
+/** Reads the whole of standard input. */
+export async function readAll(stream: InputStream): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
+    chunks.push(bytes);
+    length += bytes.length;
+  }
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}

@@ -1,0 +1,117 @@
+import { OptionsError } from "@equant/core/errors";
+import type { Command } from "commander";
+import { Option } from "commander";
+import { didYouMean } from "./nearest.js";
+import { choice, completing, flag, integer, numbers, size, text } from "./options.js";
+
+/** Preprocessing presets by name; a file with a preset may be given instead. */
+export const PRESETS = ["imagenet", "tf", "zero-one", "raw"] as const;
+export const TABLE_FORMATS = ["text", "md", "csv"] as const;
+export const PROGRESS_MODES = ["auto", "plain", "json", "none"] as const;
+export const COLOR_MODES = ["auto", "always", "never"] as const;
+
+export type TableFormat = (typeof TABLE_FORMATS)[number];
+export type ProgressMode = (typeof PROGRESS_MODES)[number];
+export type ColorMode = (typeof COLOR_MODES)[number];
+
+/** Options of every command; see {@link addGlobalOptions}. */
+export interface GlobalOptions {
+  config?: string;
+  json?: boolean;
+  table: TableFormat;
+  quiet?: boolean;
+  verbose?: boolean;
+  progress: ProgressMode;
+  color: ColorMode;
+  seed: number;
+  threads?: number;
+  dryRun?: boolean;
+  log?: string;
+}
+
+/** The frame adds these to every command; a command only reads them. */
+export function addGlobalOptions(command: Command): Command {
+  return command
+    .optionsGroup("Global options:")
+    .addOption(completing(text("-c, --config <file>", "take defaults from a config file"), "file"))
+    .addOption(integer("--seed <n>", "seed of everything random", { min: 0, max: 2 ** 32 - 1 }, 0))
+    .addOption(integer("--threads <n>", "threads (default: cores of this machine)", { min: 1, max: 1024 }))
+    .addOption(flag("--dry-run", "check everything and say what would be done; write nothing"))
+    .addOption(flag("--json", "print one JSON document on stdout"))
+    .addOption(choice("--table <format>", "how tables are printed", TABLE_FORMATS, "text"))
+    .addOption(choice("--progress <mode>", "how progress is shown on stderr", PROGRESS_MODES, "auto"))
+    .addOption(choice("--color <when>", "colours (also NO_COLOR, FORCE_COLOR)", COLOR_MODES, "auto"))
+    .addOption(flag("-q, --quiet", "only results and errors"))
+    .addOption(flag("-v, --verbose", "more detail, and stack traces of errors"))
+    .addOption(completing(text("--log <file>", "append everything said on stderr to a file"), "file"))
+    .helpOption("-h, --help", "show this help");
+}
+
+/** Options that say which samples to read and how to turn them into input; see {@link addDataOptions}. */
+export interface DataOptions {
+  data?: string;
+  labels?: string;
+  samples?: number;
+  batch?: number;
+  preset?: string;
+  mean?: number[];
+  std?: number[];
+  resize?: number | [number, number];
+  crop?: number | [number, number];
+  layout?: "NCHW" | "NHWC";
+  colorOrder?: "rgb" | "bgr";
+}
+
+function presetOption(): Option {
+  const option = new Option("--preset <name>", "preprocessing: imagenet, tf (-1 to 1), zero-one, raw, or a JSON file");
+  option.argParser((value: string) => {
+    // A name that could be a path is one; anything else must be a known preset.
+    if ((PRESETS as readonly string[]).includes(value) || /[./\\]/.test(value)) return value;
+    throw new OptionsError("E2004", `--preset: '${value}' is not one of ${PRESETS.join(", ")}, or a .json file`, {
+      actual: value,
+      expected: [...PRESETS],
+      hint: didYouMean(value, PRESETS),
+    });
+  });
+  option.argChoices = [...PRESETS];
+  return option;
+}
+
+/** For commands that read images. `samples` is the command's own default; without one all samples are used. */
+export function addDataOptions(command: Command, defaults: { samples?: number } = {}): Command {
+  return command
+    .optionsGroup("Data options:")
+    .addOption(
+      completing(text("--data <path>", "folder, zip, npy, npz, idx, csv or image; or the word random"), "file"),
+    )
+    .addOption(completing(text("--labels <how>", "folders (class folders), or a csv file (file,label)"), "file"))
+    .addOption(integer("--samples <n>", "samples to use, spread evenly over the data", { min: 1 }, defaults.samples))
+    .addOption(integer("--batch <n>", "samples at a time (default: by memory); never changes results", { min: 1 }))
+    .addOption(presetOption())
+    .addOption(
+      numbers("--mean <numbers>", "subtracted, in pixel units 0-255: one number or one a channel, comma-separated"),
+    )
+    .addOption(numbers("--std <numbers>", "divided by, in pixel units 0-255: one number or one a channel"))
+    .addOption(size("--resize <n|HxW>", "resize; a single number is the shorter side"))
+    .addOption(size("--crop <n|HxW>", "then crop the centre"))
+    .addOption(choice("--layout <order>", "axis order of the model's input", ["NCHW", "NHWC"]))
+    .addOption(choice("--color-order <order>", "channel order of the model's input", ["rgb", "bgr"]));
+}
+
+/** Options of commands that write a file or folder; see {@link addOutputOptions}. */
+export interface OutputOptions {
+  output?: string;
+  out?: string;
+  overwrite?: boolean;
+}
+
+/** `file`: `-o FILE`; `folder`: `--out DIR`. Either way `--overwrite`. */
+export function addOutputOptions(
+  command: Command,
+  what: { file?: string; folder?: string } = { file: "where the model is written; - is stdout" },
+): Command {
+  command.optionsGroup("Output options:");
+  if (what.file) command.addOption(completing(text("-o, --output <file>", what.file), "file"));
+  if (what.folder) command.addOption(completing(text("--out <dir>", what.folder), "folder"));
+  return command.addOption(flag("--overwrite", "replace files that exist already"));
+}

@@ -1,0 +1,164 @@
+import { link, mkdir, open, rename, stat, unlink } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { OptionsError } from "@equant/core/errors";
+import { fromSystemError } from "./system-errors.js";
+import { forgetTemp, removeStaleTemps, tempPathFor } from "./temp-files.js";
+
+export type FileData = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+export interface OutputFile {
+  readonly path: string;
+  readonly data: FileData;
+}
+
+export interface WriteOptions {
+  /** Replace an existing file. Default: false. */
+  readonly overwrite?: boolean;
+  /** Files the run reads: never written over, whatever name they are reached by. */
+  readonly inputs?: readonly string[];
+  /** Relative paths resolve against it. Default: the working folder. */
+  readonly cwd?: string;
+}
+
+export interface WrittenFile {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** Checks before any work that `path` can become an output; throws E2006 otherwise. Creates nothing. */
+export async function checkOutput(path: string, options: WriteOptions = {}): Promise<void> {
+  const target = resolve(options.cwd ?? ".", path);
+  const there = await stat(target).catch(missingIsFine);
+  if (there === undefined) return;
+  if (there.isDirectory()) {
+    throw new OptionsError("E2006", `cannot write ${path}: it is a folder`, { file: path, hint: "add a file name" });
+  }
+  for (const input of options.inputs ?? []) {
+    // The same file under another spelling, symbolic link or hard link has the same device and inode.
+    const source = await stat(resolve(options.cwd ?? ".", input), { bigint: true }).catch(() => undefined);
+    const self = await stat(target, { bigint: true });
+    if (source && source.ino === self.ino && source.dev === self.dev) {
+      throw new OptionsError("E2006", `output ${path} is the input ${input}`, {
+        file: path,
+        hint: "inputs are never changed: choose another name with -o",
+      });
+    }
+  }
+  if (there.isFile() && !options.overwrite) throw exists(path);
+}
+
+/**
+ * Writes files so that each appears complete or not at all: temporary file in the same folder, fsync, rename. With
+ * several files (model and external data) all are complete before the first is renamed; they appear in the given
+ * order, so the one that refers to the others comes last.
+ */
+export async function writeOutputs(files: readonly OutputFile[], options: WriteOptions = {}): Promise<WrittenFile[]> {
+  for (const file of files) await checkOutput(file.path, options);
+  const pending: { path: string; target: string; temp: string | undefined }[] = [];
+  const written: WrittenFile[] = [];
+  try {
+    for (const { path, data } of files) {
+      const target = resolve(options.cwd ?? ".", path);
+      await attempt(path, () => mkdir(dirname(target), { recursive: true }));
+      await removeStaleTemps(dirname(target));
+      // Devices and pipes (/dev/null, a named pipe) are written to, not replaced.
+      const special = await stat(target).then((info) => !info.isFile(), missingIsFine);
+      const temp = special ? undefined : tempPathFor(target);
+      pending.push({ path, target, temp });
+      written.push({ path, bytes: await attempt(path, () => writeSynced(temp ?? target, data, special === true)) });
+    }
+    for (const item of pending) {
+      if (item.temp === undefined) continue;
+      await attempt(item.path, () => publish(item.temp!, item.target, options.overwrite ?? false));
+      forgetTemp(item.temp);
+      item.temp = undefined;
+    }
+  } catch (error) {
+    for (const { temp } of pending) {
+      if (temp === undefined) continue;
+      await unlink(temp).catch(() => undefined);
+      forgetTemp(temp);
+    }
+    throw error;
+  }
+  return written;
+}
+
+/** {@link writeOutputs} for one file. */
+export async function writeOutput(path: string, data: FileData, options: WriteOptions = {}): Promise<WrittenFile> {
+  const [written] = await writeOutputs([{ path, data }], options);
+  return written!;
+}
+
+async function writeSynced(path: string, data: FileData, special: boolean): Promise<number> {
+  // "wx": a temporary file must be new. A planted link of that name is refused instead of followed.
+  const file = await open(path, special ? "w" : "wx");
+  let bytes = 0;
+  try {
+    for await (const chunk of chunksOf(data)) {
+      let done = 0;
+      while (done < chunk.length) done += (await file.write(chunk, done, chunk.length - done)).bytesWritten;
+      bytes += chunk.length;
+    }
+    if (!special) await file.sync();
+  } finally {
+    await file.close();
+  }
+  return bytes;
+}
+
+/** Single writes stay well below the 2 GB a system call takes. */
+const CHUNK_BYTES = 64 * 1024 * 1024;
+
+async function* chunksOf(data: FileData): AsyncGenerator<Uint8Array> {
+  const parts =
+    typeof data === "string" ? [new TextEncoder().encode(data)] : data instanceof Uint8Array ? [data] : data;
+  for await (const part of parts) {
+    for (let at = 0; at < part.length; at += CHUNK_BYTES) yield part.subarray(at, at + CHUNK_BYTES);
+  }
+}
+
+/** Gives the finished file its name. Without `overwrite` a file that appeared meanwhile is not replaced. */
+async function publish(temp: string, target: string, overwrite: boolean): Promise<void> {
+  if (overwrite) {
+    await rename(temp, target);
+  } else {
+    try {
+      await link(temp, target);
+      await unlink(temp);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") throw exists(target);
+      // A file system without hard links: rename, although something may have appeared since the check.
+      await rename(temp, target);
+    }
+  }
+  await syncFolder(dirname(target));
+}
+
+/** Makes the rename itself durable; not every system can sync a folder. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r").catch(() => undefined);
+  if (!handle) return;
+  await handle.sync().catch(() => undefined);
+  await handle.close();
+}
+
+async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fromSystemError(error, "write", path);
+  }
+}
+
+function exists(path: string): OptionsError {
+  return new OptionsError("E2006", `cannot write ${path}: it exists already`, {
+    file: path,
+    hint: "add --overwrite to replace it, or choose another name",
+  });
+}
+
+function missingIsFine(error: NodeJS.ErrnoException): undefined {
+  if (error.code === "ENOENT") return undefined;
+  throw fromSystemError(error, "write");
+}

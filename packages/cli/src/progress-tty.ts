@@ -1,0 +1,50 @@
+import type { Paint } from "./color.js";
+import { formatMs } from "./format.js";
+import type { OutputStream } from "./io.js";
+import { describe, type ProgressState, type ProgressView } from "./progress.js";
+
+const REDRAW_MS = 80;
+const BAR = 20;
+const CLEAR_LINE = "\r\u001b[2K";
+
+/** One redrawn line for the running phase, and a check mark with its time for each finished one. */
+export function ttyView(stream: OutputStream, style: Paint): ProgressView {
+  let phase: string | undefined;
+  let drawnMs = Number.NEGATIVE_INFINITY;
+  let shown = false;
+
+  const clear = () => {
+    if (shown) stream.write(CLEAR_LINE);
+    shown = false;
+  };
+  return {
+    update(state) {
+      if (state.phase !== phase) {
+        phase = state.phase;
+        drawnMs = Number.NEGATIVE_INFINITY;
+      }
+      if (state.elapsedMs - drawnMs < REDRAW_MS && state.done < state.total) return;
+      drawnMs = state.elapsedMs;
+      stream.write(CLEAR_LINE + fitted(state, stream.columns ?? 80));
+      shown = true;
+    },
+    finish(name, elapsedMs, note) {
+      clear();
+      phase = undefined;
+      stream.write(
+        `${style.green("\u2714")} ${name.padEnd(20)} ${note.padEnd(45)} ${formatMs(elapsedMs).padStart(9)}\n`,
+      );
+    },
+    clear,
+  };
+}
+
+/** The bar goes first when the terminal is narrow; a line that wraps could not be redrawn. */
+function fitted(state: ProgressState, columns: number): string {
+  const share = state.total > 0 ? Math.min(1, state.done / state.total) : 0;
+  const filled = Math.round(share * BAR);
+  const bar = "\u2588".repeat(filled) + "\u2591".repeat(BAR - filled);
+  const full = `  ${state.phase.padEnd(20)} ${bar} ${describe(state)}`;
+  const line = full.length < columns ? full : `  ${state.phase} ${describe(state)}`;
+  return line.slice(0, Math.max(0, columns - 1));
+}

@@ -1,0 +1,67 @@
+import type { Command } from "commander";
+
+/** Where a setting came from. */
+export type SettingSource = "flag" | "config" | "default";
+
+export interface Setting {
+  readonly value: unknown;
+  readonly from: SettingSource;
+}
+
+/** Options that steer the command's own output, not its result. */
+const NOT_SETTINGS = new Set(["json", "table", "quiet", "verbose", "progress", "color", "log", "config"]);
+
+/** The resolved settings of a run and where each came from, in the order of the options. */
+export class Settings {
+  readonly #entries = new Map<string, Setting>();
+
+  /** Reads all options of a parsed command. */
+  static of(command: Command): Settings {
+    const settings = new Settings();
+    for (const option of command.options) {
+      const key = option.attributeName();
+      const value = command.getOptionValue(key) as unknown;
+      if (NOT_SETTINGS.has(key) || value === undefined) continue;
+      const source = command.getOptionValueSource(key);
+      settings.set(key, value, source === "cli" ? "flag" : source === "config" ? "config" : "default");
+    }
+    return settings;
+  }
+
+  /** Adds or replaces a setting: for what is decided while running, such as the batch size. */
+  set(name: string, value: unknown, from: SettingSource): void {
+    this.#entries.set(name, { value, from });
+  }
+
+  get(name: string): Setting | undefined {
+    return this.#entries.get(name);
+  }
+
+  /** JSON form: `{ weights: { value: "int8", from: "default" } }`. */
+  toJSON(): Record<string, Setting> {
+    return Object.fromEntries(this.#entries);
+  }
+
+  /** `weights int8 (default) · samples 100 (flag)`, wrapped to `columns`. */
+  lines(columns = 100): string[] {
+    const lines: string[] = [];
+    for (const [name, { value, from }] of this.#entries) {
+      const item = `${kebab(name)} ${printed(value)} (${from})`;
+      const last = lines.at(-1);
+      if (last !== undefined && last.length + 3 + item.length <= columns) lines[lines.length - 1] = `${last} · ${item}`;
+      else lines.push(item);
+    }
+    return lines;
+  }
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function printed(value: unknown): string {
+  if (value === true) return "on";
+  if (value === false) return "off";
+  if (Array.isArray(value)) return value.map(printed).join(",");
+  return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+}

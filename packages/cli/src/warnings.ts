@@ -1,0 +1,62 @@
+/**
+ * Warning codes of the command; the second digit is a serial, the first follows the error codes
+ * (2 options, 3 model, 5 data, 6 machine, 7 numeric). Documented in docs/errors.md.
+ */
+export const WARNING_CODES = {
+  W2001: "option has no effect here",
+  W5001: "random data: results say nothing about real images",
+} as const;
+
+export type WarningCode = `W${number}`;
+
+export interface Warning {
+  readonly code: WarningCode;
+  readonly message: string;
+  /** The layer, tensor or file it is about. */
+  readonly layer?: string;
+}
+
+/** Collects warnings: each distinct one is kept once with a count. */
+export class Warnings {
+  readonly #seen = new Map<string, { warning: Warning; count: number }>();
+  readonly #onFirst: (warning: Warning) => void;
+
+  /** `onFirst` is called the first time a distinct warning arrives. */
+  constructor(onFirst: (warning: Warning) => void = () => {}) {
+    this.#onFirst = onFirst;
+  }
+
+  add(code: WarningCode, message: string, layer?: string): void {
+    const key = JSON.stringify([code, message, layer]);
+    const known = this.#seen.get(key);
+    if (known) {
+      known.count++;
+      return;
+    }
+    const warning: Warning = layer === undefined ? { code, message } : { code, message, layer };
+    this.#seen.set(key, { warning, count: 1 });
+    this.#onFirst(warning);
+  }
+
+  /** Number of distinct warnings. */
+  get size(): number {
+    return this.#seen.size;
+  }
+
+  toJSON(): (Warning & { count: number })[] {
+    return [...this.#seen.values()].map(({ warning, count }) => ({ ...warning, count }));
+  }
+
+  /** `3 warnings: W3007 x2, W5001`, or undefined when there is none. */
+  summary(): string | undefined {
+    if (this.#seen.size === 0) return undefined;
+    const counts = new Map<string, number>();
+    let total = 0;
+    for (const { warning, count } of this.#seen.values()) {
+      counts.set(warning.code, (counts.get(warning.code) ?? 0) + count);
+      total += count;
+    }
+    const parts = [...counts].map(([code, count]) => (count === 1 ? code : `${code} x${count}`));
+    return `${total} warning${total === 1 ? "" : "s"}: ${parts.join(", ")}`;
+  }
+}
