@@ -48,7 +48,7 @@ export async function execute({ name, definition, command, args }: Invocation, i
 
   try {
     const config = await configDefaults(definition, command, global.config, io);
-    const settings = Settings.of(command);
+    const settings = definition.echoSettings === false ? new Settings() : Settings.of(command);
     context = new CommandContext({
       command: name,
       io,
@@ -58,7 +58,7 @@ export async function execute({ name, definition, command, args }: Invocation, i
       reporter,
       config,
     });
-    if (definition.echoSettings !== false) echo(settings, reporter);
+    echo(settings, reporter);
     const run = definition.run as (context: CommandContext, ...args: readonly unknown[]) => Promise<CommandOutcome>;
     const outcome = await run(context, ...args);
 

@@ -15,4 +15,25 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "versions, runtime, threads and memory of this machine",
     load: async () => (await import("./doctor.js")).doctor,
   },
+  {
+    name: "init",
+    summary: "write a config file for equant run",
+    load: async () => (await import("./init.js")).init,
+  },
+  {
+    name: "schema",
+    summary: "JSON Schema of a file that equant reads or writes",
+    load: async () => (await import("./schema.js")).schema,
+  },
+  {
+    name: "completion",
+    summary: "completion script for bash, zsh, fish or powershell",
+    load: async () => (await import("./completion.js")).completion,
+  },
+  {
+    name: "__complete",
+    summary: "names for the completion scripts",
+    hidden: true,
+    load: async () => (await import("./complete.js")).complete,
+  },
 ];
