@@ -1,5 +1,5 @@
 import type { ConfigInput } from "./config/schema.js";
-import { type Io, processIo } from "./io.js";
+import { type Io, processIo, writeAll } from "./io.js";
 
 export type { Config, ConfigInput } from "./config/schema.js";
 export type { Io } from "./io.js";
@@ -9,11 +9,23 @@ export function defineConfig(config: ConfigInput): ConfigInput {
   return config;
 }
 
+/** What is answered without loading the parser. */
+const QUICK: Readonly<Record<string, () => Promise<string>>> = {
+  "--version": async () => `${(await import("./version.js")).toolVersion()}\n`,
+  "--help": async () => (await import("./help.js")).programHelp(),
+  "-h": async () => (await import("./help.js")).programHelp(),
+};
+
 /**
  * Runs `equant` with `argv` (without node and script) and returns the exit code. Never ends the process:
  * what was written must drain first.
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
+  const quick = argv.length === 1 ? QUICK[argv[0]!] : undefined;
+  if (quick) {
+    await writeAll(io.stdout, await quick());
+    return 0;
+  }
   const { runProgram } = await import("./program.js");
   return runProgram(argv, io);
 }

@@ -1,7 +1,6 @@
 import { OptionsError } from "@equant/core/errors";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { didYouMean } from "./nearest.js";
 import { choice, completing, flag, integer, numbers, size, text } from "./options.js";
 
 /** Preprocessing presets by name; a file with a preset may be given instead. */
@@ -70,7 +69,6 @@ function presetOption(): Option {
     throw new OptionsError("E2004", `--preset: '${value}' is not one of ${PRESETS.join(", ")}, or a .json file`, {
       actual: value,
       expected: [...PRESETS],
-      hint: didYouMean(value, PRESETS),
     });
   });
   option.argChoices = [...PRESETS];

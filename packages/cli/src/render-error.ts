@@ -1,5 +1,6 @@
-import { CompressionError, type ErrorCode, RunError } from "@equant/core/errors";
+import { CompressionError, type ErrorCode, type ErrorDetails, RunError } from "@equant/core/errors";
 import { paint } from "./color.js";
+import { didYouMean } from "./nearest.js";
 import { fromSystemError } from "./system-errors.js";
 
 /** An error as the JSON envelope carries it. */
@@ -36,6 +37,7 @@ export function toTypedError(error: unknown): CompressionError {
 
 export function errorReport(error: unknown): ErrorReport {
   const { code, message, details } = toTypedError(error);
+  const hint = details.hint ?? suggestion(details);
   const at = Object.fromEntries(
     LOCATION_KEYS.flatMap((key) => (details[key] === undefined ? [] : [[key, details[key]]])),
   );
@@ -43,10 +45,19 @@ export function errorReport(error: unknown): ErrorReport {
   return {
     code,
     message,
-    ...(details.hint !== undefined && { hint: details.hint }),
+    ...(hint !== undefined && { hint }),
     ...(Object.keys(at).length > 0 && { at }),
     ...(nearest.length > 0 && { nearest }),
   };
+}
+
+/** `did you mean 'int8'?` for every error that says what was written and what would have been right. */
+function suggestion({ actual, expected }: ErrorDetails): string | undefined {
+  if (typeof actual !== "string" || !Array.isArray(expected)) return undefined;
+  return didYouMean(
+    actual,
+    expected.filter((item) => typeof item === "string"),
+  );
 }
 
 /** `error[E2103]: …` with nearest names, hint and page; the stack only when asked for. */

@@ -1,5 +1,4 @@
 import { OptionsError } from "@equant/core/errors";
-import { didYouMean } from "./nearest.js";
 
 /** Parsers of option and config values. `name` is what the person typed: `--max-drop` or `gates.maxDrop`. */
 
@@ -93,13 +92,12 @@ export function parseBytes(name: string, value: unknown): number {
   return Math.round(Number(match[1]) * unit);
 }
 
-/** A member of a closed set; anything else is refused when it is typed, with the nearest member. */
+/** A member of a closed set; anything else is refused when it is typed. The report adds the nearest member. */
 export function parseChoice<T extends string>(name: string, value: string, allowed: readonly T[]): T {
   if (!(allowed as readonly string[]).includes(value)) {
     throw new OptionsError("E2004", `${name}: '${value}' is not one of ${allowed.join(", ")}`, {
       actual: value,
       expected: [...allowed],
-      hint: didYouMean(value, allowed),
     });
   }
   return value as T;

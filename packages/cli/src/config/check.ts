@@ -1,6 +1,5 @@
 import { OptionsError } from "@equant/core/errors";
 import { z } from "zod";
-import { didYouMean } from "../nearest.js";
 import { type Config, shell } from "./schema.js";
 import { STEP_NAMES, STEPS, type StepConfig, type StepName } from "./steps.js";
 
@@ -23,7 +22,6 @@ function checkStep(step: { use: string }, file: string, index: number): StepConf
         key: `steps[${index}].use`,
         expected: STEP_NAMES,
         actual: step.use,
-        hint: didYouMean(step.use, STEP_NAMES),
       },
     );
   }
@@ -46,7 +44,6 @@ function configError(issue: Issue, schema: z.ZodType, file: string, base: readon
       key: path,
       actual: key,
       expected: known,
-      hint: didYouMean(key, known),
     });
   }
   const path = printPath([...base, ...issue.path]);

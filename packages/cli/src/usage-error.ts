@@ -1,0 +1,68 @@
+import { exitCodeOf, OptionsError } from "@equant/core/errors";
+import type { Command, CommanderError } from "commander";
+import { useColor } from "./color.js";
+import { COMMANDS } from "./commands/index.js";
+import { envelope, toJson } from "./envelope.js";
+import { type Io, writeAll } from "./io.js";
+import { didYouMean } from "./nearest.js";
+import { errorReport, renderError, toTypedError } from "./render-error.js";
+
+/** An error before the options are known: what they say is read from the command line itself. */
+export async function failEarly(error: unknown, argv: readonly string[], io: Io): Promise<number> {
+  const verbose = argv.includes("-v") || argv.includes("--verbose");
+  await writeAll(io.stderr, renderError(error, { verbose, color: useColor("auto", io.env, io.stderr) }));
+  if (argv.includes("--json")) {
+    const command = COMMANDS.find((entry) => argv.includes(entry.name))?.name ?? "error";
+    await writeAll(io.stdout, toJson(envelope({ command, error: errorReport(error) })));
+  }
+  return exitCodeOf(toTypedError(error));
+}
+
+/** Commander's complaints in equant's codes and words. */
+export function usageError(error: CommanderError, program: Command): OptionsError {
+  const message = error.message.replace(/^error: /, "");
+  const quoted = /'([^']*)'/.exec(message)?.[1] ?? "";
+  switch (error.code) {
+    case "commander.unknownCommand":
+    case "commander.excessArguments":
+    case "commander.unknownOption":
+      return unknown(error.code, quoted, message, program);
+    case "commander.missingArgument":
+      return new OptionsError("E2005", `missing argument <${quoted}>`, { hint: helpHint(program) });
+    case "commander.optionMissingArgument":
+      return new OptionsError("E2005", `${quoted}: a value is missing`, { hint: helpHint(program) });
+    default:
+      return new OptionsError("E2001", message, { hint: helpHint(program) });
+  }
+}
+
+function unknown(code: string, word: string, message: string, program: Command): OptionsError {
+  const current = activeCommand(program);
+  if (code === "commander.unknownOption") {
+    const name = word.split("=")[0]!;
+    const options = current.options.filter((option) => !option.hidden).flatMap((option) => option.long ?? []);
+    return unknownName("option", name, [...options, "--help"], program);
+  }
+  if (current === program) {
+    const names = COMMANDS.filter((entry) => !entry.hidden).map((entry) => entry.name);
+    const name = word !== "" ? word : (program.args[0] ?? "");
+    return unknownName("command", name, names, program);
+  }
+  return new OptionsError("E2001", message, { hint: helpHint(program) });
+}
+
+function unknownName(what: string, name: string, known: string[], program: Command): OptionsError {
+  const hint = didYouMean(name, known) ?? helpHint(program);
+  return new OptionsError("E2001", `unknown ${what} '${name}'`, { actual: name, expected: known, hint });
+}
+
+/** The subcommand being parsed, or the program. */
+function activeCommand(program: Command): Command {
+  const name = program.args[0];
+  return program.commands.find((command) => command.name() === name) ?? program;
+}
+
+function helpHint(program: Command): string {
+  const current = activeCommand(program);
+  return current === program ? "equant --help lists the commands" : `equant ${current.name()} --help lists its options`;
+}
