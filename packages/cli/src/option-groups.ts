@@ -58,7 +58,7 @@ export interface DataOptions {
   resize?: number | [number, number];
   crop?: number | [number, number];
   layout?: "NCHW" | "NHWC";
-  colorOrder?: "rgb" | "bgr";
+  colorOrder?: "RGB" | "BGR" | "gray";
 }
 
 function presetOption(): Option {
@@ -93,7 +93,7 @@ export function addDataOptions(command: Command, defaults: { samples?: number } 
     .addOption(size("--resize <n|HxW>", "resize; a single number is the shorter side"))
     .addOption(size("--crop <n|HxW>", "then crop the centre"))
     .addOption(choice("--layout <order>", "axis order of the model's input", ["NCHW", "NHWC"]))
-    .addOption(choice("--color-order <order>", "channel order of the model's input", ["rgb", "bgr"]));
+    .addOption(choice("--color-order <order>", "channel order of the model's input", ["RGB", "BGR", "gray"]));
 }
 
 /** Options of commands that write a file or folder; see {@link addOutputOptions}. */

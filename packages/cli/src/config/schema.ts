@@ -37,7 +37,7 @@ const preprocess = z.strictObject({
     .optional(),
   crop: z.union([pixels, z.tuple([pixels, pixels])]).optional(),
   layout: z.enum(["NCHW", "NHWC"]).optional(),
-  colorOrder: z.enum(["rgb", "bgr"]).optional(),
+  colorOrder: z.enum(["RGB", "BGR", "gray"]).optional(),
 });
 
 const gates = z.strictObject({
