@@ -53,7 +53,9 @@ function decode(bytes: Uint8Array, file: string): ModelProto {
     throw new ModelError("E3002", `${file}: the file is empty`, { file, hint: "export or download the model again" });
   }
   try {
-    return fromBinary(ModelProtoSchema, bytes as Uint8Array<ArrayBuffer>);
+    // A plain view: the methods of a Node Buffer behave differently.
+    const view = new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
+    return fromBinary(ModelProtoSchema, view);
   } catch (error) {
     const hint = "check that this is an ONNX file and that its download was complete";
     throw new ModelError("E3002", `${file}: not an ONNX file, or damaged (${messageOf(error)})`, { file, hint }, error);

@@ -128,8 +128,8 @@ export class Tensor {
     if (bytes.byteOffset % Type.BYTES_PER_ELEMENT === 0) {
       return new Type(bytes.buffer as ArrayBuffer, bytes.byteOffset, this.size);
     }
-    const copy = bytes.slice();
-    return new Type(copy.buffer, 0, this.size);
+    // Not slice(): on a Node Buffer that is a view, not a copy.
+    return new Type(new Uint8Array(bytes).buffer, 0, this.size);
   }
 
   /** Elements as numbers, for shapes, axes and other small integer tensors; int64 beyond 2^53 loses its last bits. */

@@ -1,0 +1,6 @@
+export * from "./calibrate.js";
+export * from "./calibration.js";
+export * from "./channel-stats.js";
+export * from "./known-sign.js";
+export * from "./statistics-graph.js";
+export * from "./value-statistics.js";

@@ -1,0 +1,82 @@
+import { type Graph, GraphBuilder, type LinearLayer, type Model, replaceUses, sortNodes, Tensor } from "../graph/index.js";
+import type { Encoding } from "../math/index.js";
+import type { QuantizationPlan } from "./apply-qdq.js";
+
+/**
+ * Rewrites the model so that float operators behave like integer ones (seed 001): every encoded value is scaled,
+ * saturated and rounded, weights and biases hold their dequantized values. The result is not smaller than the original.
+ *
+ * x̂ = scale·clamp(round(x/scale), qmin − zeroPoint, qmax − zeroPoint): the zero point moves into the bounds, because
+ * adding an integer commutes with rounding to one when ties go to even only if it is even — so it must not be added before.
+ */
+export function applyEmulation(model: Model, plan: QuantizationPlan, rounding: "even" | "away" = "even"): void {
+  const builder = new GraphBuilder(model.graph);
+  for (const { layer, weight, bias } of plan.parameters) {
+    setInput(builder, layer, 1, dequantizeTensor(weight.data, weight.encoding));
+    if (bias?.data) setInput(builder, layer, 2, dequantizeTensor(bias.data, bias.encoding!));
+  }
+  for (const [value, encoding] of plan.activations) insert(model.graph, builder, value, encoding, plan, rounding);
+  sortNodes(model.graph);
+}
+
+function setInput(builder: GraphBuilder, layer: LinearLayer, input: 1 | 2, tensor: Tensor): void {
+  const old = layer.node.inputs[input]!;
+  const { graph } = builder;
+  layer.node.inputs[input] = builder.constant(tensor, `${old}_emulated`);
+  if (!graph.nodes.some((node) => node.inputs.includes(old))) graph.initializers.delete(old);
+}
+
+/** scale·(q − zeroPoint) in float32, as DequantizeLinear computes it. */
+export function dequantizeTensor(tensor: Tensor, encoding: Encoding): Tensor {
+  const { scale, zeroPoint, axis } = encoding;
+  const integers = tensor.array() as Int32Array;
+  const inner = axis === null ? tensor.size : tensor.dims.slice(axis + 1).reduce((product, size) => product * size, 1);
+  const channels = scale.length;
+  const values = new Float32Array(tensor.size);
+  for (let at = 0; at < values.length; at++) {
+    const channel = axis === null ? 0 : Math.floor(at / inner) % channels;
+    values[at] = Math.fround(integers[at]! - zeroPoint[channel]!) * scale[channel]!;
+  }
+  return Tensor.float32(tensor.dims, values);
+}
+
+function insert(
+  graph: Graph,
+  builder: GraphBuilder,
+  value: string,
+  encoding: Encoding,
+  plan: QuantizationPlan,
+  rounding: "even" | "away",
+): void {
+  const before = new Set(graph.nodes);
+  let source = value;
+  const isOutput = graph.outputs.some(({ name }) => name === value);
+  if (isOutput) {
+    source = builder.names.allocate(`${value}_float`);
+    for (const node of graph.nodes) node.outputs = node.outputs.map((output) => (output === value ? source : output));
+  }
+  const scale = builder.constant(Tensor.scalar(encoding.scale[0]!), `${value}_scale`);
+  const zero = encoding.zeroPoint[0]!;
+  const low = builder.constant(Tensor.scalar(encoding.qmin - zero), `${value}_low`);
+  const high = builder.constant(Tensor.scalar(encoding.qmax - zero), `${value}_high`);
+  const scaled = builder.node("Div", [source, scale]);
+  const rounded = rounding === "even" ? builder.node("Round", [scaled]) : roundAway(builder, scaled);
+  const clipped = builder.node("Clip", [rounded, low, high]);
+  const result = builder.node("Mul", [clipped, scale], {}, { name: `${value}_emulated` });
+  const isInput = graph.inputs.some(({ name }) => name === value);
+  const inserted = graph.nodes.filter((node) => !before.has(node));
+  const untouched = new Set(isInput ? [...inserted, ...[...before].filter((node) => !plan.placement.nodes.has(node))] : inserted);
+  replaceUses(graph, value, result, untouched);
+  if (isOutput) {
+    const last = graph.nodes.find((node) => node.outputs[0] === result)!;
+    last.outputs = [value];
+    for (const node of before) node.inputs = node.inputs.map((input) => (input === result ? value : input));
+  }
+}
+
+/** sign(x)·floor(|x| + 0.5): ties away from zero, as seed 002 rounds. */
+function roundAway(builder: GraphBuilder, value: string): string {
+  const half = builder.constant(0.5, "half");
+  const magnitude = builder.node("Floor", [builder.node("Add", [builder.node("Abs", [value]), half])]);
+  return builder.node("Mul", [builder.node("Sign", [value]), magnitude]);
+}

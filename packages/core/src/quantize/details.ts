@@ -1,0 +1,39 @@
+import { labelOf } from "../graph/index.js";
+import type { QuantizationPlan } from "./apply-qdq.js";
+
+/** One quantized learnable parameter, as a row of seed 001's table. */
+export interface LearnableDetails {
+  readonly layer: string;
+  readonly parameter: "Weights" | "Bias";
+  readonly shape: readonly number[];
+  readonly dtype: string;
+}
+
+/** What was quantized, as seed 001's quantizationDetails. */
+export interface QuantizationDetails {
+  readonly isQuantized: boolean;
+  readonly target: string;
+  /** Layers and operators that run on integers, fused activations included, in graph order. */
+  readonly quantizedLayerNames: readonly string[];
+  readonly learnables: readonly LearnableDetails[];
+}
+
+export function quantizationDetails(plan: QuantizationPlan, target: string): QuantizationDetails {
+  const learnables = plan.parameters.flatMap(({ layer, weight, bias }): LearnableDetails[] => {
+    const name = labelOf(layer.node);
+    const rows: LearnableDetails[] = [
+      { layer: name, parameter: "Weights", shape: weight.data.dims, dtype: weight.encoding.dtype },
+    ];
+    if (bias) {
+      const dtype = bias.data ? (bias.encoding!.bits === 16 ? "int16" : "int32") : "float32";
+      rows.push({ layer: name, parameter: "Bias", shape: [layer.outChannels], dtype });
+    }
+    return rows;
+  });
+  return {
+    isQuantized: plan.parameters.length > 0,
+    target,
+    quantizedLayerNames: [...plan.placement.nodes].map(labelOf),
+    learnables,
+  };
+}

@@ -1,0 +1,9 @@
+export { applyEmulation, dequantizeTensor } from "./apply-emulation.js";
+export { applyQdq, type QuantizationPlan } from "./apply-qdq.js";
+export * from "./details.js";
+export * from "./exclude.js";
+export * from "./options.js";
+export type { LayerParameters } from "./parameters.js";
+export { type EncodingGroup, type Placement, planPlacement } from "./placement.js";
+export * from "./quantize.js";
+export * from "./targets.js";

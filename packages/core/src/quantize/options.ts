@@ -1,0 +1,106 @@
+import { OptionsError, rejectUnknownOptions, requireOneOf } from "../errors.js";
+import type { Exclusions } from "./exclude.js";
+import { type BiasFormat, type TargetName, type TargetSpec, targetSpec } from "./targets.js";
+
+/** Options for {@link quantize}. What is undefined follows the target's table. */
+export interface QuantizeOptions {
+  /** Hardware or runtime. Default: `'ort-cpu'`. */
+  target?: TargetName;
+  /** `qdq`: integer weights in the file. `emulation`: scale, saturate and round in float operators; not smaller. Default: `'qdq'`. */
+  format?: "qdq" | "emulation";
+  /** One scale a weight tensor, or one an output channel. Default: the target's, `'perTensor'`. */
+  granularity?: "perTensor" | "perChannel";
+  /** Bits of weights, 2–16. Default: 8. */
+  weightBits?: number;
+  /** Symmetric weights use −(2^(bits−1)−1)…2^(bits−1)−1 and zero point 0. Default: true. */
+  weightSymmetric?: boolean;
+  /** Stored type of activations. Default: the target's, `'uint8'`. */
+  activations?: "uint8" | "int8" | "int16" | "uint16";
+  /** Bits of activations, 2–16, at most those of the stored type. Default: all of it. */
+  activationBits?: number;
+  /** Symmetric activations: zero point in the middle of the type. Default: false; true for `tensorrt`. */
+  activationSymmetric?: boolean;
+  /** Default: the target's, `'int32'`. */
+  bias?: BiasFormat;
+  /** Scales are powers of two. Default: the target's, false. */
+  powerOfTwo?: boolean;
+  /** Range chooser of activations: `minmax`, `percentile:P`, `entropy`, `mse`. Default: `'minmax'`. */
+  chooser?: string;
+  /** Range chooser of weights. Default: `'minmax'`. */
+  weightChooser?: string;
+  /** Ties in the emulation: to even as ONNX, or away from zero as seed 002. Default: `'even'`. */
+  rounding?: "even" | "away";
+  /** Nodes that stay in float. */
+  exclude?: Exclusions;
+}
+
+export interface ResolvedQuantizeOptions extends Required<Omit<QuantizeOptions, "exclude">> {
+  readonly spec: TargetSpec;
+  readonly exclude: Exclusions;
+}
+
+export const QUANTIZE_DEFAULTS = {
+  target: "ort-cpu",
+  format: "qdq",
+  weightBits: 8,
+  weightSymmetric: true,
+  chooser: "minmax",
+  weightChooser: "minmax",
+  rounding: "even",
+} as const satisfies QuantizeOptions;
+
+const KEYS: readonly (keyof QuantizeOptions)[] = [
+  "target",
+  "format",
+  "granularity",
+  "weightBits",
+  "weightSymmetric",
+  "activations",
+  "activationBits",
+  "activationSymmetric",
+  "bias",
+  "powerOfTwo",
+  "chooser",
+  "weightChooser",
+  "rounding",
+  "exclude",
+];
+
+/** Fills in defaults. @throws {OptionsError} E2001 unknown key, E2002 bits out of range, E2004 a value outside its set. */
+export function resolveQuantizeOptions(options: QuantizeOptions): ResolvedQuantizeOptions {
+  rejectUnknownOptions("quantize", options, KEYS);
+  const merged = { ...QUANTIZE_DEFAULTS, ...options };
+  const spec = targetSpec(merged.target);
+  const activations = merged.activations ?? spec.activations;
+  requireOneOf("quantize", "activations", activations, ["uint8", "int8", "int16", "uint16"]);
+  requireOneOf("quantize", "format", merged.format, ["qdq", "emulation"]);
+  requireOneOf("quantize", "rounding", merged.rounding, ["even", "away"]);
+  const granularity = requireOneOf("quantize", "granularity", merged.granularity ?? spec.granularity, [
+    "perTensor",
+    "perChannel",
+  ]);
+  const bias = requireOneOf("quantize", "bias", merged.bias ?? spec.bias, ["int32", "int16", "float32"]);
+  const storedBits = activations.endsWith("16") ? 16 : 8;
+  const activationBits = merged.activationBits ?? storedBits;
+  checkBits("weight bits", merged.weightBits, 16);
+  checkBits("activation bits", activationBits, storedBits);
+  return {
+    ...merged,
+    spec,
+    granularity,
+    activations,
+    activationBits,
+    activationSymmetric: merged.activationSymmetric ?? merged.target === "tensorrt",
+    bias,
+    powerOfTwo: merged.powerOfTwo ?? spec.powerOfTwo,
+    exclude: merged.exclude ?? {},
+  };
+}
+
+function checkBits(what: string, bits: number, most: number): void {
+  if (Number.isInteger(bits) && bits >= 2 && bits <= most) return;
+  throw new OptionsError("E2002", `quantize: invalid ${what} ${bits}, expected 2–${most}`, {
+    actual: bits,
+    expected: `2–${most}`,
+  });
+}

@@ -1,0 +1,106 @@
+import type { Calibration, StatisticsRequest } from "../calibrate/index.js";
+import { ModelError, PreconditionError } from "../errors.js";
+import { labelOf, type Model } from "../graph/index.js";
+import type { Encoding } from "../math/index.js";
+import type { Transform, TransformReport } from "../runtime/index.js";
+import { applyEmulation } from "./apply-emulation.js";
+import { applyQdq, type QuantizationPlan } from "./apply-qdq.js";
+import { type QuantizationDetails, quantizationDetails } from "./details.js";
+import { activationEncodings } from "./encodings.js";
+import { resolveExclusions } from "./exclude.js";
+import { type QuantizeOptions, type ResolvedQuantizeOptions, resolveQuantizeOptions } from "./options.js";
+import { quantizeParameters } from "./parameters.js";
+import { type Placement, planPlacement } from "./placement.js";
+
+/** What {@link quantize} did. */
+export interface QuantizeReport extends TransformReport {
+  readonly transform: "quantize";
+  readonly details: QuantizationDetails;
+  /** Encoding by value name: scale in real units a step, zero point in the stored type. */
+  readonly encodings: Readonly<Record<string, { scale: number; zeroPoint: number; dtype: string }>>;
+  /** Layers whose weight scales were raised so that the bias fits in 32 bits, with the channels. */
+  readonly raisedScales: readonly { layer: string; channels: readonly number[] }[];
+}
+
+/**
+ * What to calibrate for {@link quantize} with the same options: the values that get an encoding, with histograms
+ * when a chooser needs them.
+ */
+export function quantizationRequests(model: Model, options: QuantizeOptions = {}): StatisticsRequest[] {
+  const resolved = resolveQuantizeOptions(options);
+  const histogram = resolved.chooser !== "minmax";
+  return placementOf(model, resolved)
+    .groups.flatMap(({ rangeFrom }) => rangeFrom)
+    .map((value) => ({ value, moments: false, exactMinimum: false, histogram }));
+}
+
+/** Decides everything about a quantization without changing the model: placement, encodings, integer parameters. */
+export function planQuantization(model: Model, calibration: Calibration, options: QuantizeOptions = {}): QuantizationPlan {
+  const resolved = resolveQuantizeOptions(options);
+  requireFloatModel(model);
+  const placement = placementOf(model, resolved);
+  const activations = activationEncodings(model.graph, placement.groups, calibration, resolved);
+  const parameters = placement.layers.map((layer) =>
+    quantizeParameters(model.graph, layer, inputEncoding(activations, layer.input), resolved),
+  );
+  return { placement, activations, parameters };
+}
+
+/**
+ * Quantizes a folded float model to integers (affine: q = clamp(round(x/scale) + zeroPoint, qmin, qmax)).
+ * Requires: BatchNormalization folded, opset ≥ 13, statistics of this very model.
+ * @throws {OptionsError} an option; E2103 an exclusion that matches nothing.
+ * @throws {ModelError} E4003 already quantized; E3006 NaN weights; E4002 opset below 13.
+ * @throws {DataError} E5003 a value without statistics. @throws {PreconditionError} E4005 a chooser without histograms.
+ */
+export function quantize(calibration: Calibration, options: QuantizeOptions = {}): Transform<QuantizeReport> {
+  const resolved = resolveQuantizeOptions(options);
+  return (model) => {
+    const plan = planQuantization(model, calibration, options);
+    if (resolved.format === "qdq") applyQdq(model, plan);
+    else applyEmulation(model, plan, resolved.rounding);
+    if (calibration.random) model.metadata.set("equant.data", "random");
+    return {
+      transform: "quantize",
+      modified: plan.parameters.length > 0 || plan.activations.size > 0,
+      skipped: plan.placement.skipped,
+      details: quantizationDetails(plan, resolved.target),
+      encodings: Object.fromEntries([...plan.activations].map(([value, encoding]) => [value, summary(encoding)])),
+      raisedScales: plan.parameters
+        .filter(({ raisedChannels }) => raisedChannels.length > 0)
+        .map(({ layer, raisedChannels }) => ({ layer: labelOf(layer.node), channels: raisedChannels })),
+    };
+  };
+}
+
+function placementOf(model: Model, options: ResolvedQuantizeOptions): Placement {
+  return planPlacement(model.graph, options.spec, resolveExclusions(model.graph, options.exclude));
+}
+
+function inputEncoding(activations: ReadonlyMap<string, Encoding>, input: string): Encoding {
+  const encoding = activations.get(input);
+  if (!encoding) throw new PreconditionError("E9001", `quantize: no encoding for value "${input}"`, { tensor: input });
+  return encoding;
+}
+
+function summary(encoding: Encoding): { scale: number; zeroPoint: number; dtype: string } {
+  return { scale: encoding.scale[0]!, zeroPoint: encoding.zeroPoint[0]!, dtype: encoding.dtype };
+}
+
+function requireFloatModel(model: Model): void {
+  const quantized = model.graph.nodes.find((node) => node.opType === "DequantizeLinear" || node.opType.startsWith("QLinear"));
+  if (quantized) {
+    throw new ModelError("E4003", `quantize: the model is already quantized (node "${labelOf(quantized)}")`, {
+      node: labelOf(quantized),
+      opType: quantized.opType,
+      hint: "start from the float model",
+    });
+  }
+  const opset = model.opsets.get("") ?? 0;
+  if (opset < 13) {
+    throw new ModelError("E4002", `quantize: opset ${opset}, expected 13 or newer`, {
+      actual: opset,
+      hint: "upgrade the model first: upgradeOpset()",
+    });
+  }
+}
