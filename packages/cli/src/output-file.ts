@@ -1,4 +1,4 @@
-import { link, mkdir, open, rename, stat, unlink } from "node:fs/promises";
+import { chmod, link, mkdir, open, rename, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { OptionsError } from "@equant/core/errors";
 import { fromSystemError } from "./system-errors.js";
@@ -59,13 +59,14 @@ export async function writeOutputs(files: readonly OutputFile[], options: WriteO
   try {
     for (const { path, data } of files) {
       const target = resolve(options.cwd ?? ".", path);
-      await attempt(path, () => mkdir(dirname(target), { recursive: true }));
+      await attempt(path, () => makeFolder(dirname(target)));
       await removeStaleTemps(dirname(target));
+      const old = await stat(target).catch(missingIsFine);
       // Devices and pipes (/dev/null, a named pipe) are written to, not replaced.
-      const special = await stat(target).then((info) => !info.isFile(), missingIsFine);
-      const temp = special ? undefined : tempPathFor(target);
+      const temp = old && !old.isFile() ? undefined : tempPathFor(target);
       pending.push({ path, target, temp });
-      written.push({ path, bytes: await attempt(path, () => writeSynced(temp ?? target, data, special === true)) });
+      written.push({ path, bytes: await attempt(path, () => writeSynced(temp, target, data)) });
+      if (temp !== undefined && old) await chmod(temp, old.mode).catch(() => undefined);
     }
     for (const item of pending) {
       if (item.temp === undefined) continue;
@@ -90,9 +91,18 @@ export async function writeOutput(path: string, data: FileData, options: WriteOp
   return written!;
 }
 
-async function writeSynced(path: string, data: FileData, special: boolean): Promise<number> {
+/** Makes a folder and its parents. Not `recursive: true`: in Node 20 that never returns on file systems such as /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  if (await stat(folder).catch(missingIsFine)) return;
+  if (dirname(folder) !== folder) await makeFolder(dirname(folder));
+  await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+}
+
+async function writeSynced(temp: string | undefined, target: string, data: FileData): Promise<number> {
   // "wx": a temporary file must be new. A planted link of that name is refused instead of followed.
-  const file = await open(path, special ? "w" : "wx");
+  const file = await (temp === undefined ? open(target, "w") : open(temp, "wx"));
   let bytes = 0;
   try {
     for await (const chunk of chunksOf(data)) {
@@ -100,7 +110,7 @@ async function writeSynced(path: string, data: FileData, special: boolean): Prom
       while (done < chunk.length) done += (await file.write(chunk, done, chunk.length - done)).bytesWritten;
       bytes += chunk.length;
     }
-    if (!special) await file.sync();
+    if (temp !== undefined) await file.sync();
   } finally {
     await file.close();
   }

@@ -5,12 +5,17 @@ import { COMMANDS } from "./commands/index.js";
 import { envelope, toJson } from "./envelope.js";
 import { type Io, writeAll } from "./io.js";
 import { didYouMean } from "./nearest.js";
+import { COLOR_MODES } from "./option-groups.js";
 import { errorReport, renderError, toTypedError } from "./render-error.js";
 
 /** An error before the options are known: what they say is read from the command line itself. */
 export async function failEarly(error: unknown, argv: readonly string[], io: Io): Promise<number> {
   const verbose = argv.includes("-v") || argv.includes("--verbose");
-  await writeAll(io.stderr, renderError(error, { verbose, color: useColor("auto", io.env, io.stderr) }));
+  const mode = COLOR_MODES.find(
+    (name) => argv.includes(`--color=${name}`) || argv[argv.indexOf("--color") + 1] === name,
+  );
+  const color = useColor(mode ?? "auto", io.env, io.stderr);
+  await writeAll(io.stderr, renderError(error, { verbose, color }));
   if (argv.includes("--json")) {
     const command = COMMANDS.find((entry) => argv.includes(entry.name))?.name ?? "error";
     await writeAll(io.stdout, toJson(envelope({ command, error: errorReport(error) })));

@@ -1,9 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Command } from "commander";
 import { onTestFinished } from "vitest";
+import type { CommandDefinition } from "../../src/command.js";
+import { execute } from "../../src/execute.js";
 import type { Io, SignalName } from "../../src/io.js";
 import { main } from "../../src/main.js";
+import { addGlobalOptions } from "../../src/option-groups.js";
 
 export interface RunOptions {
   cwd?: string;
@@ -112,4 +116,25 @@ export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "equant-test-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** Runs a command that is not in the list, through the same frame. */
+export async function runDefinition(
+  definition: CommandDefinition,
+  argv: readonly string[] = [],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const io = new FakeIo(options);
+  const command = new Command("sample").exitOverride();
+  definition.configure(command);
+  addGlobalOptions(command);
+  let code = -1;
+  command.action(async (...args: unknown[]) => {
+    const running = execute({ name: "sample", definition, command, args: args.slice(0, -2) }, io);
+    options.onStart?.(io);
+    code = await running;
+  });
+  await command.parseAsync([...argv], { from: "user" });
+  const [stdout, stderr] = [io.text("stdout"), io.text("stderr")];
+  return { code, stdout, stderr, json: <T>() => JSON.parse(stdout) as T };
 }
