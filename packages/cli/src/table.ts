@@ -36,7 +36,9 @@ function markdown(titles: string[], cells: string[][], right: boolean[]): string
 
 /** Numbers with sign, unit or percent; empty and dashes count, so that gaps do not turn a column to the left. */
 function isNumeric(cell: string): boolean {
-  return /^([-+\u2212]?[\d.,]+(e[-+]?\d+)?( ?(%|pp|x|dB|[kMGT]?B|[kMGT]|ms|s|min))?|[-\u2013\u2014]|)$/.test(cell);
+  return /^([-+\u2212]?[\d.,]+(e[-+]?\d+)?( ?(%|pp|x|dB|[kMGT]?B|[kMGT]|ms|s|min))?|[-\u2212\u2013\u2014]|)$/.test(
+    cell,
+  );
 }
 
 function csvCell(cell: string): string {

@@ -77,9 +77,11 @@ const BYTE_UNITS: Readonly<Record<string, number>> = {
   kb: 1e3,
   mb: 1e6,
   gb: 1e9,
+  tb: 1e12,
   kib: 1024,
   mib: 1024 ** 2,
   gib: 1024 ** 3,
+  tib: 1024 ** 4,
 };
 
 /** A size in bytes: `4MB` (decimal, as sizes are printed), `4MiB` (binary), or a bare number of bytes. */

@@ -38,11 +38,11 @@ export const init: CommandDefinition = {
     const answers = await ask({ model, data: options.data, preset: options.preset }, context, options.yes === true);
     const config = buildConfig({ ...options, ...answers }, context);
     const text = toJson(config);
-    if (options.output === "-") return { result: { path: "-", config }, text };
     await context.writeOutput(options.output, text);
+    const said = options.output === "-" ? "" : `${options.output} written\n`;
     return {
       result: { path: options.output, config },
-      text: context.options().dryRun ? text : `${options.output} written\n`,
+      text: context.options().dryRun ? text : said,
       hint: config.data?.calibrate ? `equant run -c ${options.output}` : `add data.calibrate.dir to ${options.output}`,
     };
   },

@@ -32,7 +32,7 @@ export async function completionWords(): Promise<CompletionCommand[]> {
       return {
         name,
         summary,
-        options: [...command.options.filter((option) => !option.hidden).map(describe), HELP],
+        options: [...command.options.filter((option) => !option.hidden).map(describeOption), HELP],
         argumentValues: command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
       };
     }),
@@ -47,7 +47,7 @@ const HELP: CompletionOption = {
   completes: undefined,
 };
 
-function describe(option: Option): CompletionOption {
+export function describeOption(option: Option): CompletionOption {
   return {
     flags: [option.long, option.short].filter((name) => name !== undefined),
     description: option.description,
