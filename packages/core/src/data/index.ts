@@ -1,1 +1,25 @@
+export { BATCH_DEFAULTS, type Batch, type BatchOptions, batches } from "./batches.js";
+export { concatDatasets } from "./concat.js";
+export { blobFile, type DataFile, memoryFile } from "./data-file.js";
+export { type Dataset, subset } from "./dataset.js";
 export * from "./digits.js";
+export { type DecodedImage, type ImageDecoder, toGray, toRgb } from "./image.js";
+export { ARCHIVE_LIMITS, type ArchiveLimits } from "./inflate.js";
+export { imageTarget, type ModelInput } from "./input.js";
+export { checkLabels } from "./labels.js";
+export { openFiles } from "./open-files.js";
+export type { OpenedDataset, OpenOptions } from "./open-types.js";
+export {
+  type ColorOrder,
+  createPreprocessor,
+  type ImageLayout,
+  type ImageTarget,
+  PRESETS,
+  type PreprocessOptions,
+  type Preprocessor,
+  type PresetName,
+} from "./preprocess.js";
+export { type RandomRange, randomDataset, randomRange } from "./random-dataset.js";
+export { resizeBicubic } from "./resize.js";
+export { shuffled, splitByClass, spread } from "./split.js";
+export { openZip } from "./zip.js";

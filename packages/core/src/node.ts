@@ -1,0 +1,3 @@
+export { type OpenDatasetOptions, openDataset } from "./node/data.js";
+export { diskFile, listFolder } from "./node/data-folder.js";
+export { type Sharp, sharpDecoder } from "./node/data-sharp.js";
