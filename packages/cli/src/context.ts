@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import type { Runner } from "@equant/core";
+import type { Runner, TransformContext } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
 import type { LoadedConfig } from "./config/load.js";
 import type { ModelIdentity } from "./envelope.js";
@@ -106,6 +106,11 @@ export class CommandContext {
       return createRunner(ort, { threads: this.threads });
     })();
     return this.#runner;
+  }
+
+  /** What core's steps take as their context: the runner, the abort signal, and where progress goes. */
+  async transformContext(): Promise<TransformContext> {
+    return { runner: await this.runner(), signal: this.signal, onProgress: this.onProgress };
   }
 
   /** Throws E2006 now when an output could not be written later: call it before the long work. */

@@ -1,6 +1,6 @@
 import { OptionsError } from "@equant/core/errors";
+import { nearest } from "@equant/core/nearest";
 import picomatch from "picomatch";
-import { nearest } from "./nearest.js";
 
 export interface MatchOptions {
   /** The option the patterns came from, for the message: `--exclude`. */
@@ -12,8 +12,8 @@ export interface MatchOptions {
 }
 
 /**
- * The names that any pattern matches, in the order of `names`. A pattern is a name as it is, or a glob in which `*`
- * stays between slashes and `**` does not. @throws {OptionsError} E2103 for a pattern that matches nothing.
+ * The names that any pattern matches, in the order of `names`. A pattern is a name as it is, or a glob, read as
+ * core reads exclusions: `*` goes across slashes. @throws {OptionsError} E2103 for a pattern that matches nothing.
  */
 export function matchNames(patterns: readonly string[], names: readonly string[], options: MatchOptions): string[] {
   const { option, noun = "nodes", hint } = options;
@@ -21,7 +21,9 @@ export function matchNames(patterns: readonly string[], names: readonly string[]
   const matched = new Set<string>();
   for (const pattern of patterns) {
     // Names of exporters hold brackets and semicolons: a literal name always wins over its reading as a glob.
-    const isMatch = known.has(pattern) ? (name: string) => name === pattern : picomatch(pattern, { dot: true });
+    const isMatch = known.has(pattern)
+      ? (name: string) => name === pattern
+      : picomatch(pattern, { bash: true, dot: true });
     const hits = names.filter((name) => isMatch(name));
     if (hits.length === 0) {
       throw new OptionsError("E2103", `${option} '${pattern}' matches none of ${names.length} ${noun}`, {

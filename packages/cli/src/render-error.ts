@@ -1,6 +1,6 @@
 import { CompressionError, type ErrorCode, type ErrorDetails, RunError } from "@equant/core/errors";
+import { didYouMean } from "@equant/core/nearest";
 import { paint } from "./color.js";
-import { didYouMean } from "./nearest.js";
 import { fromSystemError } from "./system-errors.js";
 
 /** An error as the JSON envelope carries it. */

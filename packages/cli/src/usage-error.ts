@@ -1,10 +1,10 @@
 import { exitCodeOf, OptionsError } from "@equant/core/errors";
+import { didYouMean } from "@equant/core/nearest";
 import type { Command, CommanderError } from "commander";
 import { useColor } from "./color.js";
 import { COMMANDS } from "./commands/index.js";
 import { envelope, toJson } from "./envelope.js";
 import { type Io, writeAll } from "./io.js";
-import { didYouMean } from "./nearest.js";
 import { COLOR_MODES } from "./option-groups.js";
 import { errorReport, renderError, toTypedError } from "./render-error.js";
 

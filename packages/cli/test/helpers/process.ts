@@ -20,7 +20,9 @@ export async function bundle(code: string): Promise<string> {
     target: "node20",
     conditions: ["source"],
     external: ["onnxruntime-node", "sharp"],
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+    banner: {
+      js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);',
+    },
     outfile,
     logLevel: "silent",
   });
