@@ -1,5 +1,5 @@
 import { type BatchOptions, batches, type Dataset } from "../data/index.js";
-import { OptionsError, rejectUnknownOptions, RunError, throwIfAborted } from "../errors.js";
+import { OptionsError, RunError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
 import { type Model, requiredInputs } from "../graph/index.js";
 import { type HostTensor, observeShapes, requireRunner, type TransformContext } from "../runtime/index.js";
 import { ValueAccumulator } from "./accumulate.js";

@@ -103,7 +103,8 @@ export interface ValueStatisticsJson {
 
 function mergeChannels(a: ChannelSums, b: ChannelSums): ChannelSums | undefined {
   if (a.min.length !== b.min.length) return undefined;
-  const add = (x: Float64Array | undefined, y: Float64Array | undefined) => x && y && x.map((value, i) => value + y[i]!);
+  const add = (x: Float64Array | undefined, y: Float64Array | undefined) =>
+    x && y && x.map((value, i) => value + y[i]!);
   return {
     min: a.min.map((value, i) => Math.min(value, b.min[i]!)),
     max: a.max.map((value, i) => Math.max(value, b.max[i]!)),

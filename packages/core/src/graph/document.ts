@@ -68,7 +68,7 @@ export function normalizeDomain(domain: string): string {
 }
 
 /** True for a standard ONNX operator of one of the given types. */
-export function isOp(node: Node | undefined, ...opTypes: string[]): node is Node {
+export function isOp(node: Node | undefined, ...opTypes: string[]): node is Node & { domain: "" } {
   return node !== undefined && node.domain === "" && opTypes.includes(node.opType);
 }
 

@@ -1,4 +1,12 @@
-import { type Graph, GraphBuilder, type LinearLayer, type Model, replaceUses, sortNodes, Tensor } from "../graph/index.js";
+import {
+  type Graph,
+  GraphBuilder,
+  type LinearLayer,
+  type Model,
+  replaceUses,
+  sortNodes,
+  Tensor,
+} from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
 import type { QuantizationPlan } from "./apply-qdq.js";
 
@@ -65,7 +73,9 @@ function insert(
   const result = builder.node("Mul", [clipped, scale], {}, { name: `${value}_emulated` });
   const isInput = graph.inputs.some(({ name }) => name === value);
   const inserted = graph.nodes.filter((node) => !before.has(node));
-  const untouched = new Set(isInput ? [...inserted, ...[...before].filter((node) => !plan.placement.nodes.has(node))] : inserted);
+  const untouched = new Set(
+    isInput ? [...inserted, ...[...before].filter((node) => !plan.placement.nodes.has(node))] : inserted,
+  );
   replaceUses(graph, value, result, untouched);
   if (isOutput) {
     const last = graph.nodes.find((node) => node.outputs[0] === result)!;

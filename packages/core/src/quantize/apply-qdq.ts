@@ -1,4 +1,15 @@
-import { createNode, type DType, type Graph, int, type Model, NameAllocator, type Node, sortNodes, Tensor } from "../graph/index.js";
+import {
+  type Attribute,
+  createNode,
+  type DType,
+  type Graph,
+  int,
+  type Model,
+  NameAllocator,
+  type Node,
+  sortNodes,
+  Tensor,
+} from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
 import { integerTensor } from "./integer-tensor.js";
 import type { LayerParameters } from "./parameters.js";
@@ -92,15 +103,25 @@ class QdqWriter {
   #node(opType: string, inputs: string[], output: string, encoding: Encoding): Node {
     const domain = WIDE.has(encoding.dtype as DType) && (this.#model.opsets.get("") ?? 0) < 21 ? "com.microsoft" : "";
     if (domain !== "" && !this.#model.opsets.has(domain)) this.#model.opsets.set(domain, 1);
-    const attributes = encoding.axis === null ? {} : { axis: int(encoding.axis) };
-    return createNode({ opType, inputs, outputs: [output], name: this.#names.allocate(`${output}_${opType}`), domain, attributes });
+    const attributes: Record<string, Attribute> = encoding.axis === null ? {} : { axis: int(encoding.axis) };
+    return createNode({
+      opType,
+      inputs,
+      outputs: [output],
+      name: this.#names.allocate(`${output}_${opType}`),
+      domain,
+      attributes,
+    });
   }
 
   #encodingConstants(stem: string, encoding: Encoding): { scale: string; zeroPoint: string } {
     const known = this.#constants.get(encoding);
     if (known) return known;
     const dims = encoding.axis === null ? [] : [encoding.scale.length];
-    const names = { scale: this.#names.allocate(`${stem}_scale`), zeroPoint: this.#names.allocate(`${stem}_zero_point`) };
+    const names = {
+      scale: this.#names.allocate(`${stem}_scale`),
+      zeroPoint: this.#names.allocate(`${stem}_zero_point`),
+    };
     this.#graph.initializers.set(names.scale, Tensor.float32(dims, Float32Array.from(encoding.scale)));
     this.#graph.initializers.set(names.zeroPoint, integerTensor(encoding.dtype as DType, dims, encoding.zeroPoint));
     this.#constants.set(encoding, names);

@@ -1,7 +1,7 @@
 import type { Calibration } from "../calibrate/index.js";
-import type { Graph } from "../graph/index.js";
-import { chooseRange, type Encoding, encodingFromRanges, type Range, ValueHistogram } from "../math/index.js";
 import { PreconditionError } from "../errors.js";
+import type { Graph } from "../graph/index.js";
+import { chooseRange, type Encoding, encodingFromRange, type Range, ValueHistogram } from "../math/index.js";
 import type { ResolvedQuantizeOptions } from "./options.js";
 import type { EncodingGroup } from "./placement.js";
 
@@ -16,17 +16,14 @@ export function activationEncodings(
   const encodings = new Map<string, Encoding>();
   for (const group of groups) {
     const range = groupRange(group, calibration, options);
-    const encoding = {
-      ...encodingFromRanges([range], {
-        bits: options.activationBits,
-        signed,
-        symmetric: options.activationSymmetric,
-        narrow: false,
-        powerOfTwo: options.powerOfTwo,
-        axis: null,
-      }),
+    const encoding = encodingFromRange(range, {
+      bits: options.activationBits,
       dtype: options.activations,
-    };
+      signed,
+      symmetric: options.activationSymmetric,
+      narrow: false,
+      powerOfTwo: options.powerOfTwo,
+    });
     for (const value of group.values) encodings.set(value, encoding);
   }
   // The order of the graph, so that the file does not depend on the order of groups.
@@ -40,10 +37,14 @@ function groupRange(group: EncodingGroup, calibration: Calibration, options: Res
     const histogram = new ValueHistogram();
     for (const [at, { histogram: part }] of statistics.entries()) {
       if (!part) {
-        throw new PreconditionError("E4005", `quantize: chooser '${options.chooser}' needs a histogram of value "${group.rangeFrom[at]}"`, {
-          tensor: group.rangeFrom[at]!,
-          hint: "calibrate with histograms: equant calibrate --histograms",
-        });
+        throw new PreconditionError(
+          "E4005",
+          `quantize: chooser '${options.chooser}' needs a histogram of value "${group.rangeFrom[at]}"`,
+          {
+            tensor: group.rangeFrom[at]!,
+            hint: "calibrate with histograms: equant calibrate --histograms",
+          },
+        );
       }
       histogram.merge(part);
     }

@@ -1,4 +1,4 @@
-import picomatch from "picomatch/posix";
+import picomatch from "picomatch";
 import { OptionsError } from "../errors.js";
 import { type Graph, indexGraph, labelOf, type Node } from "../graph/index.js";
 import { nearest } from "../nearest.js";
@@ -28,7 +28,8 @@ export function resolveExclusions(graph: Graph, exclusions: Exclusions = {}): Se
     }
     for (const node of matches) excluded.add(node);
   }
-  for (const { from, to } of exclusions.subgraphs ?? []) for (const node of between(graph, from, to)) excluded.add(node);
+  for (const { from, to } of exclusions.subgraphs ?? [])
+    for (const node of between(graph, from, to)) excluded.add(node);
   return excluded;
 }
 
@@ -50,7 +51,10 @@ function unmatched(what: string, pattern: string, names: readonly string[]): Opt
   return new OptionsError("E2103", `exclude: ${what}`, {
     actual: pattern,
     nearest: close,
-    hint: close.length > 0 ? `did you mean ${close.join(", ")}? List names with: equant inspect MODEL --names` : "list names with: equant inspect MODEL --names",
+    hint:
+      close.length > 0
+        ? `did you mean ${close.join(", ")}? List names with: equant inspect MODEL --names`
+        : "list names with: equant inspect MODEL --names",
   });
 }
 
@@ -58,7 +62,8 @@ function between(graph: Graph, from: readonly string[], to: readonly string[]): 
   const index = indexGraph(graph);
   const values = new Set([...graph.inputs.map(({ name }) => name), ...graph.nodes.flatMap((node) => node.outputs)]);
   for (const tensor of [...from, ...to]) {
-    if (!values.has(tensor)) throw unmatched(`tensor '${tensor}' is none of ${values.size} values`, tensor, [...values]);
+    if (!values.has(tensor))
+      throw unmatched(`tensor '${tensor}' is none of ${values.size} values`, tensor, [...values]);
   }
   const reach = (starts: readonly string[], next: (value: string) => { node: Node; values: readonly string[] }[]) => {
     const seen = new Set<Node>();

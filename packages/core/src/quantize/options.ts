@@ -14,6 +14,12 @@ export interface QuantizeOptions {
   weightBits?: number;
   /** Symmetric weights use −(2^(bits−1)−1)…2^(bits−1)−1 and zero point 0. Default: true. */
   weightSymmetric?: boolean;
+  /**
+   * How 8-bit symmetric weights are stored: `int8`, or `uint8` with zero point 128. The values are the same. On x86 without
+   * VNNI, ONNX Runtime multiplies uint8 activations by int8 weights with an instruction that saturates in 16 bits; uint8 weights
+   * take a slower exact path. `auto` chooses by layer: int8 where no calibrated input can saturate. Default: `'auto'`.
+   */
+  weightStorage?: "auto" | "int8" | "uint8";
   /** Stored type of activations. Default: the target's, `'uint8'`. */
   activations?: "uint8" | "int8" | "int16" | "uint16";
   /** Bits of activations, 2–16, at most those of the stored type. Default: all of it. */
@@ -44,6 +50,7 @@ export const QUANTIZE_DEFAULTS = {
   format: "qdq",
   weightBits: 8,
   weightSymmetric: true,
+  weightStorage: "auto",
   chooser: "minmax",
   weightChooser: "minmax",
   rounding: "even",
@@ -55,6 +62,7 @@ const KEYS: readonly (keyof QuantizeOptions)[] = [
   "granularity",
   "weightBits",
   "weightSymmetric",
+  "weightStorage",
   "activations",
   "activationBits",
   "activationSymmetric",
@@ -75,6 +83,7 @@ export function resolveQuantizeOptions(options: QuantizeOptions): ResolvedQuanti
   requireOneOf("quantize", "activations", activations, ["uint8", "int8", "int16", "uint16"]);
   requireOneOf("quantize", "format", merged.format, ["qdq", "emulation"]);
   requireOneOf("quantize", "rounding", merged.rounding, ["even", "away"]);
+  requireOneOf("quantize", "weight storage", merged.weightStorage, ["auto", "int8", "uint8"]);
   const granularity = requireOneOf("quantize", "granularity", merged.granularity ?? spec.granularity, [
     "perTensor",
     "perChannel",

@@ -1,8 +1,19 @@
 import { ModelError } from "../errors.js";
-import { type Graph, labelOf, type LinearLayer, Tensor } from "../graph/index.js";
-import { chooseRange, type Encoding, encodingFromRanges, type Range, roundHalfEven, ValueHistogram } from "../math/index.js";
-import { integerTensor } from "./integer-tensor.js";
+import { type DType, type Graph, type LinearLayer, labelOf, Tensor } from "../graph/index.js";
+import {
+  chooseRange,
+  type Encoding,
+  encodingFromRange,
+  encodingFromRanges,
+  encodingFromScale,
+  type IntegerDType,
+  quantizeValues,
+  type Range,
+  roundHalfEven,
+  ValueHistogram,
+} from "../math/index.js";
 import type { ResolvedQuantizeOptions } from "./options.js";
+import { canSaturate } from "./saturation.js";
 
 /** Integer weight and bias of one layer. */
 export interface LayerParameters {
@@ -23,6 +34,7 @@ export function quantizeParameters(
   layer: LinearLayer,
   inputEncoding: Encoding,
   options: ResolvedQuantizeOptions,
+  inputMaxima?: ArrayLike<number>,
 ): LayerParameters {
   const weights = layer.tensor.array() as Float32Array;
   requireFinite(weights, layer, layer.weight);
@@ -33,9 +45,11 @@ export function quantizeParameters(
   const { encoding, raised } = asInteger
     ? fitBias(chosen, bias, inputEncoding.scale[0]!, options.powerOfTwo)
     : { encoding: chosen, raised: [] };
+  const data = quantizedTensor(layer.tensor.dims, weights, encoding);
+  const unsigned = options.weightStorage === "auto" && saturates(layer, data, encoding, inputEncoding, inputMaxima);
   return {
     layer,
-    weight: { encoding, data: quantizeTensor(layer.tensor, weights, encoding) },
+    weight: unsigned ? asUnsigned(data, encoding) : { encoding, data },
     bias: bias && (asInteger ? quantizeBias(bias, encoding, inputEncoding.scale[0]!, options.bias === "int16") : {}),
     raisedChannels: raised,
   };
@@ -44,28 +58,36 @@ export function quantizeParameters(
 function requireFinite(values: Float32Array, layer: LinearLayer, tensor: string): void {
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
-  throw new ModelError("E3006", `quantize: ${values[at]} in "${tensor}" at index ${at} (node "${labelOf(layer.node)}")`, {
-    node: labelOf(layer.node),
-    opType: layer.opType,
-    tensor,
-    hint: "the trained model is damaged: export it again",
-  });
+  throw new ModelError(
+    "E3006",
+    `quantize: ${values[at]} in "${tensor}" at index ${at} (node "${labelOf(layer.node)}")`,
+    {
+      node: labelOf(layer.node),
+      opType: layer.opType,
+      tensor,
+      hint: "the trained model is damaged: export it again",
+    },
+  );
 }
 
 /** One range over the tensor, or one for every index of the axis along which output channels lie. */
 function weightEncoding(layer: LinearLayer, weights: Float32Array, options: ResolvedQuantizeOptions): Encoding {
   const { weightBits: bits, weightSymmetric: symmetric, powerOfTwo } = options;
-  const perChannel = options.granularity === "perChannel";
-  const slices = perChannel ? slicesAlong(layer.tensor.dims, layer.outAxis) : [wholeOf(weights.length)];
-  const ranges = slices.map((slice) => rangeOf(weights, slice, options));
-  return encodingFromRanges(ranges, {
-    bits,
-    signed: symmetric,
-    symmetric,
-    narrow: symmetric,
-    powerOfTwo,
-    axis: perChannel ? layer.outAxis : null,
-  });
+  const dtype = storedType(options);
+  const encoding = { bits, dtype, signed: dtype.startsWith("int"), symmetric, narrow: symmetric, powerOfTwo };
+  if (options.granularity === "perTensor") {
+    return encodingFromRange(rangeOf(weights, wholeOf(weights.length), options), encoding);
+  }
+  const ranges = slicesAlong(layer.tensor.dims, layer.outAxis).map((slice) => rangeOf(weights, slice, options));
+  const channels = { min: ranges.map(({ min }) => min), max: ranges.map(({ max }) => max) };
+  return encodingFromRanges(channels, layer.outAxis, encoding);
+}
+
+/** Narrow widths are stored in 8 bits: packed 4-bit types need opset 21, and no integer kernel reads them. */
+function storedType(options: ResolvedQuantizeOptions): IntegerDType {
+  const signed = options.weightStorage !== "uint8" && options.weightSymmetric;
+  if (options.weightBits > 8) return signed ? "int16" : "uint16";
+  return signed ? "int8" : "uint8";
 }
 
 /** Elements of one channel: `outer` runs of `length` elements, `stride` apart, from `start`. */
@@ -110,6 +132,42 @@ function rangeOf(values: Float32Array, slice: Slice, options: ResolvedQuantizeOp
   return { min, max };
 }
 
+/** Whether 16-bit lanes could overflow for inputs within the calibrated channel maxima. */
+function saturates(
+  layer: LinearLayer,
+  data: Tensor,
+  encoding: Encoding,
+  input: Encoding,
+  maxima: ArrayLike<number> | undefined,
+): boolean {
+  if (encoding.dtype !== "int8" || (input.dtype !== "uint8" && input.dtype !== "int8")) return false;
+  const lowest = input.dtype === "int8" ? -128 : 0;
+  const inputMax = Float64Array.from({ length: layer.inChannels }, (_, channel) => {
+    const max = maxima?.[channel] ?? Number.POSITIVE_INFINITY;
+    return Math.min(input.qmax, Math.round(Math.max(max, 0) / input.scale[0]!) + input.zeroPoint[0]!) - lowest;
+  });
+  return canSaturate(layer, data.array() as Int8Array, inputMax);
+}
+
+/** The same values as uint8 with zero point 128. */
+function asUnsigned(data: Tensor, encoding: Encoding): { encoding: Encoding; data: Tensor } {
+  const shifted = Uint8Array.from(data.array() as Int8Array, (value) => value + 128);
+  return {
+    encoding: {
+      ...encoding,
+      dtype: "uint8",
+      zeroPoint: encoding.zeroPoint.map(() => 128),
+      qmin: encoding.qmin + 128,
+      qmax: encoding.qmax + 128,
+    },
+    data: Tensor.of("uint8", data.dims, shifted),
+  };
+}
+
+function quantizedTensor(dims: readonly number[], weights: Float32Array, encoding: Encoding): Tensor {
+  return Tensor.of(encoding.dtype as DType, dims, quantizeValues(weights, encoding, { dims }));
+}
+
 /** Raises weight scales where |bias| / (scale_x·scale_w) would overflow int32 (tiny weights beside a large bias). */
 function fitBias(
   encoding: Encoding,
@@ -129,23 +187,6 @@ function fitBias(
   return { encoding: raised.length > 0 ? { ...encoding, scale } : encoding, raised };
 }
 
-function quantizeTensor(tensor: Tensor, values: Float32Array, encoding: Encoding): Tensor {
-  const integers = new Int32Array(values.length);
-  const { scale, zeroPoint, qmin, qmax, axis } = encoding;
-  const slices = axis === null ? [wholeOf(values.length)] : slicesAlong(tensor.dims, axis);
-  slices.forEach((slice, channel) => {
-    const step = scale[channel]!;
-    const zero = zeroPoint[channel]!;
-    for (let run = 0; run < slice.outer; run++) {
-      const from = slice.start + run * slice.stride;
-      for (let at = from; at < from + slice.length; at++) {
-        integers[at] = Math.min(qmax, Math.max(qmin, roundHalfEven(values[at]! / step) + zero));
-      }
-    }
-  });
-  return integerTensor(encoding.dtype, tensor.dims, integers);
-}
-
 /**
  * Bias on the grid of the accumulator, scale_x·scale_w. With 16 bits (seed 003, §5) the integer keeps 16 significant bits:
  * it is a multiple of the smallest power of two for which it fits, so integer kernels run it unchanged.
@@ -158,21 +199,18 @@ function quantizeBias(
 ): { encoding: Encoding; data: Tensor } {
   // One scale a channel; the channels of a grouped ConvTranspose share them group by group.
   const perChannel = weight.axis !== null;
-  const scale = Float32Array.from(perChannel ? bias : [0], (_, c) => weight.scale[c % weight.scale.length]! * inputScale);
+  const scale = Float32Array.from(
+    perChannel ? bias : [0],
+    (_, c) => weight.scale[c % weight.scale.length]! * inputScale,
+  );
   const integers = Int32Array.from(bias, (value, channel) => {
     const steps = value / scale[perChannel ? channel : 0]!;
     const unit = sixteenBits ? 2 ** Math.max(0, Math.ceil(Math.log2(Math.abs(steps) / 32767))) : 1;
     return Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, roundHalfEven(steps / unit) * unit));
   });
-  const encoding: Encoding = {
-    scale,
-    zeroPoint: new Int32Array(scale.length),
-    dtype: "int32",
-    bits: sixteenBits ? 16 : 32,
-    axis: perChannel ? 0 : null,
-    qmin: -(2 ** 31),
-    qmax: 2 ** 31 - 1,
-    symmetric: true,
+  const encoding = encodingFromScale({ scale, dtype: "int32", axis: perChannel ? 0 : null });
+  return {
+    encoding: sixteenBits ? { ...encoding, bits: 16 } : encoding,
+    data: Tensor.of("int32", [bias.length], integers),
   };
-  return { encoding, data: Tensor.of("int32", [bias.length], integers) };
 }

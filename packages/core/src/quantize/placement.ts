@@ -4,8 +4,8 @@ import {
   type GraphIndex,
   indexGraph,
   isOp,
-  labelOf,
   type LinearLayer,
+  labelOf,
   linearLayerOf,
   type Node,
   subgraphsOf,
@@ -97,13 +97,15 @@ class Planner {
     if ((node.inputs[2] ?? "") === "") return undefined;
     const bias = layer.bias === undefined ? undefined : this.graph.initializers.get(layer.bias);
     if (!bias) return "bias is computed, not constant";
-    if (bias.dims.length !== 1 || bias.size !== layer.outChannels) return `bias has shape [${bias.dims.join(", ")}], not one value a channel`;
+    if (bias.dims.length !== 1 || bias.size !== layer.outChannels)
+      return `bias has shape [${bias.dims.join(", ")}], not one value a channel`;
     return undefined;
   }
 
   /** Inputs that carry activations: no constants, and float as far as the graph says. */
   #dataInputs(node: Node): string[] {
-    const candidates = node.opType === "Concat" || node.opType === "Add" || node.opType === "Mul" || node.opType === "MatMul";
+    const candidates =
+      node.opType === "Concat" || node.opType === "Add" || node.opType === "Mul" || node.opType === "MatMul";
     const inputs = candidates ? node.inputs : node.inputs.slice(0, 1);
     const data = inputs.filter((input) => input !== "" && !this.graph.initializers.has(input));
     const integers = data.some((input) => {
@@ -164,7 +166,10 @@ class Planner {
   #fusable(activation: Node): boolean {
     if (this.excluded.has(activation)) return false;
     // Clip with computed bounds cannot be shown to lie around the encoding's range.
-    return activation.opType !== "Clip" || activation.inputs.slice(1).every((bound) => bound === "" || this.graph.initializers.has(bound));
+    return (
+      activation.opType !== "Clip" ||
+      activation.inputs.slice(1).every((bound) => bound === "" || this.graph.initializers.has(bound))
+    );
   }
 
   /** A Min with a constant vector that alone reads `value`: the upper bound of an equalized ReLU6. */
@@ -179,7 +184,8 @@ class Planner {
   #reachesInteger(value: string): boolean {
     return this.#index.uses(value).some(({ node, input }) => {
       if (this.excluded.has(node) || input < 0) return false;
-      if (isOp(node, ...this.target.movers)) return input === 0 && node.outputs.some((output) => this.#reachesInteger(output));
+      if (isOp(node, ...this.target.movers))
+        return input === 0 && node.outputs.some((output) => this.#reachesInteger(output));
       if (isOp(node, ...this.target.layers)) return input === 0 && linearLayerOf(this.graph, node) !== undefined;
       return isOp(node, ...this.target.operators);
     });
@@ -227,7 +233,8 @@ class Planner {
 
   #find(value: string): string {
     let root = value;
-    for (let next = this.#parent.get(root); next !== undefined && next !== root; next = this.#parent.get(root)) root = next;
+    for (let next = this.#parent.get(root); next !== undefined && next !== root; next = this.#parent.get(root))
+      root = next;
     return root;
   }
 

@@ -1,6 +1,6 @@
 import type { Calibration, StatisticsRequest } from "../calibrate/index.js";
 import { ModelError, PreconditionError } from "../errors.js";
-import { labelOf, type Model } from "../graph/index.js";
+import { type LinearLayer, labelOf, type Model } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
 import type { Transform, TransformReport } from "../runtime/index.js";
 import { applyEmulation } from "./apply-emulation.js";
@@ -35,13 +35,23 @@ export function quantizationRequests(model: Model, options: QuantizeOptions = {}
 }
 
 /** Decides everything about a quantization without changing the model: placement, encodings, integer parameters. */
-export function planQuantization(model: Model, calibration: Calibration, options: QuantizeOptions = {}): QuantizationPlan {
+export function planQuantization(
+  model: Model,
+  calibration: Calibration,
+  options: QuantizeOptions = {},
+): QuantizationPlan {
   const resolved = resolveQuantizeOptions(options);
   requireFloatModel(model);
   const placement = placementOf(model, resolved);
   const activations = activationEncodings(model.graph, placement.groups, calibration, resolved);
   const parameters = placement.layers.map((layer) =>
-    quantizeParameters(model.graph, layer, inputEncoding(activations, layer.input), resolved),
+    quantizeParameters(
+      model.graph,
+      layer,
+      inputEncoding(activations, layer.input),
+      resolved,
+      inputMaxima(calibration, layer),
+    ),
   );
   return { placement, activations, parameters };
 }
@@ -77,6 +87,12 @@ function placementOf(model: Model, options: ResolvedQuantizeOptions): Placement 
   return planPlacement(model.graph, options.spec, resolveExclusions(model.graph, options.exclude));
 }
 
+/** Largest value of every input channel; undefined where calibration did not keep channels or counts them differently. */
+function inputMaxima(calibration: Calibration, layer: LinearLayer): ArrayLike<number> | undefined {
+  const max = calibration.values.get(layer.input)?.channels?.max;
+  return max?.length === layer.inChannels ? max : undefined;
+}
+
 function inputEncoding(activations: ReadonlyMap<string, Encoding>, input: string): Encoding {
   const encoding = activations.get(input);
   if (!encoding) throw new PreconditionError("E9001", `quantize: no encoding for value "${input}"`, { tensor: input });
@@ -88,7 +104,9 @@ function summary(encoding: Encoding): { scale: number; zeroPoint: number; dtype:
 }
 
 function requireFloatModel(model: Model): void {
-  const quantized = model.graph.nodes.find((node) => node.opType === "DequantizeLinear" || node.opType.startsWith("QLinear"));
+  const quantized = model.graph.nodes.find(
+    (node) => node.opType === "DequantizeLinear" || node.opType.startsWith("QLinear"),
+  );
   if (quantized) {
     throw new ModelError("E4003", `quantize: the model is already quantized (node "${labelOf(quantized)}")`, {
       node: labelOf(quantized),
