@@ -1,0 +1,104 @@
+import { OptionsError } from "../errors.js";
+import { channelLayout } from "./affine.js";
+import type { Encoding } from "./encoding.js";
+import { type Rounding, roundHalfAwayFromZero, roundHalfEven } from "./rounding.js";
+import { ValueHistogram } from "./value-histogram.js";
+
+/** What becomes of values in an integer type; the three kinds exclude each other. */
+export interface Representability {
+  /** All values, NaN and ±∞ included. */
+  readonly total: number;
+  /** Exact zeros, which every encoding keeps. */
+  readonly zeros: number;
+  /** Nonzero values that become 0 by rounding. */
+  readonly underflow: number;
+  /** Values whose rounded integer lies outside qmin … qmax, so that they saturate; ±∞ among them. */
+  readonly overflow: number;
+  readonly nan: number;
+  /** Counted value by value; `false`: interpolated in a histogram (zeros and NaN are exact even so). */
+  readonly exact: boolean;
+}
+
+export interface RepresentabilityOptions {
+  /** Shape of the values; needed when the encoding has an axis. */
+  dims?: readonly number[];
+  /** Default: `'half-even'`. */
+  rounding?: Rounding;
+}
+
+/**
+ * Counts underflow and overflow of values in a type (seed 002, steps 6–7). With ties to even, a value of exactly ±scale/2
+ * underflows too; with ties away from zero it does not. A value past the largest one that still rounds to it is no
+ * overflow: saturating costs it nothing, and a range measured on the data itself then never reports its own ends.
+ *
+ * A histogram is interpolated, as if values were spread evenly within a bin (at most 6.25 % of the value wide).
+ *
+ * @throws {OptionsError} E2002: shape does not fit, or a per-channel encoding for a histogram.
+ */
+export function representability(
+  source: Float32Array | ValueHistogram,
+  encoding: Encoding,
+  options: RepresentabilityOptions = {},
+): Representability {
+  return source instanceof ValueHistogram ? ofHistogram(source, encoding) : ofValues(source, encoding, options);
+}
+
+function ofValues(values: Float32Array, encoding: Encoding, options: RepresentabilityOptions): Representability {
+  const perTensor = { outer: 1, channels: 1, inner: values.length };
+  const { outer, channels, inner } =
+    encoding.axis === null ? perTensor : channelLayout(values.length, options.dims, encoding.axis, "representability");
+  const away = options.rounding === "half-away";
+  let zeros = 0;
+  let underflow = 0;
+  let overflow = 0;
+  let nan = 0;
+  let k = 0;
+  for (let o = 0; o < outer; o++) {
+    for (let c = 0; c < channels; c++) {
+      const scale = encoding.scale[c]!;
+      const lo = encoding.qmin - encoding.zeroPoint[c]!;
+      const hi = encoding.qmax - encoding.zeroPoint[c]!;
+      for (const end = k + inner; k < end; k++) {
+        const x = values[k]!;
+        const quotient = Math.fround(x / scale);
+        const q = away ? roundHalfAwayFromZero(quotient) : roundHalfEven(quotient);
+        if (x === 0) zeros++;
+        else if (q > hi || q < lo) overflow++;
+        else if (q === 0) underflow++;
+        else if (Number.isNaN(x)) nan++;
+      }
+    }
+  }
+  return { total: values.length, zeros, underflow, overflow, nan, exact: true };
+}
+
+function ofHistogram(histogram: ValueHistogram, encoding: Encoding): Representability {
+  if (encoding.scale.length !== 1) {
+    throw new OptionsError("E2002", `representability: ${encoding.scale.length} scales for one histogram, expected 1`, {
+      expected: 1,
+      actual: encoding.scale.length,
+    });
+  }
+  const scale = encoding.scale[0]!;
+  const lowest = (encoding.qmin - encoding.zeroPoint[0]! - 0.5) * scale;
+  const highest = (encoding.qmax - encoding.zeroPoint[0]! + 0.5) * scale;
+  const { lower, upper, count } = histogram.sorted();
+  let underflow = 0;
+  let overflow = histogram.positiveInfinity + histogram.negativeInfinity;
+  for (let i = 0; i < count.length; i++) {
+    const from = lower[i]!;
+    const to = upper[i]!;
+    const n = count[i]!;
+    overflow += n * (1 - shareWithin(from, to, lowest, highest));
+    underflow += n * shareWithin(from, to, Math.max(-scale / 2, lowest), Math.min(scale / 2, highest));
+  }
+  const { total, nonFinite, zeros, nan } = histogram;
+  return { total: total + nonFinite, zeros, underflow, overflow, nan, exact: false };
+}
+
+/** Share of an evenly filled bin that lies in [low, high]. */
+function shareWithin(from: number, to: number, low: number, high: number): number {
+  if (from >= low && to <= high) return 1;
+  if (from === to) return 0;
+  return Math.max(0, Math.min(to, high) - Math.max(from, low)) / (to - from);
+}
