@@ -78,7 +78,8 @@ export async function execute({ name, definition, command, args }: Invocation, i
     reporter.progress.clear();
     reporter.always(renderError(error, { verbose: reporter.isVerbose, color: reporter.color }));
     const exitCode = signals.exitCode ?? exitCodeOf(toTypedError(error));
-    if (global.json) await report({ ok: false, error: errorReport(error) });
+    // When stdout itself is what failed, stderr has said so.
+    if (global.json) await report({ ok: false, error: errorReport(error) }).catch(() => undefined);
     return exitCode;
   } finally {
     removeTemps();

@@ -47,12 +47,14 @@ export function processIo(): Io {
 /**
  * Writes and waits until the stream took everything, so that a pipe drains before the process ends.
  * A reader that left (`| head`) is not an error: the rest is dropped.
+ * @throws {RunError} E6002 when the stream is a file on a full disk.
  */
 export function writeAll(stream: OutputStream, chunk: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(chunk, (error) => {
-      if (error && (error as NodeJS.ErrnoException).code !== "EPIPE") reject(error);
-      else resolve();
+      if (!error || (error as NodeJS.ErrnoException).code === "EPIPE") resolve();
+      else
+        import("./system-errors.js").then((module) => reject(module.fromSystemError(error, "write", "output")), reject);
     });
   });
 }

@@ -21,13 +21,14 @@ const QUICK: Readonly<Record<string, () => Promise<string>>> = {
  * what was written must drain first.
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
-  const quick = argv.length === 1 ? QUICK[argv[0]!] : undefined;
-  if (quick) {
+  try {
+    const quick = argv.length === 1 ? QUICK[argv[0]!] : undefined;
+    if (!quick) return await (await import("./program.js")).runProgram(argv, io);
     await writeAll(io.stdout, await quick());
     return 0;
+  } catch (error) {
+    return (await import("./usage-error.js")).failEarly(error, argv, io);
   }
-  const { runProgram } = await import("./program.js");
-  return runProgram(argv, io);
 }
 
 /** The command as a process: sets the exit code and leaves the rest to Node. */
@@ -38,5 +39,10 @@ export async function runProcess(): Promise<void> {
       if (error.code !== "EPIPE") process.exitCode = 6;
     });
   }
+  // What escapes every catch is a bug, and 1 would say that a gate failed.
+  process.on("uncaughtException", async (error) => {
+    const { renderError } = await import("./render-error.js");
+    process.stderr.write(renderError(error, { verbose: process.argv.includes("-v") }), () => process.exit(70));
+  });
   process.exitCode = await main(process.argv.slice(2), processIo());
 }

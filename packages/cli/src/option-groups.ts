@@ -82,7 +82,7 @@ export function addDataOptions(command: Command, defaults: { samples?: number } 
     .addOption(
       completing(text("--data <path>", "folder, zip, npy, npz, idx, csv or image; or the word random"), "file"),
     )
-    .addOption(completing(text("--labels <how>", "folders (class folders), or a csv file (file,label)"), "file"))
+    .addOption(completing(text("--labels <how>", "auto, folders, none, or a csv or npy file (default: auto)"), "file"))
     .addOption(integer("--samples <n>", "samples to use, spread evenly over the data", { min: 1 }, defaults.samples))
     .addOption(integer("--batch <n>", "samples at a time (default: by memory); never changes results", { min: 1 }))
     .addOption(presetOption())

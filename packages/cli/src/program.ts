@@ -66,31 +66,27 @@ function commandFirst(argv: readonly string[]): string[] {
   return [argv[at]!, ...before, ...argv.slice(at + 1)];
 }
 
-/** Parses and runs a command line; returns the exit code. */
+/** Parses and runs a command line; returns the exit code. Throws what goes wrong before the command runs. */
 export async function runProgram(argv: readonly string[], io: Io): Promise<number> {
   let printed = "";
   let invocation: Invocation | undefined;
+  const loaded = await loadNamed(argv);
+  const program = buildProgram(
+    loaded,
+    (found) => {
+      invocation = found;
+    },
+    (text) => {
+      printed += text;
+    },
+  );
   try {
-    const loaded = await loadNamed(argv);
-    const program = buildProgram(
-      loaded,
-      (found) => {
-        invocation = found;
-      },
-      (text) => {
-        printed += text;
-      },
-    );
-    try {
-      program.parse(commandFirst(argv), { from: "user" });
-    } catch (error) {
-      if (!(error instanceof CommanderError)) throw error;
-      if (error.exitCode !== 0) throw (await import("./usage-error.js")).usageError(error, program);
-    }
-    if (printed !== "") await writeAll(io.stdout, printed);
-    // Everything that only a running command needs loads here, so that help stays quick.
-    return invocation ? await (await import("./execute.js")).execute(invocation, io) : 0;
+    program.parse(commandFirst(argv), { from: "user" });
   } catch (error) {
-    return (await import("./usage-error.js")).failEarly(error, argv, io);
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw (await import("./usage-error.js")).usageError(error, program);
   }
+  if (printed !== "") await writeAll(io.stdout, printed);
+  // Everything that only a running command needs loads here, so that help stays quick.
+  return invocation ? await (await import("./execute.js")).execute(invocation, io) : 0;
 }

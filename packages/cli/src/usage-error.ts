@@ -18,7 +18,7 @@ export async function failEarly(error: unknown, argv: readonly string[], io: Io)
   await writeAll(io.stderr, renderError(error, { verbose, color }));
   if (argv.includes("--json")) {
     const command = COMMANDS.find((entry) => argv.includes(entry.name))?.name ?? "error";
-    await writeAll(io.stdout, toJson(envelope({ command, error: errorReport(error) })));
+    await writeAll(io.stdout, toJson(envelope({ command, error: errorReport(error) }))).catch(() => undefined);
   }
   return exitCodeOf(toTypedError(error));
 }
@@ -32,6 +32,8 @@ export function usageError(error: CommanderError, program: Command): OptionsErro
     case "commander.excessArguments":
     case "commander.unknownOption":
       return unknown(error.code, quoted, message, program);
+    case "commander.help":
+      return unknownName("command", program.args[1] ?? "", visibleNames(), program);
     case "commander.missingArgument":
       return new OptionsError("E2005", `missing argument <${quoted}>`, { hint: helpHint(program) });
     case "commander.optionMissingArgument":
@@ -43,17 +45,18 @@ export function usageError(error: CommanderError, program: Command): OptionsErro
 
 function unknown(code: string, word: string, message: string, program: Command): OptionsError {
   const current = activeCommand(program);
+  const first = program.args[0] ?? word;
+  // Options of a command that does not exist are unknown too, but not what is wrong.
+  if (current === program && !first.startsWith("-")) return unknownName("command", first, visibleNames(), program);
   if (code === "commander.unknownOption") {
-    const name = word.split("=")[0]!;
     const options = current.options.filter((option) => !option.hidden).flatMap((option) => option.long ?? []);
-    return unknownName("option", name, [...options, "--help"], program);
-  }
-  if (current === program) {
-    const names = COMMANDS.filter((entry) => !entry.hidden).map((entry) => entry.name);
-    const name = word !== "" ? word : (program.args[0] ?? "");
-    return unknownName("command", name, names, program);
+    return unknownName("option", word.split("=")[0]!, [...options, "--help"], program);
   }
   return new OptionsError("E2001", message, { hint: helpHint(program) });
+}
+
+function visibleNames(): string[] {
+  return COMMANDS.filter((entry) => !entry.hidden).map((entry) => entry.name);
 }
 
 function unknownName(what: string, name: string, known: string[], program: Command): OptionsError {

@@ -3,7 +3,6 @@
  * (2 options, 3 model, 5 data, 6 machine, 7 numeric). Documented in docs/errors.md.
  */
 export const WARNING_CODES = {
-  W2001: "option has no effect here",
   W5001: "random data: results say nothing about real images",
 } as const;
 

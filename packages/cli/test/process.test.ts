@@ -41,6 +41,18 @@ test.skipIf(process.platform === "win32")("a reader that leaves is not an error"
   expect(output).toBe("line\n0\n");
 });
 
+test.runIf(process.platform === "linux")("stdout on a full disk is exit code 6, said once", async () => {
+  const script = await bundle(`${FRAME} frame(async () => ({ result: null, text: "line\\n" }));`);
+  for (const flags of ["-q", "-q --json"]) {
+    const command = `"${process.execPath}" "${script}" ${flags} > /dev/full; echo $?`;
+    const output = await new Promise<string>((resolve) => {
+      execFile("bash", ["-c", command], (_error, stdout, stderr) => resolve(stderr + stdout));
+    });
+    expect(output.match(/error\[E6002\]: cannot write output: the disk is full/g)).toHaveLength(1);
+    expect(output.endsWith("\n6\n")).toBe(true);
+  }
+});
+
 /** Writes an endless file, and ends it when it is told to stop. */
 const WRITER = `${FRAME}
   frame(async (context, path) => {

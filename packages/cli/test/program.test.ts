@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
+import { PRESETS as CORE_PRESETS } from "@equant/core";
 import { expect, test } from "vitest";
 import { COMMANDS } from "../src/commands/index.js";
+import { PRESETS } from "../src/option-groups.js";
 import { equant } from "./helpers/run.js";
 
 const version = (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string })
@@ -30,6 +32,8 @@ test.each(COMMANDS.filter(({ hidden }) => !hidden).map(({ name }) => name))("%s 
 
 test.each([
   [["doctr"], "E2001", "unknown command 'doctr'", "did you mean 'doctor'?"],
+  [["doctr", "--jsn", "x"], "E2001", "unknown command 'doctr'", "did you mean 'doctor'?"],
+  [["help", "doctr"], "E2001", "unknown command 'doctr'", "did you mean 'doctor'?"],
   [["doctor", "--jsn"], "E2001", "unknown option '--jsn'", "did you mean '--json'?"],
   [["doctor", "--thread=2"], "E2001", "unknown option '--thread'", "did you mean '--threads'?"],
   [["doctor", "more"], "E2001", "too many arguments", "equant doctor --help"],
@@ -70,6 +74,10 @@ test("a usage error with --json is one envelope on stdout", async () => {
     warnings: [],
     timings: {},
   });
+});
+
+test("presets of the option are those of the library", () => {
+  expect([...PRESETS]).toEqual(Object.keys(CORE_PRESETS));
 });
 
 test("global options may stand before the command", async () => {

@@ -1,6 +1,6 @@
 import { dirname, relative, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
-import { OptionsError } from "@equant/core/errors";
+import { OptionsError, RunError } from "@equant/core/errors";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { ConfigInput } from "../config/schema.js";
 import type { CommandContext } from "../context.js";
@@ -61,7 +61,14 @@ async function ask(known: Answers, { io }: CommandContext, never: boolean): Prom
     input: io.stdin as unknown as NodeJS.ReadableStream,
     output: io.stderr as unknown as NodeJS.WritableStream,
   });
-  const question = async (text: string) => (await terminal.question(`${text}: `)).trim() || undefined;
+  // Ctrl+C and Ctrl+D at a question reach the terminal interface, not the process.
+  const stopped = new Promise<never>((_resolve, reject) => {
+    const stop = () => reject(new RunError("E6005", "init: stopped, nothing was written"));
+    terminal.once("SIGINT", stop).once("close", stop);
+  });
+  stopped.catch(() => undefined);
+  const question = async (text: string) =>
+    (await Promise.race([terminal.question(`${text}: `), stopped])).trim() || undefined;
   try {
     return {
       model: known.model ?? (await question("ONNX file")),
@@ -87,7 +94,7 @@ function buildConfig(options: Omit<InitOptions, "preset"> & Answers, context: Co
         calibrate: {
           dir,
           ...(samples && { samples }),
-          ...(labels && { labels: labels === "folders" ? labels : path(labels) }),
+          ...(labels && { labels: /^(auto|folders|none)$/.test(labels) ? labels : path(labels) }),
         },
       }),
       preprocess: {

@@ -85,13 +85,16 @@ function notReadable(error: unknown, path: string): unknown {
   return fromSystemError(error, "read", path);
 }
 
+/** Labels that are not a file. */
+const LABEL_WORDS = new Set(["auto", "folders", "none"]);
+
 /** Paths are relative to the file that says them, whatever folder the command was started in. */
 function resolvePaths(config: Config, folder: string): Config {
   const at = (path: string) => (isAbsolute(path) ? path : resolve(folder, path));
   const source = <T extends { dir: string; labels?: string | undefined }>(data: T): T => ({
     ...data,
     dir: data.dir === "random" ? data.dir : at(data.dir),
-    ...(data.labels !== undefined && data.labels !== "folders" && { labels: at(data.labels) }),
+    ...(data.labels !== undefined && !LABEL_WORDS.has(data.labels) && { labels: at(data.labels) }),
   });
   const preset = config.data?.preprocess?.preset;
   return {

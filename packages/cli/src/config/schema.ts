@@ -23,7 +23,7 @@ const perChannel = z.union([z.number(), z.array(z.number()).min(1)]);
 
 const source = z.strictObject({
   dir: z.string().describe("folder, zip, npy, npz, idx or csv; or the word random"),
-  labels: z.string().describe("folders, or a csv file with file,label").optional(),
+  labels: z.string().describe("auto, folders, none, or a csv or npy file").optional(),
   samples: z.int().min(1).optional(),
 });
 
