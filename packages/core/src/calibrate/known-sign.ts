@@ -34,7 +34,7 @@ export function isNonNegative(graph: Graph, index: GraphIndex, value: string, de
   if (node.opType === "Clip") return lowerBound(graph, node) >= 0;
   if (!isOp(node, ...WHEN_INPUTS_ARE)) return false;
   const movesOneInput = !isOp(node, "Concat", "Add", "Mul", "Max", "Min");
-  const inputs = movesOneInput ? node.inputs.slice(0, 1) : node.inputs;
+  const inputs: readonly string[] = movesOneInput ? node.inputs.slice(0, 1) : node.inputs;
   return inputs.every((input) => isNonNegative(graph, index, input, depth - 1));
 }
 

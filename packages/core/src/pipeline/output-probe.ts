@@ -1,0 +1,125 @@
+import { batches, type Dataset, spread } from "../data/index.js";
+import { RunError } from "../errors.js";
+import type { Model } from "../graph/index.js";
+import { argmax } from "../math/index.js";
+import type { Runner, SessionOptions, TransformContext } from "../runtime/index.js";
+import { requireRunner } from "../runtime/index.js";
+
+/** How far a model's outputs are from the original's, over the probe's samples. No labels are needed. */
+export interface OutputError {
+  /** Signal power over noise power of all outputs, in dB (eq. 8 of Meller et al. 2019); Infinity when nothing differs. */
+  readonly sqnrDb: number;
+  /** Share of samples whose largest output is the same. */
+  readonly agreement: number;
+  /** Largest and mean difference, as share of the range of the original's outputs. */
+  readonly maxDrift: number;
+  readonly meanDrift: number;
+}
+
+/** Samples of a probe: enough for 0.2 dB, and small outputs stay in memory. */
+export const PROBE_SAMPLES = 32;
+
+/**
+ * The original's outputs on a few samples, kept to compare every later state of the model with. What a step claims to
+ * gain or to preserve is checked against it.
+ */
+export class OutputProbe {
+  private constructor(
+    readonly dataset: Dataset,
+    readonly outputs: readonly Float32Array[],
+    readonly batchSize: number,
+  ) {}
+
+  /** Runs the original model over `samples` of the dataset. @throws {RunError} E7001 for NaN or Inf in its outputs. */
+  static async of(
+    model: Model,
+    dataset: Dataset,
+    context: TransformContext,
+    samples = PROBE_SAMPLES,
+  ): Promise<OutputProbe> {
+    const chosen = spread(dataset, Math.min(samples, dataset.length));
+    const runner = requireRunner(context, "probe");
+    const batchSize = 8;
+    const outputs = await runAll(runner, model, chosen, batchSize, context.signal);
+    for (const [at, output] of outputs.entries()) {
+      if (output.every(Number.isFinite)) continue;
+      throw new RunError(
+        "E7001",
+        `probe: NaN or Inf in the output for sample ${chosen.id(Math.min(at * batchSize, chosen.length - 1))}`,
+        {
+          sample: chosen.id(Math.min(at * batchSize, chosen.length - 1)),
+          hint: "check the preprocessing and the model's weights",
+        },
+      );
+    }
+    return new OutputProbe(chosen, outputs, batchSize);
+  }
+
+  /** Runs another state of the model and compares. */
+  async measure(
+    model: Model | Uint8Array,
+    context: TransformContext,
+    options: SessionOptions = {},
+  ): Promise<OutputError> {
+    const runner = requireRunner(context, "probe");
+    const outputs = await runAll(runner, model, this.dataset, this.batchSize, context.signal, options);
+    return compare(this.outputs, outputs, this.dataset.length);
+  }
+}
+
+async function runAll(
+  runner: Runner,
+  model: Model | Uint8Array,
+  dataset: Dataset,
+  batchSize: number,
+  signal: AbortSignal | undefined,
+  options: SessionOptions = {},
+): Promise<Float32Array[]> {
+  const run = async (session: Awaited<ReturnType<Runner["open"]>>) => {
+    const results: Float32Array[] = [];
+    const input = session.inputNames[0]!;
+    const output = session.outputNames[0]!;
+    for await (const batch of batches(dataset, { batchSize, ...(signal && { signal }) })) {
+      const fetched = await session.run(
+        { [input]: { dtype: "float32", dims: batch.dims, data: batch.data } },
+        { fetches: [output] },
+      );
+      results.push(Float32Array.from(fetched[output]!.data as Float32Array));
+    }
+    return results;
+  };
+  return runner.using(model, run, { purpose: "probe", ...options });
+}
+
+function compare(expected: readonly Float32Array[], actual: readonly Float32Array[], samples: number): OutputError {
+  let signal = 0;
+  let noise = 0;
+  let worst = 0;
+  let total = 0;
+  let count = 0;
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  let same = 0;
+  const width = expected.reduce((sum, part) => sum + part.length, 0) / samples;
+  for (const [at, reference] of expected.entries()) {
+    const other = actual[at]!;
+    for (let i = 0; i < reference.length; i++) {
+      const value = reference[i]!;
+      const difference = Math.abs(value - other[i]!);
+      signal += value * value;
+      noise += difference * difference;
+      total += difference;
+      if (difference > worst) worst = difference;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    count += reference.length;
+    for (let start = 0; start < reference.length; start += width) {
+      const winner = (values: Float32Array) => argmax(values.subarray(start, start + width));
+      if (winner(reference) === winner(other)) same++;
+    }
+  }
+  const range = high - low || 1;
+  const sqnrDb = noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
+  return { sqnrDb, agreement: same / samples, maxDrift: worst / range, meanDrift: total / count / range };
+}

@@ -1,0 +1,35 @@
+import type { Dataset } from "../data/index.js";
+import { RunError } from "../errors.js";
+import { parseModel } from "../graph/index.js";
+import type { TransformContext } from "../runtime/index.js";
+import type { OutputError, OutputProbe } from "./output-probe.js";
+
+/** What was checked before a file may be called done. */
+export interface Verification {
+  /** Samples the reopened file was run on. */
+  readonly samples: number;
+  /** Its outputs against the original's, as the runtime executes it. */
+  readonly runtime: OutputError;
+  /** The same with graph optimizations off, which executes the graph literally. */
+  readonly literal: OutputError;
+}
+
+/**
+ * Reopens the bytes of a result, runs them and compares with the original's outputs. «Done» is said only after this.
+ * @throws {RunError} E6003 the runtime cannot load it; E7001 its outputs are not finite.
+ */
+export async function verifyBytes(
+  bytes: Uint8Array,
+  probe: OutputProbe,
+  context: TransformContext,
+): Promise<Verification> {
+  parseModel(bytes, { file: "result" });
+  const runtime = await probe.measure(bytes, context);
+  const literal = await probe.measure(bytes, context, { optimization: "disabled" });
+  if (!(runtime.maxDrift < Number.POSITIVE_INFINITY)) {
+    throw new RunError("E7001", "verify: the result gives NaN or Inf", {
+      hint: "quantize again with --chooser mse, or exclude layers",
+    });
+  }
+  return { samples: probe.dataset.length, runtime, literal };
+}
