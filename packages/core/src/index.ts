@@ -1,3 +1,4 @@
+export * from "./analyze/index.js";
 export * from "./calibrate/index.js";
 export * from "./data/index.js";
 export * from "./errors.js";
