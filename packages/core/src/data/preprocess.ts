@@ -61,10 +61,12 @@ export function channelScaling(options: PreprocessOptions, channels: number): { 
   const order = options.colorOrder ?? (channels === 1 ? "gray" : "RGB");
   const expand = (name: "mean" | "std"): number[] => {
     const given = options[name];
-    const explicit = typeof given === "number" ? [given] : given;
+    // Options may come from a file, so their types are not taken on trust.
+    const explicit = given === undefined || Array.isArray(given) ? given : [given as number];
     const values: readonly number[] = explicit ?? PRESETS[preset][name];
-    const wrong = values.find((value) => !Number.isFinite(value) || (name === "std" && value <= 0));
-    if (wrong !== undefined) {
+    const isWrong = (value: number) => !Number.isFinite(value) || (name === "std" && value <= 0);
+    if (values.some(isWrong)) {
+      const wrong = JSON.stringify(values.find(isWrong));
       const expected = name === "std" ? "numbers above 0" : "finite numbers";
       throw new OptionsError(
         "E2002",
@@ -89,14 +91,14 @@ export function channelScaling(options: PreprocessOptions, channels: number): { 
 
 function sizeOption(name: string, value: number | readonly [number, number] | undefined): [number, number] | undefined {
   if (value === undefined) return undefined;
-  const sides = typeof value === "number" ? [value, value] : [...value];
+  const sides = (Array.isArray(value) ? value : [value, value]) as readonly number[];
   if (sides.length !== 2 || sides.some((side) => !Number.isInteger(side) || side < 1 || side > 65_536)) {
     throw new OptionsError("E2002", `preprocess: invalid ${name} ${String(value)}, expected pixels, 1-65536`, {
       actual: value,
       expected: "one integer, or height and width",
     });
   }
-  return sides as [number, number];
+  return [sides[0]!, sides[1]!];
 }
 
 /**
