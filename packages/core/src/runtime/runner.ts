@@ -34,6 +34,13 @@ export interface SessionOptions {
   disabledOptimizers?: readonly string[];
   /** What the run is for, used in error messages. Default: `'run'`. */
   purpose?: string;
+  /**
+   * False: waiting threads sleep instead of spinning, so that sessions open at the same time do not slow each other.
+   * Default: ONNX Runtime's choice, true.
+   */
+  spinning?: boolean;
+  /** Node only: where ONNX Runtime writes the graph it will execute. */
+  optimizedModelPath?: string;
 }
 
 /** An open model. Runs are queued one behind the other; a rejected run does not stop those behind it. */
@@ -52,6 +59,8 @@ export interface Session {
 /** The only executor: opens models in ONNX Runtime. */
 export interface Runner {
   readonly backend: "node" | "web";
+  /** Version of ONNX Runtime, where it says it. */
+  readonly version?: string | undefined;
   readonly options: RunnerOptions;
   /** @throws {RunError} E6003 when ONNX Runtime rejects the model. */
   open(model: Model | Uint8Array, options?: SessionOptions): Promise<Session>;
@@ -67,6 +76,7 @@ export function createRunner(ort: OrtModule, options: RunnerOptions = {}): Runne
   const backend = ort.env.versions.node === undefined ? "web" : "node";
   const runner: Runner = {
     backend,
+    version: ort.env.versions.node ?? ort.env.versions.web,
     options,
     open: (model, sessionOptions = {}) => openSession(ort, backend, options, model, sessionOptions),
     async using(model, use, sessionOptions) {
@@ -91,6 +101,10 @@ async function openSession(
   const purpose = options.purpose ?? "run";
   const { bytes, externalData } = sessionSource(model);
   const disabled = options.disabledOptimizers ?? [];
+  const extra = {
+    ...(disabled.length > 0 && { optimization: { disable_specified_optimizers: disabled.join(";") } }),
+    ...(options.spinning === false && { session: { intra_op: { allow_spinning: "0" } } }),
+  };
   let native: InferenceSession;
   try {
     native = await ort.InferenceSession.create(bytes, {
@@ -99,9 +113,8 @@ async function openSession(
       logSeverityLevel: 4,
       ...(runnerOptions.threads !== undefined && { intraOpNumThreads: runnerOptions.threads }),
       ...(externalData.length > 0 && { externalData }),
-      ...(disabled.length > 0 && {
-        extra: { optimization: { disable_specified_optimizers: disabled.join(";") } },
-      }),
+      ...(options.optimizedModelPath !== undefined && { optimizedModelFilePath: options.optimizedModelPath }),
+      ...(Object.keys(extra).length > 0 && { extra }),
     });
   } catch (error) {
     throw new RunError("E6003", `${purpose}: ONNX Runtime cannot load the model (${messageOf(error)})`, {}, error);
