@@ -1,0 +1,112 @@
+import { attributeOf, type Node, type Tensor } from "../graph/index.js";
+
+/**
+ * What a factor c > 0 does at an operator.
+ * - `homogeneous`: f(c·x) = c·f(x); other operands are constants that stay as they are.
+ * - `joint`: f(c·x, c·y, …) = c·f(x, y, …); activations share the factor and the listed constants are multiplied by it.
+ * - `clip`: joint in the value and its bounds, which are scalars and have to become c·bound a channel.
+ * - `product`, `quotient`: the factor of the result is that of one operand while the other's is 1.
+ */
+export interface ScalingRule {
+  readonly kind: "homogeneous" | "joint" | "clip" | "product" | "quotient";
+  /** Positions of constants that take the factor: every input, or the listed ones, which hold one value a channel. */
+  readonly constants?: "all" | readonly number[];
+}
+
+const rules = (rule: ScalingRule, ...opTypes: string[]) => opTypes.map((opType) => [opType, rule] as const);
+
+/** Operators a factor passes; all others keep the factor of what they read and make at 1. */
+export const SCALING_RULES: ReadonlyMap<string, ScalingRule> = new Map([
+  ...rules(
+    { kind: "homogeneous" },
+    "Relu",
+    "LeakyRelu",
+    "PRelu",
+    "Abs",
+    "Neg",
+    "Identity",
+    "Dropout",
+    "Expand",
+    "Cast",
+  ),
+  ...rules({ kind: "homogeneous" }, "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool"),
+  ...rules({ kind: "homogeneous" }, "GlobalLpPool", "Resize", "Upsample", "Reshape", "Flatten", "Squeeze", "Unsqueeze"),
+  ...rules({ kind: "homogeneous" }, "Transpose", "Slice", "Split", "Pad", "Tile", "Gather", "DepthToSpace"),
+  ...rules({ kind: "homogeneous" }, "SpaceToDepth", "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1"),
+  ...rules({ kind: "homogeneous" }, "ReduceL2"),
+  ...rules({ kind: "joint" }, "Concat"),
+  ...rules({ kind: "joint", constants: "all" }, "Add", "Sub", "Sum", "Mean", "Max", "Min"),
+  // y = γ(x − μ)/σ + β: multiplying x, μ and β by c multiplies y by c.
+  ...rules({ kind: "joint", constants: [2, 3] }, "BatchNormalization"),
+  ...rules({ kind: "clip" }, "Clip"),
+  ...rules({ kind: "product" }, "Mul"),
+  ...rules({ kind: "quotient" }, "Div"),
+]);
+
+/** Bounds of a Clip; undefined where it has none, or none that matters in float32. */
+export interface ClipBounds {
+  readonly low: number | undefined;
+  readonly high: number | undefined;
+}
+
+const FLOAT32_MAX = 3.4e38;
+
+/** Bounds of a Clip from its inputs or, before opset 11, its attributes; `undefined` where they are computed. */
+export function clipBounds(node: Node, constant: (value: string) => Tensor | undefined): ClipBounds | undefined {
+  const bound = (position: number, name: string, none: number): number | undefined => {
+    const value = node.inputs[position] ?? "";
+    if (value === "") return attributeOf(node, name, "float", none);
+    const tensor = constant(value);
+    return tensor?.size === 1 ? tensor.numbers()[0] : Number.NaN;
+  };
+  const low = bound(1, "min", Number.NEGATIVE_INFINITY)!;
+  const high = bound(2, "max", Number.POSITIVE_INFINITY)!;
+  if (Number.isNaN(low) || Number.isNaN(high)) return undefined;
+  return { low: low <= -FLOAT32_MAX ? undefined : low, high: high >= FLOAT32_MAX ? undefined : high };
+}
+
+/** Why this very node does not let a factor through although its operator can. */
+export function refusalOf(
+  node: Node,
+  activations: readonly string[],
+  constant: (value: string) => Tensor | undefined,
+): string | undefined {
+  const rule = SCALING_RULES.get(node.opType);
+  if (!rule) return `${node.opType} is not positively homogeneous`;
+  switch (node.opType) {
+    case "Pad":
+      return attributeOf(node, "mode", "string", "constant") === "constant" && !padsZero(node, constant)
+        ? "it pads with a value other than 0"
+        : undefined;
+    case "Resize":
+      return attributeOf(node, "coordinate_transformation_mode", "string", "half_pixel") === "tf_crop_and_resize"
+        ? "it fills in a constant outside of the crop"
+        : undefined;
+    case "Clip":
+      if (activations.length > 1 || !clipBounds(node, constant)) return "its bounds are computed, not constant";
+      return undefined;
+    case "Cast":
+      return attributeOf(node, "to", "int", 1) === 1 ? undefined : "it changes the element type";
+    case "PRelu":
+      return activations.length > 1 ? "its slope is computed, not constant" : undefined;
+    case "BatchNormalization":
+      return node.inputs.slice(1).some((value) => !constant(value)) ? "its parameters are computed" : undefined;
+    case "Div":
+      return activations.length === 1 && activations[0] !== node.inputs[0]
+        ? "it divides a constant by a value"
+        : undefined;
+    default:
+      break;
+  }
+  if (rule.constants === "all") {
+    const odd = node.inputs.find((value) => constant(value) && constant(value)!.dtype !== "float32");
+    if (odd !== undefined) return `its constant "${odd}" is ${constant(odd)!.dtype}, not float32`;
+  }
+  return undefined;
+}
+
+function padsZero(node: Node, constant: (value: string) => Tensor | undefined): boolean {
+  const value = node.inputs[2] ?? "";
+  if (value === "") return attributeOf(node, "value", "float", 0) === 0;
+  return constant(value)?.numbers()[0] === 0;
+}
