@@ -14,7 +14,7 @@ import { CHANNEL_RULES, type ChannelLink, type RuleView } from "./channel-rules.
 import { type ChannelSpace, defaultSpace, sameAxes, spaceOf } from "./channel-space.js";
 
 /** Sizes (and element types where known) of the values of a graph, as `observeShapes` returns them. */
-export type ValueShapes = ReadonlyMap<string, { readonly dims: readonly number[]; readonly dtype?: DType | undefined }>;
+export type ObservedShapes = ReadonlyMap<string, { readonly dims: readonly number[]; readonly dtype?: DType | undefined }>;
 
 /** How channels pass through one node. */
 export interface NodeFlow {
@@ -49,7 +49,7 @@ const SHAPE_READERS: ReadonlySet<string> = new Set(["Shape", "Size"]);
 const FLOATS: ReadonlySet<DType> = new Set<DType>(["float32", "float16", "bfloat16", "float64"]);
 
 /** Follows channels through a graph, operator by operator, with the table of channel-rules.ts. */
-export function channelFlow(graph: Graph, shapes: ValueShapes): ChannelFlow {
+export function channelFlow(graph: Graph, shapes: ObservedShapes): ChannelFlow {
   const index = indexGraph(graph);
   const spaces = new Map<string, ChannelSpace>();
   const constant = (value: string) => constantOf(graph, index, value);
@@ -79,7 +79,7 @@ export function channelFlow(graph: Graph, shapes: ValueShapes): ChannelFlow {
 interface NodeView {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  readonly shapes: ValueShapes;
+  readonly shapes: ObservedShapes;
   readonly spaces: ReadonlyMap<string, ChannelSpace>;
   readonly constant: (value: string) => Tensor | undefined;
 }
@@ -125,7 +125,7 @@ function followLayer(
   layer: LinearLayer,
   inputs: readonly string[],
   spaces: ReadonlyMap<string, ChannelSpace>,
-  shapes: ValueShapes,
+  shapes: ObservedShapes,
 ): Followed {
   const convolution = layer.opType === "Conv" || layer.opType === "ConvTranspose";
   const output = shapes.get(layer.output)!.dims;

@@ -1,5 +1,5 @@
 import { labelOf, type Model } from "../graph/index.js";
-import { channelFlow, type ValueShapes } from "./channel-flow.js";
+import { channelFlow, type ObservedShapes } from "./channel-flow.js";
 import { type ScaleClass, scaleClasses } from "./scale-classes.js";
 
 /** One class as `equant equalize --explain` lists it. JSON-safe. */
@@ -21,7 +21,7 @@ export interface ClassExplanation {
 }
 
 /** Lists all scale classes of a model, with members and reasons. */
-export function explainClasses(model: Model, shapes: ValueShapes): ClassExplanation[] {
+export function explainClasses(model: Model, shapes: ObservedShapes): ClassExplanation[] {
   return scaleClasses(channelFlow(model.graph, shapes)).classes.map(explainClass);
 }
 
