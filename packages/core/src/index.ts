@@ -3,6 +3,7 @@ export * from "./calibrate/index.js";
 export * from "./data/index.js";
 export * from "./equalize/index.js";
 export * from "./errors.js";
+export * from "./fold/index.js";
 export * from "./graph/index.js";
 export * from "./math/index.js";
 export * from "./quantize/index.js";
