@@ -79,14 +79,20 @@ export function chooseRange(source: ValueHistogram | Range, options: ChooseRange
       hint: "The tensor was never computed on the calibration data, or holds nothing but NaN and Inf.",
     });
   }
+  // `+ 0` turns −0 into 0, which JSON and comparisons keep apart.
+  const { min, max } = rangeBy(chooser, source, symmetric, options);
+  return { min: min + 0, max: max + 0 };
+}
+
+function rangeBy(chooser: Chooser, histogram: ValueHistogram, symmetric: boolean, options: EncodingOptions): Range {
   switch (chooser.kind) {
     case "minmax":
-      return rangeWithZero(source, "chooseRange");
+      return rangeWithZero(histogram, "chooseRange");
     case "percentile":
-      return percentileRange(source, chooser.percent, symmetric);
+      return percentileRange(histogram, chooser.percent, symmetric);
     case "entropy":
-      return entropyRange(source, options);
+      return entropyRange(histogram, options);
     case "mse":
-      return mseRange(source, options);
+      return mseRange(histogram, options);
   }
 }

@@ -1,6 +1,6 @@
 const LN_SQRT_2PI = 0.9189385332046728;
 
-/** ln Γ(x) for x > 0, to about 1e-15 relative: Stirling's series, reached by the recurrence Γ(x+1) = x·Γ(x). */
+/** ln Γ(x) for x > 0, to about 1e-14: Stirling's series, reached by the recurrence Γ(x+1) = x·Γ(x). */
 export function lnGamma(x: number): number {
   let shift = 0;
   let z = x;

@@ -2,7 +2,12 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { dequantizeValues, fakeQuantizeValues, integerArray, quantizeValues } from "../../src/math/affine.js";
-import { encodingFromRange, encodingFromRanges, encodingFromScale, type IntegerDType } from "../../src/math/encoding.js";
+import {
+  encodingFromRange,
+  encodingFromRanges,
+  encodingFromScale,
+  type IntegerDType,
+} from "../../src/math/encoding.js";
 import { assertFinite } from "../../src/math/finite.js";
 import { fixedPointType } from "../../src/math/fixed-point.js";
 import { packInt4, unpackInt4 } from "../../src/math/packing.js";
@@ -10,7 +15,15 @@ import { DISTRIBUTIONS } from "./samples.js";
 
 interface Fixture {
   shape: number[];
-  cases: { dtype: IntegerDType; axis: number | null; scale: string; zeroPoint: number[]; x: string; q: string; y: string }[];
+  cases: {
+    dtype: IntegerDType;
+    axis: number | null;
+    scale: string;
+    zeroPoint: number[];
+    x: string;
+    q: string;
+    y: string;
+  }[];
 }
 const fixture: Fixture = JSON.parse(readFileSync(new URL("fixtures/quantize-linear.json", import.meta.url), "utf8"));
 const bytesOf = (text: string) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
@@ -122,7 +135,9 @@ describe("quantizeValues", () => {
     const encoding = encodingFromRanges({ min: [-1, -1], max: [1, 1] }, 0);
     const values = new Float32Array(6);
     expect(() => quantizeValues(values, encoding)).toThrow("6 values do not fit shape []");
-    expect(() => quantizeValues(values, encoding, { dims: [2, 4] })).toThrow("6 values do not fit shape [2, 4], axis 0");
+    expect(() => quantizeValues(values, encoding, { dims: [2, 4] })).toThrow(
+      "6 values do not fit shape [2, 4], axis 0",
+    );
     expect(() => quantizeValues(values, encoding, { dims: [3, 2] })).toThrow("2 scales for 3 channels");
     expect(() => quantizeValues(values, encoding, { dims: [2, 3] }, new Int8Array(5))).toThrow("output holds 5 values");
     expect(quantizeValues(new Float32Array(0), encoding, { dims: [2, 0] })).toHaveLength(0);
@@ -144,14 +159,21 @@ describe("fixed-point type of seed 002", () => {
 
   test("ties go away from zero as MATLAB's round, to even as ONNX", () => {
     const ties = Float32Array.of(0.0625, 0.1875, -0.0625, -0.3125);
-    expect(Array.from(fakeQuantizeValues(ties, type, { rounding: "half-away" }))).toEqual([0.125, 0.25, -0.125, -0.375]);
+    expect(Array.from(fakeQuantizeValues(ties, type, { rounding: "half-away" }))).toEqual([
+      0.125, 0.25, -0.125, -0.375,
+    ]);
     expect(Array.from(fakeQuantizeValues(ties, type))).toEqual([0, 0.25, 0, -0.25]);
   });
 
   test("unsigned and other widths, and what is no type", () => {
     expect(fixedPointType({ msb: 0, lsb: -3, signed: false })).toMatchObject({ bits: 4, dtype: "uint4", qmax: 15 });
     expect(fixedPointType({ msb: 7, lsb: -4 })).toMatchObject({ bits: 13, dtype: "int16" });
-    for (const wrong of [{ msb: -4, lsb: -3 }, { msb: 20, lsb: 0 }, { msb: 1.5, lsb: 0 }, { msb: -120, lsb: -127 }]) {
+    for (const wrong of [
+      { msb: -4, lsb: -3 },
+      { msb: 20, lsb: 0 },
+      { msb: 1.5, lsb: 0 },
+      { msb: -120, lsb: -127 },
+    ]) {
       expect(() => fixedPointType(wrong)).toThrow("fixedPointType: invalid bits");
     }
   });

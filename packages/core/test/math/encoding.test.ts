@@ -23,9 +23,7 @@ const grids: EncodingOptions[] = [2, 3, 4, 5, 8, 12, 16].flatMap((bits) =>
 );
 // Below 2^125, so that the scale of a 2-bit type, rounded up to a power of two, still is a float.
 const anyFloat = fc.float({ noNaN: true, min: -(2 ** 125), max: 2 ** 125 });
-const anyRange = fc
-  .tuple(anyFloat, anyFloat)
-  .map(([a, b]) => ({ min: Math.min(a, b), max: Math.max(a, b) }));
+const anyRange = fc.tuple(anyFloat, anyFloat).map(([a, b]) => ({ min: Math.min(a, b), max: Math.max(a, b) }));
 
 describe("encodingFromRange", () => {
   test("weights and activations as designed", () => {
@@ -137,7 +135,11 @@ describe("encodingFromRange", () => {
     ["bits 1", { bits: 1 }, "encodingFromRange: invalid bits 1, expected 2-16"],
     ["bits 17", { bits: 17 }, "invalid bits 17"],
     ["bits 7.5", { bits: 7.5 }, "invalid bits 7.5"],
-    ["narrow storage", { bits: 9, dtype: "int8" as const }, "invalid dtype int8, expected a signed integer of at least 9 bits"],
+    [
+      "narrow storage",
+      { bits: 9, dtype: "int8" as const },
+      "invalid dtype int8, expected a signed integer of at least 9 bits",
+    ],
     ["other sign", { signed: false, dtype: "int8" as const }, "invalid dtype int8, expected a unsigned"],
   ])("rejects %s", (_, options, message) => {
     expect(() => encodingFromRange({ min: 0, max: 1 }, options)).toThrow(message);
@@ -183,7 +185,9 @@ describe("encodingFromRanges", () => {
   });
 
   test("names the channel that is wrong", () => {
-    expect(() => encodingFromRanges({ min: [0, Number.NaN], max: [1, 1] }, 0)).toThrow("(channel 1): invalid range NaN … 1");
+    expect(() => encodingFromRanges({ min: [0, Number.NaN], max: [1, 1] }, 0)).toThrow(
+      "(channel 1): invalid range NaN … 1",
+    );
     expect(() => encodingFromRanges({ min: [0, 0], max: [1] }, 0)).toThrow("2 minima but 1 maxima");
   });
 });
@@ -209,7 +213,11 @@ describe("encodingFromScale", () => {
     ["scale 0", { scale: [0], dtype: "int8" as const }, "invalid scale 0"],
     ["a denormal scale", { scale: [1e-40], dtype: "int8" as const }, "invalid scale"],
     ["an infinite scale", { scale: [Infinity], dtype: "int8" as const }, "invalid scale Infinity"],
-    ["a zero point outside", { scale: [1], zeroPoint: [-1], dtype: "uint8" as const }, "invalid zero point -1, expected 0-255"],
+    [
+      "a zero point outside",
+      { scale: [1], zeroPoint: [-1], dtype: "uint8" as const },
+      "invalid zero point -1, expected 0-255",
+    ],
     ["several scales without axis", { scale: [1, 1], dtype: "int8" as const }, "2 scales, 2 zero points, axis null"],
     ["33 bits", { scale: [1], dtype: "int32" as const, bits: 33 }, "invalid bits 33, expected 2-32"],
   ])("rejects %s", (_, known, message) => {

@@ -15,7 +15,7 @@ describe.each(formats)("$name", ({ exponentBits, up, down }) => {
   const infinity = (2 ** exponentBits - 1) * 2 ** mantissaBits;
 
   /** Value of a pattern as IEEE 754 defines it. */
-  function valueOf(pattern: number): number {
+  function realOf(pattern: number): number {
     const sign = pattern & 0x8000 ? -1 : 1;
     const exponent = (pattern & 0x7fff) >> mantissaBits;
     const mantissa = (pattern & (2 ** mantissaBits - 1)) / 2 ** mantissaBits;
@@ -26,16 +26,17 @@ describe.each(formats)("$name", ({ exponentBits, up, down }) => {
   test("all 65536 patterns have their value, sign of zero included", () => {
     const values = up(all);
     for (let pattern = 0; pattern < 65536; pattern++) {
-      if (!Object.is(values[pattern], valueOf(pattern))) expect([pattern, values[pattern]]).toEqual([pattern, valueOf(pattern)]);
+      if (!Object.is(values[pattern], realOf(pattern)))
+        expect([pattern, values[pattern]]).toEqual([pattern, realOf(pattern)]);
     }
   });
 
   test("all 65536 patterns come back, NaN as NaN", () => {
     const again = down(up(all));
     for (let pattern = 0; pattern < 65536; pattern++) {
-      const isNaN = (pattern & 0x7fff) > infinity;
+      const quiet = (pattern & 0x7fff) > infinity;
       // A signalling NaN may come back quiet.
-      const expected = isNaN ? pattern | (1 << (mantissaBits - 1)) : pattern;
+      const expected = quiet ? pattern | (1 << (mantissaBits - 1)) : pattern;
       if (again[pattern] !== expected) expect([pattern, again[pattern]]).toEqual([pattern, expected]);
     }
   });
@@ -48,13 +49,13 @@ describe.each(formats)("$name", ({ exponentBits, up, down }) => {
     let high = infinity;
     while (high - low > 1) {
       const middle = (low + high) >> 1;
-      if (valueOf(middle) <= magnitude) low = middle;
+      if (realOf(middle) <= magnitude) low = middle;
       else high = middle;
     }
     // ∞ stands for the power of two that would come next.
-    const above = high === infinity ? 2 ** (bias + 1) : valueOf(high);
+    const above = high === infinity ? 2 ** (bias + 1) : realOf(high);
     if (magnitude >= above) return sign | high;
-    const [toLow, toHigh] = [magnitude - valueOf(low), above - magnitude];
+    const [toLow, toHigh] = [magnitude - realOf(low), above - magnitude];
     return sign | (toLow < toHigh || (toLow === toHigh && low % 2 === 0) ? low : high);
   }
 
@@ -63,8 +64,8 @@ describe.each(formats)("$name", ({ exponentBits, up, down }) => {
     const near = Float32Array.from({ length: 20_000 }, () => {
       // Halfway points and their neighbours, from subnormal to overflow.
       const pattern = random.below(infinity);
-      const next = pattern + 1 === infinity ? 2 ** (bias + 1) : valueOf(pattern + 1);
-      return ((valueOf(pattern) + next) / 2) * (1 + (random.below(3) - 1) * 2 ** -23) * (random.below(2) ? 1 : -1);
+      const next = pattern + 1 === infinity ? 2 ** (bias + 1) : realOf(pattern + 1);
+      return ((realOf(pattern) + next) / 2) * (1 + (random.below(3) - 1) * 2 ** -23) * (random.below(2) ? 1 : -1);
     });
     for (const values of [near, wildFloats(20_000, 10)]) {
       const bits = down(values);

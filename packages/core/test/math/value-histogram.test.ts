@@ -9,7 +9,16 @@ import { DISTRIBUTIONS, wildFloats } from "./samples.js";
 function naive(values: Float32Array) {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const counts = new Float64Array(8192);
-  const result = { counts, zeros: 0, nan: 0, positiveInfinity: 0, negativeInfinity: 0, total: 0, min: Infinity, max: -Infinity };
+  const result = {
+    counts,
+    zeros: 0,
+    nan: 0,
+    positiveInfinity: 0,
+    negativeInfinity: 0,
+    total: 0,
+    min: Infinity,
+    max: -Infinity,
+  };
   values.forEach((x, i) => {
     if (Number.isNaN(x)) result.nan++;
     else if (x === Infinity) result.positiveInfinity++;
@@ -74,8 +83,14 @@ describe("ValueHistogram", () => {
     for (let round = 0; round < 10; round++) {
       const a = random.below(30_000);
       const b = a + random.below(30_000 - a);
-      const parts = [values.subarray(0, a), values.subarray(a, b), values.subarray(b)].map((part) => ValueHistogram.of(part));
-      const [x, y, z] = [0, 1, 2].map((i) => parts[(i + round) % 3]!) as [ValueHistogram, ValueHistogram, ValueHistogram];
+      const parts = [values.subarray(0, a), values.subarray(a, b), values.subarray(b)].map((part) =>
+        ValueHistogram.of(part),
+      );
+      const [x, y, z] = [0, 1, 2].map((i) => parts[(i + round) % 3]!) as [
+        ValueHistogram,
+        ValueHistogram,
+        ValueHistogram,
+      ];
       const merged = round % 2 ? x.merge(y).merge(z) : x.merge(y.merge(z));
       expect(facts(merged)).toEqual(whole);
       expect(msbHistogram(merged)).toEqual(msbHistogram(ValueHistogram.of(values)));
@@ -111,7 +126,12 @@ describe("ValueHistogram", () => {
 
 describe("JSON", () => {
   test("round trip, also through text, of everything", () => {
-    for (const values of [wildFloats(20_000, 5), DISTRIBUTIONS.relu(999), new Float32Array(0), Float32Array.of(0, -0)]) {
+    for (const values of [
+      wildFloats(20_000, 5),
+      DISTRIBUTIONS.relu(999),
+      new Float32Array(0),
+      Float32Array.of(0, -0),
+    ]) {
       const histogram = ValueHistogram.of(values);
       const text = JSON.stringify(histogram);
       const again = ValueHistogram.fromJSON(JSON.parse(text) as ValueHistogramJson);
