@@ -57,8 +57,33 @@ async function listed(
   return { items, notes, ...(labels.classes && { classes: labels.classes }) };
 }
 
-function byFolder(images: readonly DataFile[], root: number, known: ClassList | undefined) {
-  const folderOf = (file: DataFile) => file.path.slice(root, file.path.indexOf("/", root));
+/** Names that people give to sets, not to classes. */
+const SET_NAME = /^(train|training|val|valid|validation|test|testing|calib|calibration)$/i;
+
+/** Throws where folders are whole sets: taking them for classes would go unnoticed. */
+function requireClasses(
+  folders: readonly string[],
+  files: readonly DataFile[],
+  own: DataFile | undefined,
+  known?: ClassList,
+) {
+  const table = files.find((file) => /\/labels\.csv$/.test(file.path));
+  if (table || (folders.length > 1 && folders.every((folder) => SET_NAME.test(folder)))) {
+    throw fileError(
+      "E5001",
+      table?.path ?? folders[0]!,
+      `belongs to one of several sets (${folders.slice(0, 4).join(", ")})`,
+      "Name the folder of one set, or take all images without labels (--labels none).",
+    );
+  }
+  const stranger = own && folders.find((folder) => known?.indexOf(folder) === undefined);
+  if (stranger !== undefined && folders.some((folder) => !/^\d+$/.test(folder))) {
+    const hint = "Class folders bear the names or ids in classes.csv; correct one of them, or remove classes.csv.";
+    throw fileError("E5004", own!.path, `does not list the class folder "${stranger}"`, hint, { actual: stranger });
+  }
+}
+
+function byFolder(images: readonly DataFile[], folderOf: (file: DataFile) => string, known: ClassList | undefined) {
   const classes = classesOfFolders([...new Set(images.map(folderOf))], known);
   const items = images.map((file) => ({ file, label: classes.indexOf(folderOf(file))! }));
   // In order of class, files of a class in order of name (sorted before): an even spread takes every class alike.
@@ -110,7 +135,9 @@ export async function openImages(
       "Move it into the folder of its class, or take the images without labels (--labels none).",
     );
   }
-  const { items, classes } = byFolder(images, root, known);
+  const folderOf = (file: DataFile) => file.path.slice(root, file.path.indexOf("/", root));
+  if (labels === "auto") requireClasses([...new Set(images.map(folderOf))], files, own, known);
+  const { items, classes } = byFolder(images, folderOf, known);
   return part(items, "class folders", [], classes);
 }
 

@@ -71,6 +71,20 @@ describe("class folders", () => {
     expect((await failureOf(() => open({ "a.jpg": image }, { labels: "folders" }))).code).toBe("E5004");
   });
 
+  it("that are whole sets, or that classes.csv does not list, are an error and not classes", async () => {
+    const sets = await failureOf(() => open({ "train/dog/1.jpg": image, "val/dog/1.jpg": image }));
+    expect(sets).toMatchObject({ code: "E5001", message: expect.stringContaining("several sets (train, val)") });
+    const tables = { "x/labels.csv": "file,label\n", "x/1.jpg": image, "y/1.jpg": image };
+    expect(await failureOf(() => open(tables))).toMatchObject({ code: "E5001", file: "x/labels.csv" });
+    const listed = { "classes.csv": "index,name\n0,cat\n1,dog\n", "cat/1.jpg": image, "dgo/1.jpg": image };
+    expect(await failureOf(() => open(listed))).toMatchObject({
+      code: "E5004",
+      file: "classes.csv",
+      message: expect.stringContaining('"dgo"'),
+    });
+    expect(labelsOf(await open({ "train/1.jpg": image, "val/1.jpg": image }, { labels: "folders" }))).toEqual([0, 1]);
+  });
+
   it("spreads samples over the classes and keeps labels and names", async () => {
     const contents = Object.fromEntries(
       ["a", "b", "c"].flatMap((c) => Array.from({ length: 10 }, (_, i) => [`${c}/${i}.jpg`, image] as const)),
