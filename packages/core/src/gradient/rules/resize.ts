@@ -1,0 +1,3 @@
+import type { GradientRule } from "../context.js";
+
+export const RESIZE_RULES: Record<string, GradientRule> = {};

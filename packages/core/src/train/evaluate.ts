@@ -1,0 +1,49 @@
+import { batches } from "../data/batches.js";
+import type { Dataset } from "../data/dataset.js";
+import { DataError } from "../errors.js";
+import { type Model, requiredInputs } from "../graph/index.js";
+import { requireRunner, type TransformContext } from "../runtime/index.js";
+
+/** Options for {@link measureTop1}. */
+export interface Top1Options {
+  /** Output with one score a class. Default: the first. */
+  output?: string;
+  /** Samples a run. Default: 128. */
+  batchSize?: number;
+}
+
+/**
+ * Share of samples whose largest output is the labelled class; of equal outputs the first counts.
+ * @throws {DataError} E5001 no samples, E5004 no labels.
+ */
+export async function measureTop1(
+  model: Model,
+  dataset: Dataset,
+  options: Top1Options,
+  context: TransformContext,
+): Promise<number> {
+  if (dataset.length === 0) throw new DataError("E5001", "validation: no samples", {});
+  if (!dataset.label) throw new DataError("E5004", "validation: the data has no labels", {});
+  const { output = model.graph.outputs[0]!.name, batchSize = 128 } = options;
+  const input = requiredInputs(model.graph)[0]!.name;
+  const runner = requireRunner(context, "validation");
+  let hits = 0;
+  await runner.using(
+    model,
+    async (session) => {
+      for await (const { data, dims, count, labels } of batches(dataset, { batchSize })) {
+        const feeds = { [input]: { dtype: "float32" as const, dims, data } };
+        const results = await session.run(feeds, { fetches: [output], signal: context.signal });
+        const scores = results[output]!.data as Float32Array;
+        const classes = scores.length / count;
+        for (let i = 0; i < count; i++) {
+          let best = 0;
+          for (let k = 1; k < classes; k++) if (scores[i * classes + k]! > scores[i * classes + best]!) best = k;
+          if (best === labels![i]) hits++;
+        }
+      }
+    },
+    { purpose: "validation" },
+  );
+  return hits / dataset.length;
+}

@@ -1,0 +1,136 @@
+import { batches } from "../data/batches.js";
+import { type Dataset, subset } from "../data/dataset.js";
+import { DataError, PreconditionError } from "../errors.js";
+import { observeBatchShapes } from "../gradient/index.js";
+import { cloneModel, type Model, requiredInputs } from "../graph/index.js";
+import { createRandom } from "../math/random.js";
+import { type Runner, requireRunner, type Session, type TransformContext } from "../runtime/index.js";
+import type { Checkpoint, EpochRow } from "./checkpoint.js";
+import { divergence, requireFinite } from "./divergence.js";
+import { measureTop1 } from "./evaluate.js";
+import { type Feeds, fresh, resumed, scalarFeeds, snapshot, withParameters } from "./feeds.js";
+import { checkMasks, signatureOf, type TrainOptions, type TrainSettings, trainSettings } from "./options.js";
+import { learnableParameters } from "./parameters.js";
+import { poolBeforeRelu } from "./pool-first.js";
+import { learningRate } from "./schedule.js";
+import { buildStepGraph, type StepGraph } from "./step-graph.js";
+
+export interface TrainResult {
+  /** The trained model: the given one with new weights. */
+  readonly model: Model;
+  readonly epochs: readonly EpochRow[];
+  readonly checkpoint: Checkpoint;
+}
+
+/**
+ * Trains a model by gradient descent. A step is one generated graph (forward, loss, backward, update) that ONNX Runtime
+ * runs; parameters and optimizer state go round as its inputs and outputs. Normalizations use their running statistics.
+ * Same model, data, options and number of threads: same bits, stopped and resumed or not. The given model is not changed.
+ *
+ * @throws {OptionsError} E2001, E2002, E2004, E2103 bad options. @throws {DataError} E5001 no data, E5004 no labels.
+ * @throws {PreconditionError} E4005 nothing to learn, or a checkpoint of another training. @throws {ModelError} E4001 an operator without gradient.
+ * @throws {RunError} E7003 the loss or a weight is no longer finite; E6005 cancelled.
+ * @example const { model } = await train(buildDigitNetwork(0), digits, { validation }, { runner });
+ */
+export async function train(
+  model: Model,
+  dataset: Dataset,
+  options: TrainOptions,
+  context: TransformContext,
+): Promise<TrainResult> {
+  const settings = trainSettings(options);
+  const runner = requireRunner(context, "train");
+  if (dataset.length === 0) throw new DataError("E5001", "train: no samples", {});
+  if (settings.loss.type === "cross-entropy" && !dataset.label) {
+    throw new DataError("E5004", "train: the data has no labels", {
+      hint: "or choose loss distillation with a teacher",
+    });
+  }
+  const input = requiredInputs(model.graph)[0]?.name ?? "";
+  const output = settings.output ?? model.graph.outputs[0]?.name ?? "";
+  const selected = learnableParameters(model.graph).filter(settings.select ?? (() => true));
+  const parameters = selected.map(({ name }) => name);
+  if (parameters.length === 0) throw new PreconditionError("E4005", "train: no parameter to train", {});
+  const dims = new Map(parameters.map((name) => [name, model.graph.initializers.get(name)!.dims]));
+  const masks = checkMasks(settings.masks ?? new Map(), dims);
+  const forward = cloneModel(model);
+  forward.graph.outputs = forward.graph.outputs.filter(({ name }) => name === output);
+  poolBeforeRelu(forward.graph);
+  const shapes = await observeBatchShapes(runner, forward);
+  const step = buildStepGraph({
+    ...{ model: forward, input, output, shapes, masks, teacher: settings.teacher },
+    ...{ loss: settings.loss, optimizer: settings.optimizer, parameters },
+  });
+  const signature = signatureOf(settings, parameters, dataset.length);
+  const start = settings.resume ? resumed(settings.resume, signature, step) : fresh(model, step, masks);
+  const history: EpochRow[] = [...(settings.resume?.history ?? [])];
+  let checkpoint = settings.resume ?? snapshot(start, step, 0, signature, history);
+  const stepsPerEpoch = Math.ceil(dataset.length / settings.batchSize);
+  const quantized = model.graph.nodes.some(({ opType }) => opType === "QuantizeLinear");
+  await runner.using(
+    step.model,
+    async (session) => {
+      let feeds = start;
+      for (let epoch = checkpoint.epoch; epoch < settings.epochs; epoch++) {
+        const result = await runEpoch(
+          { runner, session, step, dataset, settings, context, input, epoch, stepsPerEpoch },
+          feeds,
+        );
+        feeds = result.feeds;
+        const row: { -readonly [K in keyof EpochRow]: EpochRow[K] } = { epoch: epoch + 1, ...result.row };
+        checkpoint = snapshot(feeds, step, epoch + 1, signature, history);
+        requireFinite(checkpoint);
+        const { validation } = settings;
+        if (validation) {
+          const trained = withParameters(model, checkpoint.parameters);
+          row.validationTop1 = await measureTop1(trained, validation, { output }, context);
+        }
+        history.push(row);
+        checkpoint = { ...checkpoint, history: [...history] };
+        await settings.onEpoch?.(row, checkpoint);
+      }
+    },
+    { purpose: "train", ...(quantized && { optimization: "disabled" as const }) },
+  );
+  return { model: withParameters(model, checkpoint.parameters), epochs: history, checkpoint };
+}
+
+interface EpochRun {
+  readonly runner: Runner;
+  readonly session: Session;
+  readonly step: StepGraph;
+  readonly dataset: Dataset;
+  readonly settings: TrainSettings;
+  readonly context: TransformContext;
+  readonly input: string;
+  readonly epoch: number;
+  readonly stepsPerEpoch: number;
+}
+
+/** One pass over the data in the epoch's own order; returns parameters and states after it. */
+async function runEpoch(run: EpochRun, start: Feeds): Promise<{ feeds: Feeds; row: Omit<EpochRow, "epoch"> }> {
+  const { runner, session, step, dataset, settings, context, input, epoch, stepsPerEpoch } = run;
+  const order = Array.from(createRandom(settings.seed, epoch).permutation(dataset.length));
+  let feeds = start;
+  let [lossSum, hits, rate, index] = [0, 0, settings.rate, epoch * stepsPerEpoch];
+  const { signal } = context;
+  const reading = { batchSize: settings.batchSize, ...(signal && { signal }) };
+  for await (const { data, dims, count, labels } of batches(subset(dataset, order), reading)) {
+    const time = { step: index, stepsPerEpoch, epochs: settings.epochs };
+    rate = learningRate(settings.rate, settings.schedule, settings.warmupSteps, time);
+    const all: Feeds = { ...feeds, ...scalarFeeds(step, settings.optimizer, rate, index) };
+    all[input] = { dtype: "float32", dims, data };
+    if (step.labels !== undefined) all[step.labels] = { dtype: "int32", dims: [count], data: labels! };
+    const results = await session.run(all, { signal });
+    const loss = results[step.loss]!.data[0] as number;
+    if (!Number.isFinite(loss)) throw await divergence(runner, step, all, index);
+    lossSum += loss * count;
+    if (step.hits !== undefined) hits += results[step.hits]!.data[0] as number;
+    feeds = {};
+    for (const [from, to] of [...step.parameters, ...step.states]) feeds[from] = results[to]!;
+    index++;
+    context.onProgress?.({ phase: "train", done: index, total: stepsPerEpoch * settings.epochs });
+  }
+  const loss = lossSum / dataset.length;
+  return { feeds, row: { rate, loss, ...(step.hits !== undefined && { top1: hits / dataset.length }) } };
+}
