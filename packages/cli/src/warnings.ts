@@ -3,6 +3,8 @@
  * (2 options, 3 model, 5 data, 6 machine, 7 numeric). Documented in docs/errors.md.
  */
 export const WARNING_CODES = {
+  W4001: "a layer stays in float",
+  W6001: "integer kernels of this processor lose accuracy",
   W5001: "random data: results say nothing about real images",
 } as const;
 

@@ -11,6 +11,16 @@ export interface CommandEntry {
 /** All commands, in the order of the help. Adding one: a file in this folder and a line here (docs/cli.md). */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: "calibrate",
+    summary: "run a model over images and write the statistics of its values",
+    load: async () => (await import("./calibrate.js")).calibrate,
+  },
+  {
+    name: "quantize",
+    summary: "quantize a model to integers and verify the result",
+    load: async () => (await import("./quantize.js")).quantize,
+  },
+  {
     name: "doctor",
     summary: "versions, runtime, threads and memory of this machine",
     load: async () => (await import("./doctor.js")).doctor,

@@ -4,3 +4,4 @@ export * from "./channel-stats.js";
 export * from "./known-sign.js";
 export * from "./statistics-graph.js";
 export * from "./value-statistics.js";
+export * from "./statistics-table.js";

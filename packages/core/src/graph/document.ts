@@ -69,7 +69,7 @@ export function normalizeDomain(domain: string): string {
 
 /** True for a standard ONNX operator of one of the given types. */
 export function isOp(node: Node, ...opTypes: string[]): boolean;
-export function isOp(node: Node | undefined, ...opTypes: string[]): node is Node;
+export function isOp(node: Node | undefined, ...opTypes: string[]): node is Node & { domain: "" };
 export function isOp(node: Node | undefined, ...opTypes: string[]): boolean {
   return node !== undefined && node.domain === "" && opTypes.includes(node.opType);
 }

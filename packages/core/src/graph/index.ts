@@ -3,6 +3,7 @@ export * from "./clone.js";
 export * from "./document.js";
 export * from "./dtype.js";
 export * from "./edit.js";
+export * from "./finite-weights.js";
 export * from "./index-graph.js";
 export * from "./linear-layer.js";
 export { type ParseOptions, parseModel } from "./parse.js";

@@ -1,4 +1,3 @@
-import type { Dataset } from "../data/index.js";
 import { RunError } from "../errors.js";
 import { parseModel } from "../graph/index.js";
 import type { TransformContext } from "../runtime/index.js";

@@ -1,0 +1,94 @@
+import type { CommandDefinition, CommandOutcome } from "../command.js";
+import type { CommandContext } from "../context.js";
+import { openData } from "../data-options.js";
+import { readInput } from "../model-file.js";
+import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
+import { completing, flag, repeatable } from "../options.js";
+import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
+import { CALIBRATION_SAMPLES, describeCalibration } from "./quantize.js";
+
+interface CalibrateCommandOptions extends QuantizeFlags, DataOptions, OutputOptions {
+  output: string;
+  merge?: string[];
+  histograms?: boolean;
+}
+
+/** `equant calibrate`: model and data → calibration.json. */
+export const calibrate: CommandDefinition = {
+  step: "calibrate",
+  configure(command) {
+    command
+      .description("Runs a model over images once and writes the statistics of its values; they can be merged.")
+      .argument("<model>", "the ONNX file")
+      .optionsGroup("Options:")
+      .addOption(flag("--histograms", "also histograms, which entropy, percentile and mse need"))
+      .addOption(completing(repeatable("--merge <file>", "add these statistics; may be repeated"), "file"));
+    addQuantizeOptions(command);
+    addDataOptions(command, { samples: CALIBRATION_SAMPLES });
+    addOutputOptions(command, { file: "where calibration.json is written; - is stdout" });
+    for (const option of command.options) if (option.long === "--output") option.makeOptionMandatory();
+  },
+  async run(context: CommandContext, path: string): Promise<CommandOutcome> {
+    const options = context.options<CalibrateCommandOptions>();
+    const settings = quantizeOptions(options);
+    const core = await import("@equant/core");
+    await context.checkOutput(options.output);
+    const { model, identity } = await context.loadModel(path);
+    const transform = await context.transformContext();
+    const merged: import("@equant/core").Calibration[] = [];
+    for (const file of options.merge ?? []) {
+      context.addInput(file);
+      merged.push(core.Calibration.parse(new TextDecoder().decode(await readInput(file, context.io)), file));
+    }
+    await context.phase(
+      "fold",
+      () => core.prepareModel(model, transform),
+      ({ fold }) => core.describeFold(fold),
+    );
+    let calibration: import("@equant/core").Calibration | undefined;
+    if (options.data !== undefined || merged.length === 0) {
+      const dataset = await openData(context, model, options);
+      const requests = core
+        .quantizationRequests(model, settings)
+        .map((request) => ({
+          ...request,
+          moments: true,
+          exactMinimum: true,
+          histogram: request.histogram || options.histograms === true,
+        }));
+      const collect = () =>
+        core.calibrate(
+          model,
+          dataset,
+          { requests, ...(options.batch !== undefined && { batchSize: options.batch }) },
+          transform,
+        );
+      calibration = (await context.phase("calibrate", collect, describeCalibration)).forModel(identity.sha256);
+    }
+    const all = [...(calibration ? [calibration] : []), ...merged].reduce((sum, part) => sum.merge(part));
+    const rows = core.statisticsTable(model, all);
+    await context.writeOutput(options.output, all.serialize());
+    const text = context.table(
+      [
+        { title: "Optimized Layer Name", cell: (row) => row.optimizedLayerName, align: "left" },
+        { title: "Network Layer Name", cell: (row) => row.networkLayerName, align: "left" },
+        { title: "Learnables / Activations", cell: (row) => row.kind, align: "left" },
+        { title: "MinValue", cell: (row) => row.min.toPrecision(5) },
+        { title: "MaxValue", cell: (row) => row.max.toPrecision(5) },
+      ],
+      rows,
+    );
+    return {
+      result: {
+        output: options.output,
+        samples: all.samples,
+        complete: all.complete,
+        random: all.random,
+        convergence: all.rangeConvergence(),
+        statistics: rows,
+      },
+      text,
+      hint: `equant quantize ${path} --calibration ${options.output} --data ${options.data ?? "DIR"} -o quantized.onnx`,
+    };
+  },
+};

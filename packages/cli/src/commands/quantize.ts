@@ -1,0 +1,137 @@
+import type { CommandDefinition, CommandOutcome } from "../command.js";
+import type { CommandContext } from "../context.js";
+import { openData } from "../data-options.js";
+import { formatBytes, formatChange, formatDb, formatPercent } from "../format.js";
+import { readInput } from "../model-file.js";
+import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
+import { completing, text } from "../options.js";
+import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
+
+interface QuantizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions {
+  output: string;
+  calibration?: string;
+  saveCalibration?: string;
+}
+
+/** Samples for calibration when `--samples` is not given: ranges settle within 100 on every network we measured. */
+export const CALIBRATION_SAMPLES = 100;
+
+/** `equant quantize`: fold → calibrate → quantize → verify → save. */
+export const quantize: CommandDefinition = {
+  step: "quantize",
+  configure(command) {
+    command
+      .description("Quantizes a model to integers: folds it, calibrates it on images, writes and verifies the result.")
+      .argument("<model>", "the ONNX file")
+      .optionsGroup("Options:")
+      .addOption(
+        completing(text("--calibration <file>", "statistics from equant calibrate, instead of --data"), "file"),
+      )
+      .addOption(completing(text("--save-calibration <file>", "where the statistics are written"), "file"));
+    addQuantizeOptions(command);
+    addDataOptions(command, { samples: CALIBRATION_SAMPLES });
+    addOutputOptions(command);
+    command.getOptionValue("output");
+    for (const option of command.options) if (option.long === "--output") option.makeOptionMandatory();
+  },
+  async run(context: CommandContext, path: string): Promise<CommandOutcome> {
+    const options = context.options<QuantizeCommandOptions>();
+    const settings = quantizeOptions(options);
+    const core = await import("@equant/core");
+    core.resolveQuantizeOptions(settings);
+    await context.checkOutput(options.output);
+    const { model, identity } = await context.loadModel(path);
+    const transform = await context.transformContext();
+    const dataset = await openData(context, model, options);
+    const probe = await context.phase("float model", () =>
+      core.OutputProbe.of(core.cloneModel(model), dataset, transform),
+    );
+    await context.phase(
+      "fold",
+      () => core.prepareModel(model, transform),
+      ({ fold }) => core.describeFold(fold),
+    );
+    const calibration = await calibrationOf(context, path, identity.sha256, () =>
+      core.calibrate(
+        model,
+        dataset,
+        {
+          requests: core.quantizationRequests(model, settings),
+          ...(options.batch !== undefined && { batchSize: options.batch }),
+        },
+        transform,
+      ),
+    );
+    const report = await context.phase(
+      "quantize",
+      () => core.quantize(calibration, settings)(model, transform),
+      ({ details, skipped }) => `${details.learnables.length} learnables, ${skipped.length} layers in float`,
+    );
+    const bytes = core.serializeModel(model);
+    const verification = await context.phase(
+      "verify",
+      () => core.verifyBytes(bytes, probe, transform),
+      ({ samples }) => `re-opened, ran ${samples} images`,
+    );
+    for (const { node, reason } of report.skipped) context.warn("W4001", `stays in float: ${reason}`, node);
+    if (verification.runtime.sqnrDb < verification.literal.sqnrDb - 6) {
+      context.warn("W6001", "integer kernels of this processor lose accuracy: try --weight-storage uint8");
+    }
+    const written = await context.writeOutput(options.output, bytes);
+    const { runtime } = verification;
+    const size = `${formatBytes(identity.bytes)} → ${formatBytes(bytes.length)}, ${formatChange(identity.bytes, bytes.length)}`;
+    return {
+      result: {
+        output: options.output,
+        bytes: written?.bytes ?? bytes.length,
+        details: report.details,
+        encodings: report.encodings,
+        skipped: report.skipped,
+        raisedScales: report.raisedScales,
+        calibration: {
+          samples: calibration.samples,
+          random: calibration.random,
+          convergence: calibration.rangeConvergence(),
+        },
+        verification,
+      },
+      text:
+        `${path} → ${options.output} (${size})\n` +
+        `output SQNR ${formatDb(runtime.sqnrDb)}, same answer on ${formatPercent(runtime.agreement)} of ${verification.samples} images\n`,
+      hint: `equant validate ${options.output} --against ${path} --data ${options.data ?? "DIR"}`,
+    };
+  },
+};
+
+/** Statistics from a file, or collected now; a file must be of this very model. */
+async function calibrationOf(
+  context: CommandContext,
+  path: string,
+  sha256: string,
+  collect: () => Promise<import("@equant/core").Calibration>,
+): Promise<import("@equant/core").Calibration> {
+  const { calibration: file, saveCalibration } = context.options<QuantizeCommandOptions>();
+  const { Calibration, ModelError, throwIfAborted } = await import("@equant/core");
+  if (file !== undefined) {
+    context.addInput(file);
+    const calibration = Calibration.parse(new TextDecoder().decode(await readInput(file, context.io)), file);
+    const made = calibration.fields.model;
+    if (made !== undefined && made !== sha256) {
+      throw new ModelError("E3003", `${file}: these statistics were taken on another model than ${path}`, {
+        file,
+        hint: `equant calibrate ${path} --data DIR -o ${file} --overwrite`,
+      });
+    }
+    return calibration;
+  }
+  const calibration = (await context.phase("calibrate", collect, describeCalibration)).forModel(sha256);
+  if (saveCalibration !== undefined) await context.writeOutput(saveCalibration, calibration.serialize());
+  throwIfAborted(context.signal, "quantize");
+  return calibration;
+}
+
+export function describeCalibration(calibration: import("@equant/core").Calibration): string {
+  const convergence = calibration.rangeConvergence();
+  const stable = convergence ? `, ranges stable after ${convergence.stableAfter}` : "";
+  return `${calibration.samples} images${stable}`;
+}

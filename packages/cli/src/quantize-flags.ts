@@ -1,0 +1,92 @@
+import type { QuantizeOptions } from "@equant/core";
+import { OptionsError } from "@equant/core/errors";
+import type { Command } from "commander";
+import { choice, completing, flag, integer, repeatable, text } from "./options.js";
+
+const TARGETS = ["ort-cpu", "ort-web", "tensorrt", "hailo", "fpga"] as const;
+const WEIGHT_TYPES = ["int8", "uint8", "int16", "int4"] as const;
+const ACTIVATION_TYPES = ["uint8", "int8", "uint16", "int16"] as const;
+
+/** Options of every command that quantizes; see {@link addQuantizeOptions}. */
+export interface QuantizeFlags {
+  target: (typeof TARGETS)[number];
+  weights: (typeof WEIGHT_TYPES)[number];
+  weightBits?: number;
+  granularity?: "per-tensor" | "per-channel";
+  perChannel?: boolean;
+  weightStorage: "auto" | "int8" | "uint8";
+  activations?: (typeof ACTIVATION_TYPES)[number];
+  activationBits?: number;
+  symmetricActivations?: boolean;
+  bias?: "int32" | "int16" | "float32";
+  powerOfTwo?: boolean;
+  calibrator: string;
+  weightCalibrator: string;
+  rounding: "even" | "away";
+  format: "qdq" | "emulation";
+  exclude?: string[];
+  excludeType?: string[];
+  excludeBetween?: string[];
+}
+
+/** What is not given follows the target: see docs/transforms/quantize.md. */
+export function addQuantizeOptions(command: Command): Command {
+  return command
+    .optionsGroup("Quantization options:")
+    .addOption(choice("--target <name>", "hardware or runtime", TARGETS, "ort-cpu"))
+    .addOption(choice("--weights <type>", "type of weights; uint8 is asymmetric", WEIGHT_TYPES, "int8"))
+    .addOption(integer("--weight-bits <n>", "bits of weights (default: those of the type)", { min: 2, max: 16 }))
+    .addOption(choice("--granularity <what>", "one weight scale a tensor or a channel", ["per-tensor", "per-channel"]))
+    .addOption(flag("--per-channel", "short for --granularity per-channel"))
+    .addOption(
+      choice(
+        "--weight-storage <how>",
+        "int8, uint8 with zero point 128 (same values, never saturates), or by layer",
+        ["auto", "int8", "uint8"],
+        "auto",
+      ),
+    )
+    .addOption(choice("--activations <type>", "type of activations (default: the target's)", ACTIVATION_TYPES))
+    .addOption(integer("--activation-bits <n>", "bits of activations", { min: 2, max: 16 }))
+    .addOption(flag("--symmetric-activations", "zero point in the middle of the type"))
+    .addOption(choice("--bias <format>", "biases (default: the target's)", ["int32", "int16", "float32"]))
+    .addOption(flag("--power-of-two", "scales are powers of two"))
+    .addOption(text("--calibrator <name>", "activation ranges: minmax, percentile:P, entropy, mse", "minmax"))
+    .addOption(text("--weight-calibrator <name>", "weight ranges: minmax, percentile:P, entropy, mse", "minmax"))
+    .addOption(choice("--format <name>", "integer file, or emulation in float", ["qdq", "emulation"], "qdq"))
+    .addOption(choice("--rounding <ties>", "ties in the emulation", ["even", "away"], "even"))
+    .addOption(completing(repeatable("--exclude <glob>", "nodes that stay in float; may be repeated"), "names"))
+    .addOption(repeatable("--exclude-type <op>", "operator types that stay in float; may be repeated"))
+    .addOption(repeatable("--exclude-between <a..b>", "nodes between two tensors; may be repeated"));
+}
+
+/** The flags as options of core's `quantize`. @throws {OptionsError} E2004 for `--exclude-between` without `..`. */
+export function quantizeOptions(flags: QuantizeFlags): QuantizeOptions {
+  const subgraphs = (flags.excludeBetween ?? []).map((text) => {
+    const [from, to, ...rest] = text.split("..");
+    if (!from || !to || rest.length > 0) {
+      throw new OptionsError("E2004", `--exclude-between: '${text}' is not of the form from..to`, {
+        hint: "give two tensor names: --exclude-between conv_1_out..fc_out",
+      });
+    }
+    return { from: from.split(","), to: to.split(",") };
+  });
+  const perChannel = flags.perChannel ?? (flags.granularity && flags.granularity === "per-channel");
+  return {
+    target: flags.target,
+    format: flags.format,
+    weightBits: flags.weightBits ?? (flags.weights === "int16" ? 16 : flags.weights === "int4" ? 4 : 8),
+    weightSymmetric: flags.weights !== "uint8",
+    weightStorage: flags.weightStorage,
+    chooser: flags.calibrator.replace(/^min-max$/, "minmax"),
+    weightChooser: flags.weightCalibrator.replace(/^min-max$/, "minmax"),
+    rounding: flags.rounding,
+    ...(perChannel !== undefined && { granularity: perChannel ? ("perChannel" as const) : ("perTensor" as const) }),
+    ...(flags.activations && { activations: flags.activations }),
+    ...(flags.activationBits !== undefined && { activationBits: flags.activationBits }),
+    ...(flags.symmetricActivations && { activationSymmetric: true }),
+    ...(flags.bias && { bias: flags.bias }),
+    ...(flags.powerOfTwo && { powerOfTwo: true }),
+    exclude: { nodes: flags.exclude ?? [], opTypes: flags.excludeType ?? [], subgraphs },
+  };
+}

@@ -1,0 +1,38 @@
+import { type FoldReport, fold, type UpgradeReport, upgradeOpset } from "../fold/index.js";
+import type { Model } from "../graph/index.js";
+import { assertFiniteWeights, assertValid } from "../graph/index.js";
+import type { TransformContext } from "../runtime/index.js";
+
+/** What {@link prepareModel} did. */
+export interface PrepareReport {
+  readonly upgrade: UpgradeReport;
+  readonly fold: FoldReport;
+}
+
+/**
+ * Brings a model into the form every later step expects: valid, finite weights, opset 13 or newer, constants computed,
+ * BatchNormalization folded. The function is preserved. In place.
+ */
+export async function prepareModel(model: Model, context: TransformContext): Promise<PrepareReport> {
+  assertValid(model);
+  assertFiniteWeights(model);
+  const upgrade = await upgradeOpset()(model, context);
+  const folded = await fold()(model, context);
+  return { upgrade, fold: folded };
+}
+
+const KINDS = {
+  constants: "constants",
+  identities: "identities",
+  pads: "pads",
+  affine: "affine",
+  batchNorms: "batch-norms",
+} as const;
+
+/** One line for people: `52 batch-norms, 3 constants folded`. */
+export function describeFold(report: FoldReport): string {
+  const parts = Object.entries(report.counts)
+    .filter(([, count]) => count > 0)
+    .map(([kind, count]) => `${count} ${KINDS[kind as keyof typeof KINDS]}`);
+  return parts.length > 0 ? `${parts.join(", ")} folded` : "nothing to fold";
+}
