@@ -1,0 +1,47 @@
+import { batches, type Dataset, spread } from "../data/index.js";
+import { requireRunner, type Session, type TransformContext } from "../runtime/index.js";
+import { isDequantize, isQuantize } from "./int8-coverage.js";
+import { type ModelUnderTest, runSamples } from "./model-under-test.js";
+import { OutputDifference, type OutputDifferenceSummary } from "./output-difference.js";
+
+/** Samples of the check. */
+export const KERNEL_SAMPLES = 32;
+
+/** Below this the kernels compute something else than the file says; rounding alone stays well above. */
+export const KERNEL_SQNR_DB = 20;
+
+/**
+ * Outputs of a quantized model as ONNX Runtime executes it, against the same graph executed literally (optimizations
+ * off), on up to 32 samples. They differ by a rounding step; where the difference is large, the processor's integer
+ * kernels saturate (x86 without VNNI adds two products in 16 bits), or the runtime quantized something by itself.
+ * Undefined for models without quantization nodes.
+ */
+export async function kernelAgreement(
+  under: ModelUnderTest,
+  dataset: Dataset,
+  context: TransformContext,
+): Promise<OutputDifferenceSummary | undefined> {
+  if (!under.model.graph.nodes.some((node) => isQuantize(node) || isDequantize(node))) return undefined;
+  const runner = requireRunner(context, "validate");
+  const samples = spread(dataset, KERNEL_SAMPLES);
+  const difference = new OutputDifference();
+  const run = async (literal: Session, optimized: Session) => {
+    for await (const { data, dims, count } of batches(samples, {
+      batchSize: 4,
+      ...(context.signal && { signal: context.signal }),
+    })) {
+      const expected = await runSamples(literal, under, data, dims, context.signal);
+      const actual = await runSamples(optimized, under, data, dims, context.signal);
+      for (let i = 0; i < count; i++) {
+        difference.add(expected.values, actual.values, i * expected.size, expected.size);
+      }
+    }
+    return difference.summary();
+  };
+  const open = { purpose: "validate", spinning: false };
+  return runner.using(
+    under.model,
+    (literal) => runner.using(under.model, (optimized) => run(literal, optimized), open),
+    { ...open, optimization: "disabled" },
+  );
+}

@@ -1,0 +1,249 @@
+import { BATCH_DEFAULTS, type Batch, batches, checkLabels, type Dataset } from "../data/index.js";
+import { DataError, OptionsError, RunError, rejectUnknownOptions } from "../errors.js";
+import { type Model, serializeModel } from "../graph/index.js";
+import {
+  type HostTensor,
+  observeShapes,
+  requireRunner,
+  type Session,
+  type TransformContext,
+} from "../runtime/index.js";
+import { type Int8Coverage, int8Coverage } from "./int8-coverage.js";
+import { KERNEL_SQNR_DB, kernelAgreement } from "./kernel-agreement.js";
+import { type LatencyOptions, type LatencyReport, measureLatency } from "./latency.js";
+import { macsOf } from "./macs.js";
+import { measuredCoverage, type OptimizeModel } from "./measured-coverage.js";
+import { type ModelUnderTest, modelUnderTest, runSamples, type SampleOutputs } from "./model-under-test.js";
+import { PairScore } from "./pair-score.js";
+import type { ModelMeasures, ValidationReport, ValidationWarning } from "./validation-report.js";
+
+/** Options for {@link validateModels}. */
+export interface ValidateOptions {
+  /** The model that is judged. */
+  candidate: Model;
+  /** What it is compared with, usually the float original. Default: none, only the candidate is measured. */
+  baseline?: Model;
+  /** Samples; labelled ones give accuracy. */
+  dataset: Dataset;
+  /** Output to look at. Default: the first one of each model. */
+  output?: string;
+  /** Samples a run. Changes memory and speed, not the figures. Default: 8. */
+  batchSize?: number;
+  /** How latency is measured; false: not at all. Default: {@link LATENCY_DEFAULTS}. */
+  latency?: LatencyOptions | false;
+  /** Bytes of the files, where the caller knows them. Default: those of the models as equant would write them. */
+  bytes?: { readonly baseline?: number; readonly candidate?: number };
+  /** Gives the graph the runtime executes, so that integer arithmetic is counted there. Default: read off the pattern. */
+  optimize?: OptimizeModel;
+}
+const KEYS = ["candidate", "baseline", "dataset", "output", "batchSize", "latency", "bytes", "optimize"] as const;
+
+/**
+ * Measures a model on data, alone or against the model it was made from: accuracy with its interval, whether a drop is
+ * more than chance and whether it is even over the classes, agreement and signal-to-noise ratio of the outputs, size,
+ * latency, and where its arithmetic runs. One pass over the data; memory does not grow with it. docs/validate.md says
+ * what each figure means.
+ *
+ * @throws {DataError} E5001 no samples; E5003 they do not fit a model; E5004 a label that the output has no class for.
+ * @throws {RunError} E7001 NaN or Inf in an output, naming the sample; E6005 cancelled.
+ * @example const report = await validateModels({ candidate, baseline, dataset }, { runner });
+ */
+export async function validateModels(options: ValidateOptions, context: TransformContext): Promise<ValidationReport> {
+  rejectUnknownOptions("validate", options, KEYS);
+  const { dataset, batchSize = BATCH_DEFAULTS.batchSize, output, latency } = options;
+  if (!Number.isInteger(batchSize) || batchSize < 1) {
+    throw new OptionsError("E2002", `validate: invalid batch size ${batchSize}, expected a whole number from 1`, {
+      actual: batchSize,
+    });
+  }
+  if (dataset.length === 0) {
+    throw new DataError("E5001", "validate: no samples", { hint: "give a folder of images with --data DIR" });
+  }
+  requireRunner(context, "validate");
+  const candidate = modelUnderTest(options.candidate, "candidate", dataset.shape, output);
+  const baseline = options.baseline && modelUnderTest(options.baseline, "baseline", dataset.shape, output);
+  const models = baseline ? [baseline, candidate] : [candidate];
+  const score = await scoreAll(models, dataset, batchSize, context);
+  const kernels = (await kernelAgreement(candidate, dataset, context)) ?? null;
+  const coverage: (Int8Coverage | undefined)[] = [];
+  for (const under of models) coverage.push(await coverageOf(under, dataset, options.optimize, context));
+  const timed = latency === false ? null : await latencyOf(models, dataset, latency ?? {}, context);
+
+  const measures = (under: ModelUnderTest, bytes: number | undefined): ModelMeasures => {
+    const at = models.indexOf(under);
+    const accuracy = score.accuracy(at);
+    return {
+      top1: accuracy?.top1 ?? null,
+      top5: accuracy?.top5 ?? null,
+      accuracy,
+      bytes: bytes ?? fileBytes(under.model),
+      parameterBytes: parameterBytes(under.model),
+      latencyMs: timed?.models[at]?.medianMs ?? null,
+      latencyMinMs: timed?.models[at]?.minMs ?? null,
+      int8: coverage[at] ?? null,
+      reconstructionMse: score.reconstructionMse(at),
+    };
+  };
+  const report = {
+    samples: dataset.length,
+    random: dataset.random === true,
+    output: { name: candidate.output, ...score.output },
+    baseline: baseline ? measures(baseline, options.bytes?.baseline) : null,
+    candidate: measures(candidate, options.bytes?.candidate),
+    ...score.comparison(),
+    latency: timed,
+    kernelAgreement: kernels,
+  };
+  return { ...report, warnings: warningsOf(report, dataset) };
+}
+
+/** Runs all models over the data, batch by batch. */
+async function scoreAll(
+  models: readonly ModelUnderTest[],
+  dataset: Dataset,
+  batchSize: number,
+  context: TransformContext,
+): Promise<PairScore> {
+  const runner = requireRunner(context, "validate");
+  const sessions: Session[] = [];
+  let score: PairScore | undefined;
+  try {
+    for (const { model, role } of models) {
+      sessions.push(await runner.open(model, { purpose: `validate (${role})`, spinning: false }));
+    }
+    const { signal } = context;
+    for await (const batch of batches(dataset, { batchSize, ...(signal && { signal }) })) {
+      const outputs: SampleOutputs[] = [];
+      for (const [i, under] of models.entries()) {
+        const result = await runSamples(sessions[i]!, under, batch.data, batch.dims, signal);
+        requireFinite(result, under, batch, dataset);
+        outputs.push(result);
+      }
+      score ??= startScore(models, outputs, dataset);
+      score.add(batch, outputs);
+      context.onProgress?.({ phase: "validate", done: batch.firstIndex + batch.count, total: dataset.length });
+    }
+  } finally {
+    for (const session of sessions) await session.dispose();
+  }
+  return score!;
+}
+
+function startScore(models: readonly ModelUnderTest[], outputs: readonly SampleOutputs[], dataset: Dataset): PairScore {
+  const [first, second = first] = outputs;
+  if (first!.size !== second!.size) {
+    const [baseline, candidate] = [first!, second!].map(({ dims }) => `[${dims.join(", ")}]`);
+    throw new DataError("E5003", `validate: the baseline gives ${baseline} a sample, the candidate ${candidate}`, {
+      tensor: models[0]!.output,
+      expected: first!.dims,
+      actual: second!.dims,
+      hint: "the two models must answer the same question; check that they belong together",
+    });
+  }
+  const score = new PairScore(outputs, dataset);
+  if (score.output.labelled) checkLabels(dataset, score.output.classes!);
+  return score;
+}
+
+function requireFinite({ values, size }: SampleOutputs, under: ModelUnderTest, batch: Batch, dataset: Dataset): void {
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i]!)) continue;
+    const sample = dataset.id(batch.firstIndex + Math.floor(i / size));
+    const what = Number.isNaN(values[i]!) ? "NaN" : "Inf";
+    throw new RunError(
+      "E7001",
+      `validate: ${what} in output "${under.output}" of the ${under.role} at sample ${sample}`,
+      {
+        tensor: under.output,
+        sample,
+        hint: "check the preprocessing of that sample and the model's weights",
+      },
+    );
+  }
+}
+
+/** One run of a model: its first samples, as many as it insists on. */
+async function oneRun({ fixedBatch = 1 }: ModelUnderTest, dataset: Dataset): Promise<HostTensor> {
+  const size = dataset.shape.reduce((product, dim) => product * dim, 1);
+  const data = new Float32Array(fixedBatch * size);
+  for (let i = 0; i < fixedBatch; i++) await dataset.fill(i % dataset.length, data, i * size);
+  return { dtype: "float32", dims: [fixedBatch, ...dataset.shape], data };
+}
+
+async function latencyOf(
+  models: readonly ModelUnderTest[],
+  dataset: Dataset,
+  options: LatencyOptions,
+  context: TransformContext,
+): Promise<LatencyReport> {
+  const feeds = [];
+  for (const under of models) feeds.push({ under, feed: await oneRun(under, dataset) });
+  return measureLatency(feeds, options, context);
+}
+
+/** Where the arithmetic runs; undefined for a model whose intermediate shapes cannot be observed. */
+async function coverageOf(
+  under: ModelUnderTest,
+  dataset: Dataset,
+  optimize: OptimizeModel | undefined,
+  context: TransformContext,
+): Promise<Int8Coverage | undefined> {
+  const { model, input, fixedBatch = 1 } = under;
+  try {
+    const feeds = { [input]: await oneRun(under, dataset) };
+    const { nodes, total } = macsOf(model, await observeShapes(requireRunner(context, "validate"), model, feeds));
+    const macs = {
+      total: total / fixedBatch,
+      nodes: nodes.map((entry) => ({ ...entry, macs: entry.macs / fixedBatch })),
+    };
+    const measured = optimize && (await measuredCoverage(model, macs, optimize));
+    return measured ?? int8Coverage(model, macs);
+  } catch (error) {
+    // Some runtimes cannot expose every value of a graph: the figure is left out, the validation goes on.
+    if (error instanceof RunError && (error.code === "E6003" || error.code === "E6004")) return undefined;
+    throw error;
+  }
+}
+
+function fileBytes(model: Model): number {
+  let external = 0;
+  for (const tensor of model.graph.initializers.values()) external += tensor.external?.length ?? 0;
+  return serializeModel(model).length + external;
+}
+
+/** Bytes of initializers and of tensors in Constant nodes. */
+function parameterBytes({ graph }: Model): number {
+  let bytes = 0;
+  for (const tensor of graph.initializers.values()) bytes += tensor.byteLength ?? 0;
+  for (const node of graph.nodes) {
+    const value = node.opType === "Constant" ? node.attributes.get("value") : undefined;
+    if (value?.type === "tensor") bytes += value.value.byteLength ?? 0;
+  }
+  return bytes;
+}
+
+function warningsOf(report: Omit<ValidationReport, "warnings">, dataset: Dataset): ValidationWarning[] {
+  const warnings: ValidationWarning[] = [];
+  const reference = (report.baseline ?? report.candidate).accuracy;
+  const { classes } = report.output;
+  // With fewer samples an interval around chance says nothing.
+  if (reference && classes !== null && report.samples >= 20 && reference.top1Interval.low <= 1 / classes) {
+    const share = `${(100 * reference.top1).toFixed(2)} %`;
+    const which = report.baseline ? "baseline" : "model";
+    const message = `top-1 of the ${which} is ${share}, no better than chance: is this the right preset, and do the labels count as the model does?`;
+    warnings.push({ code: "W5002", message });
+  }
+  if (dataset.label && report.output.kind === "values") {
+    const shape = `[${report.output.dims.join(", ")}]`;
+    warnings.push({
+      code: "W5003",
+      message: `labels are not used: an output of ${shape} a sample is not one number a class`,
+    });
+  }
+  if (report.kernelAgreement && report.kernelAgreement.sqnrDb < KERNEL_SQNR_DB) {
+    const db = `${report.kernelAgreement.sqnrDb.toFixed(1)} dB`;
+    const message = `ONNX Runtime's optimized graph and the literal one differ: ${db}; integer kernels of this processor saturate: quantize with --weight-storage uint8, or 7 bits`;
+    warnings.push({ code: "W6001", message });
+  }
+  return warnings;
+}
