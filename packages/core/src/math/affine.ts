@@ -1,6 +1,6 @@
 import { OptionsError } from "../errors.js";
 import type { Encoding, IntegerDType } from "./encoding.js";
-import { type Rounding, roundHalfAwayFromZero } from "./rounding.js";
+import { type Rounding, roundHalfAwayFromZero, roundHalfEven } from "./rounding.js";
 
 /** Arrays of quantized values; 4-bit types are held unpacked in the 8-bit ones. */
 export type IntegerArray = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array;
@@ -64,7 +64,8 @@ export function channelLayout(
   return { outer, channels, inner };
 }
 
-function layoutOf(
+/** Layout of an encoding's axis over a tensor; one channel when it has none. @internal */
+export function layoutOf(
   length: number,
   encoding: Encoding,
   dims: readonly number[] | undefined,
@@ -90,8 +91,47 @@ function checkOut(out: { length: number }, length: number, caller: string): void
   }
 }
 
+/** Values that one call of an inner loop takes: engines compile a short function well, a long nested loop badly. */
+const RUN = 4096;
+
+/** Calls `run(from, to, channel)` for all stretches of one channel, cut to at most {@link RUN} values. @internal */
+export function forEachRun(layout: ChannelLayout, run: (from: number, to: number, channel: number) => void): void {
+  const { outer, channels, inner } = layout;
+  let at = 0;
+  for (let o = 0; o < outer; o++) {
+    for (let c = 0; c < channels; c++) {
+      const end = at + inner;
+      for (; at + RUN < end; at += RUN) run(at, at + RUN, c);
+      run(at, end, c);
+      at = end;
+    }
+  }
+}
+
 // For |v| ≤ 2^31: adding and subtracting 1.5·2^52 rounds a double to an integer, ties to even, without a branch.
 const MAGIC = 1.5 * 2 ** 52;
+
+/**
+ * Integer steps of x from zero, within lo … hi, for types up to 16 bits, less `lo`: at least 0. Clamping is free of
+ * branches; it lets NaN through, which `| 0` then makes 0, the lowest integer.
+ */
+function stepsAboveLowest(x: number, scale: number, lo: number, hi: number, away: boolean): number {
+  const v = Math.max(lo, Math.min(Math.fround(x / scale), hi));
+  let rounded = v + MAGIC - MAGIC;
+  if (away) {
+    const rest = v - rounded;
+    if (rest === 0.5 && v > 0) rounded++;
+    else if (rest === -0.5 && v < 0) rounded--;
+  }
+  return (rounded - lo) | 0;
+}
+
+/** The same for wider types, in float64 and from zero, where `| 0` would overflow. */
+function wideSteps(x: number, scale: number, lo: number, hi: number, away: boolean): number {
+  const v = x / scale;
+  const clamped = v > lo ? Math.min(v, hi) : lo;
+  return (away ? roundHalfAwayFromZero(clamped) : roundHalfEven(clamped)) + 0;
+}
 
 /**
  * `q = clamp(round(x / scale) + zeroPoint, qmin, qmax)`, as ONNX QuantizeLinear: the division is done in float32 for
@@ -105,27 +145,32 @@ export function quantizeValues(
   options: QuantizeValuesOptions = {},
   out: IntegerArray = integerArray(encoding.dtype, values.length),
 ): IntegerArray {
-  const { outer, channels, inner } = layoutOf(values.length, encoding, options.dims, "quantizeValues");
+  const layout = layoutOf(values.length, encoding, options.dims, "quantizeValues");
   checkOut(out, values.length, "quantizeValues");
-  const { scale, zeroPoint, qmin, qmax } = encoding;
   const away = options.rounding === "half-away";
-  const wide = encoding.bits > 16;
-  let k = 0;
-  for (let o = 0; o < outer; o++) {
-    for (let c = 0; c < channels; c++) {
-      const s = scale[c]!;
-      const z = zeroPoint[c]!;
-      const lo = qmin - z;
-      const hi = qmax - z;
-      for (const end = k + inner; k < end; k++) {
-        let v = values[k]! / s;
-        if (!wide) v = Math.fround(v);
-        v = v > lo ? Math.min(v, hi) : lo;
-        out[k] = (away ? roundHalfAwayFromZero(v) : v + MAGIC - MAGIC) + z;
-      }
-    }
-  }
+  forEachRun(layout, (from, to, c) => quantizeRun(values, from, to, encoding, c, away, out));
   return out;
+}
+
+function quantizeRun(
+  values: Float32Array,
+  from: number,
+  to: number,
+  encoding: Encoding,
+  channel: number,
+  away: boolean,
+  out: IntegerArray,
+): void {
+  const scale = encoding.scale[channel]!;
+  const zero = encoding.zeroPoint[channel]!;
+  const { qmin, qmax } = encoding;
+  const lo = qmin - zero;
+  const hi = qmax - zero;
+  if (encoding.bits > 16) {
+    for (let i = from; i < to; i++) out[i] = wideSteps(values[i]!, scale, lo, hi, away) + zero;
+  } else {
+    for (let i = from; i < to; i++) out[i] = stepsAboveLowest(values[i]!, scale, lo, hi, away) + qmin;
+  }
 }
 
 /** `x̂ = scale·(q − zeroPoint)` in float32, as ONNX DequantizeLinear. */
@@ -135,47 +180,49 @@ export function dequantizeValues(
   options: Pick<QuantizeValuesOptions, "dims"> = {},
   out: Float32Array = new Float32Array(quantized.length),
 ): Float32Array {
-  const { outer, channels, inner } = layoutOf(quantized.length, encoding, options.dims, "dequantizeValues");
+  const layout = layoutOf(quantized.length, encoding, options.dims, "dequantizeValues");
   checkOut(out, quantized.length, "dequantizeValues");
-  const { scale, zeroPoint } = encoding;
-  let k = 0;
-  for (let o = 0; o < outer; o++) {
-    for (let c = 0; c < channels; c++) {
-      const s = scale[c]!;
-      const z = zeroPoint[c]!;
-      // An int32 difference is rounded to float32 before the product, as the operator's kernel does.
-      for (const end = k + inner; k < end; k++) out[k] = Math.fround(quantized[k]! - z) * s;
-    }
-  }
+  forEachRun(layout, (from, to, c) => {
+    const scale = encoding.scale[c]!;
+    const zero = encoding.zeroPoint[c]!;
+    // An int32 difference is rounded to float32 before the product, as the operator's kernel does.
+    for (let i = from; i < to; i++) out[i] = Math.fround(quantized[i]! - zero) * scale;
+  });
   return out;
 }
 
-/** Quantizes and dequantizes in one pass: the same bits as {@link dequantizeValues} of {@link quantizeValues}. `out` may be `values`. */
+/**
+ * Quantizes and dequantizes in one pass: the same bits as {@link dequantizeValues} of {@link quantizeValues}.
+ * `out` may be `values`.
+ */
 export function fakeQuantizeValues(
   values: Float32Array,
   encoding: Encoding,
   options: QuantizeValuesOptions = {},
   out: Float32Array = new Float32Array(values.length),
 ): Float32Array {
-  const { outer, channels, inner } = layoutOf(values.length, encoding, options.dims, "fakeQuantizeValues");
+  const layout = layoutOf(values.length, encoding, options.dims, "fakeQuantizeValues");
   checkOut(out, values.length, "fakeQuantizeValues");
-  const { scale, zeroPoint, qmin, qmax } = encoding;
   const away = options.rounding === "half-away";
-  const wide = encoding.bits > 16;
-  let k = 0;
-  for (let o = 0; o < outer; o++) {
-    for (let c = 0; c < channels; c++) {
-      const s = scale[c]!;
-      const lo = qmin - zeroPoint[c]!;
-      const hi = qmax - zeroPoint[c]!;
-      for (const end = k + inner; k < end; k++) {
-        let v = values[k]! / s;
-        if (!wide) v = Math.fround(v);
-        v = v > lo ? Math.min(v, hi) : lo;
-        // `+ 0` turns the −0 of half-away rounding into the +0 that an integer 0 dequantizes to.
-        out[k] = Math.fround(away ? roundHalfAwayFromZero(v) + 0 : v + MAGIC - MAGIC) * s;
-      }
-    }
-  }
+  forEachRun(layout, (from, to, c) => fakeQuantizeRun(values, from, to, encoding, c, away, out));
   return out;
+}
+
+function fakeQuantizeRun(
+  values: Float32Array,
+  from: number,
+  to: number,
+  encoding: Encoding,
+  channel: number,
+  away: boolean,
+  out: Float32Array,
+): void {
+  const scale = encoding.scale[channel]!;
+  const lo = encoding.qmin - encoding.zeroPoint[channel]!;
+  const hi = encoding.qmax - encoding.zeroPoint[channel]!;
+  if (encoding.bits > 16) {
+    for (let i = from; i < to; i++) out[i] = Math.fround(wideSteps(values[i]!, scale, lo, hi, away)) * scale;
+  } else {
+    for (let i = from; i < to; i++) out[i] = (stepsAboveLowest(values[i]!, scale, lo, hi, away) + lo) * scale;
+  }
 }

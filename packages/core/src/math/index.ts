@@ -1,4 +1,13 @@
-export * from "./affine.js";
+export {
+  type ChannelLayout,
+  channelLayout,
+  dequantizeValues,
+  fakeQuantizeValues,
+  type IntegerArray,
+  integerArray,
+  type QuantizeValuesOptions,
+  quantizeValues,
+} from "./affine.js";
 export * from "./encoding.js";
 export * from "./finite.js";
 export * from "./fixed-point.js";

@@ -1,5 +1,5 @@
 import { OptionsError } from "../errors.js";
-import { channelLayout } from "./affine.js";
+import { forEachRun, layoutOf } from "./affine.js";
 import type { Encoding } from "./encoding.js";
 import { type Rounding, roundHalfAwayFromZero, roundHalfEven } from "./rounding.js";
 import { ValueHistogram } from "./value-histogram.js";
@@ -44,32 +44,41 @@ export function representability(
 }
 
 function ofValues(values: Float32Array, encoding: Encoding, options: RepresentabilityOptions): Representability {
-  const perTensor = { outer: 1, channels: 1, inner: values.length };
-  const { outer, channels, inner } =
-    encoding.axis === null ? perTensor : channelLayout(values.length, options.dims, encoding.axis, "representability");
+  const layout = layoutOf(values.length, encoding, options.dims, "representability");
   const away = options.rounding === "half-away";
-  let zeros = 0;
-  let underflow = 0;
-  let overflow = 0;
-  let nan = 0;
-  let k = 0;
-  for (let o = 0; o < outer; o++) {
-    for (let c = 0; c < channels; c++) {
-      const scale = encoding.scale[c]!;
-      const lo = encoding.qmin - encoding.zeroPoint[c]!;
-      const hi = encoding.qmax - encoding.zeroPoint[c]!;
-      for (const end = k + inner; k < end; k++) {
-        const x = values[k]!;
-        const quotient = Math.fround(x / scale);
-        const q = away ? roundHalfAwayFromZero(quotient) : roundHalfEven(quotient);
-        if (x === 0) zeros++;
-        else if (q > hi || q < lo) overflow++;
-        else if (q === 0) underflow++;
-        else if (Number.isNaN(x)) nan++;
-      }
-    }
+  const counts = { zeros: 0, underflow: 0, overflow: 0, nan: 0 };
+  forEachRun(layout, (from, to, c) => countRun(values, from, to, encoding, c, away, counts));
+  return { total: values.length, ...counts, exact: true };
+}
+
+type Counts = Pick<Representability, "zeros" | "underflow" | "overflow" | "nan">;
+
+function countRun(
+  values: Float32Array,
+  from: number,
+  to: number,
+  encoding: Encoding,
+  channel: number,
+  away: boolean,
+  counts: { -readonly [K in keyof Counts]: number },
+): void {
+  const scale = encoding.scale[channel]!;
+  const lo = encoding.qmin - encoding.zeroPoint[channel]!;
+  const hi = encoding.qmax - encoding.zeroPoint[channel]!;
+  let [zeros, underflow, overflow, nan] = [0, 0, 0, 0];
+  for (let i = from; i < to; i++) {
+    const x = values[i]!;
+    const quotient = Math.fround(x / scale);
+    const q = away ? roundHalfAwayFromZero(quotient) : roundHalfEven(quotient);
+    if (x === 0) zeros++;
+    else if (q > hi || q < lo) overflow++;
+    else if (q === 0) underflow++;
+    else if (Number.isNaN(x)) nan++;
   }
-  return { total: values.length, zeros, underflow, overflow, nan, exact: true };
+  counts.zeros += zeros;
+  counts.underflow += underflow;
+  counts.overflow += overflow;
+  counts.nan += nan;
 }
 
 function ofHistogram(histogram: ValueHistogram, encoding: Encoding): Representability {

@@ -36,6 +36,21 @@ function countBlock(bits: Int32Array, from: number, to: number, pending: Uint32A
   for (; i < to; i++) pending[bits[i]! >>> 19]!++;
 }
 
+/** Number of +0 and −0. */
+function countZeros(bits: Int32Array, from: number, to: number): number {
+  let zeros = 0;
+  let i = from;
+  // Without its sign, zero is the only word that becomes negative when 1 is taken away: no branch is needed.
+  for (const end = to - 3; i < end; i += 4) {
+    zeros += ((bits[i]! & 0x7fffffff) - 1) >>> 31;
+    zeros += ((bits[i + 1]! & 0x7fffffff) - 1) >>> 31;
+    zeros += ((bits[i + 2]! & 0x7fffffff) - 1) >>> 31;
+    zeros += ((bits[i + 3]! & 0x7fffffff) - 1) >>> 31;
+  }
+  for (; i < to; i++) zeros += ((bits[i]! & 0x7fffffff) - 1) >>> 31;
+  return zeros;
+}
+
 /** [min, max, sum, sum of squares], read and written in place. */
 function momentsOfBlock(values: Float32Array, from: number, to: number, moments: Float64Array): void {
   let min = moments[0]!;
@@ -118,7 +133,8 @@ export class ValueHistogram {
       countBlock(bits, start, end, pending);
       this.#pendingTotal += end - start;
       this.#total += end - start;
-      if (zeroBins(pending) !== zerosBefore) this.#countTiny(bits, start, end);
+      const nearZero = zeroBins(pending) - zerosBefore;
+      if (nearZero > 0 && countZeros(bits, start, end) < nearZero) this.#countTiny(bits, start, end);
       momentsOfBlock(values, start, end, moments);
       // Squares of float32 cannot overflow a double: a sum that is not finite means NaN or ∞ among the values.
       if (!(moments[3]! < Infinity)) {
@@ -278,7 +294,6 @@ export class ValueHistogram {
   #redoWithoutNonFinite(values: Float32Array, bits: Int32Array, from: number, to: number, moments: Float64Array): void {
     const finite = new Float32Array(to - from);
     let kept = 0;
-    // Into which of the two tables the value went does not matter: both are added up, and differences wrap around.
     this.#flush();
     for (let i = from; i < to; i++) {
       const x = values[i]!;
