@@ -6,6 +6,8 @@ export const WARNING_CODES = {
   W4001: "a layer stays in float",
   W6001: "integer kernels of this processor lose accuracy",
   W5001: "random data: results say nothing about real images",
+  W5002: "accuracy is no better than chance",
+  W5003: "labels are not used",
 } as const;
 
 export type WarningCode = `W${number}`;

@@ -21,6 +21,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./quantize.js")).quantize,
   },
   {
+    name: "validate",
+    summary: "measure a model on data: accuracy, drop, size, latency; gates for CI",
+    load: async () => (await import("./validate.js")).validate,
+  },
+  {
     name: "doctor",
     summary: "versions, runtime, threads and memory of this machine",
     load: async () => (await import("./doctor.js")).doctor,

@@ -1,10 +1,16 @@
-export * from "./class-pair.js";
-export * from "./class-score.js";
-export * from "./int8-coverage.js";
-export * from "./kernel-agreement.js";
-export * from "./latency.js";
+export type { ClassDrop, Confusion, PairedAccuracy } from "./class-pair.js";
+export { type AccuracySummary, type ClassAccuracy, type ConfusionMatrix, confusionRows } from "./class-score.js";
+export {
+  type FloatLayer,
+  type Int8Coverage,
+  int8Coverage,
+  isQuantized,
+  type LeftoverConversion,
+} from "./int8-coverage.js";
+export { KERNEL_SAMPLES, KERNEL_SQNR_DB } from "./kernel-agreement.js";
+export { LATENCY_DEFAULTS, type LatencyOptions, type LatencyReport, type ModelLatency } from "./latency.js";
 export * from "./macs.js";
-export * from "./measured-coverage.js";
-export * from "./output-difference.js";
-export * from "./validate.js";
+export { measuredCoverage, type OptimizeModel } from "./measured-coverage.js";
+export { OutputDifference, type OutputDifferenceSummary } from "./output-difference.js";
+export { type ValidateOptions, validateModels } from "./validate.js";
 export * from "./validation-report.js";

@@ -83,6 +83,11 @@ export function isDequantize(node: Node | undefined): boolean {
   return node?.opType === "DequantizeLinear";
 }
 
+/** Whether a model has quantized values at all, as Q/DQ nodes or in the QOperator form. */
+export function isQuantized({ graph }: Model): boolean {
+  return graph.nodes.some((node) => isQuantize(node) || isDequantize(node) || INTEGER_KERNELS.has(node.opType));
+}
+
 /**
  * What runs on integers, as the placement of QuantizeLinear and DequantizeLinear promises it: a Conv, Gemm or MatMul
  * whose inputs come from 8-bit DequantizeLinear and whose output goes to QuantizeLinear (Gemm and MatMul may leave it

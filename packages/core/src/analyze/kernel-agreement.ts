@@ -1,6 +1,6 @@
 import { batches, type Dataset, spread } from "../data/index.js";
 import { requireRunner, type Session, type TransformContext } from "../runtime/index.js";
-import { isDequantize, isQuantize } from "./int8-coverage.js";
+import { isQuantized } from "./int8-coverage.js";
 import { type ModelUnderTest, runSamples } from "./model-under-test.js";
 import { OutputDifference, type OutputDifferenceSummary } from "./output-difference.js";
 
@@ -21,7 +21,7 @@ export async function kernelAgreement(
   dataset: Dataset,
   context: TransformContext,
 ): Promise<OutputDifferenceSummary | undefined> {
-  if (!under.model.graph.nodes.some((node) => isQuantize(node) || isDequantize(node))) return undefined;
+  if (!isQuantized(under.model)) return undefined;
   const runner = requireRunner(context, "validate");
   const samples = spread(dataset, KERNEL_SAMPLES);
   const difference = new OutputDifference();

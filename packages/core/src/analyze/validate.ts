@@ -8,7 +8,7 @@ import {
   type Session,
   type TransformContext,
 } from "../runtime/index.js";
-import { type Int8Coverage, int8Coverage } from "./int8-coverage.js";
+import { type Int8Coverage, int8Coverage, isQuantized } from "./int8-coverage.js";
 import { KERNEL_SQNR_DB, kernelAgreement } from "./kernel-agreement.js";
 import { type LatencyOptions, type LatencyReport, measureLatency } from "./latency.js";
 import { macsOf } from "./macs.js";
@@ -65,8 +65,8 @@ export async function validateModels(options: ValidateOptions, context: Transfor
   const models = baseline ? [baseline, candidate] : [candidate];
   const score = await scoreAll(models, dataset, batchSize, context);
   const kernels = (await kernelAgreement(candidate, dataset, context)) ?? null;
-  const coverage: (Int8Coverage | undefined)[] = [];
-  for (const under of models) coverage.push(await coverageOf(under, dataset, options.optimize, context));
+  const arithmetic: Awaited<ReturnType<typeof arithmeticOf>>[] = [];
+  for (const under of models) arithmetic.push(await arithmeticOf(under, dataset, options.optimize, context));
   const timed = latency === false ? null : await latencyOf(models, dataset, latency ?? {}, context);
 
   const measures = (under: ModelUnderTest, bytes: number | undefined): ModelMeasures => {
@@ -80,7 +80,7 @@ export async function validateModels(options: ValidateOptions, context: Transfor
       parameterBytes: parameterBytes(under.model),
       latencyMs: timed?.models[at]?.medianMs ?? null,
       latencyMinMs: timed?.models[at]?.minMs ?? null,
-      int8: coverage[at] ?? null,
+      ...arithmetic[at]!,
       reconstructionMse: score.reconstructionMse(at),
     };
   };
@@ -181,13 +181,13 @@ async function latencyOf(
   return measureLatency(feeds, options, context);
 }
 
-/** Where the arithmetic runs; undefined for a model whose intermediate shapes cannot be observed. */
-async function coverageOf(
+/** MACs a sample and where they run; neither for a model whose intermediate shapes cannot be observed. */
+async function arithmeticOf(
   under: ModelUnderTest,
   dataset: Dataset,
   optimize: OptimizeModel | undefined,
   context: TransformContext,
-): Promise<Int8Coverage | undefined> {
+): Promise<{ macs: number | null; int8: Int8Coverage | null }> {
   const { model, input, fixedBatch = 1 } = under;
   try {
     const feeds = { [input]: await oneRun(under, dataset) };
@@ -196,11 +196,13 @@ async function coverageOf(
       total: total / fixedBatch,
       nodes: nodes.map((entry) => ({ ...entry, macs: entry.macs / fixedBatch })),
     };
+    if (!isQuantized(model)) return { macs: macs.total, int8: null };
     const measured = optimize && (await measuredCoverage(model, macs, optimize));
-    return measured ?? int8Coverage(model, macs);
+    return { macs: macs.total, int8: measured ?? int8Coverage(model, macs) };
   } catch (error) {
     // Some runtimes cannot expose every value of a graph: the figure is left out, the validation goes on.
-    if (error instanceof RunError && (error.code === "E6003" || error.code === "E6004")) return undefined;
+    if (error instanceof RunError && (error.code === "E6003" || error.code === "E6004"))
+      return { macs: null, int8: null };
     throw error;
   }
 }

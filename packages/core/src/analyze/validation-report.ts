@@ -22,7 +22,9 @@ export interface ModelMeasures {
   /** Median time of one run at batch 1; null when not measured. */
   readonly latencyMs: number | null;
   readonly latencyMinMs: number | null;
-  /** Multiply–accumulate operations a sample, and where they run; null when the shapes could not be observed. */
+  /** Multiply–accumulate operations a sample; null when the shapes could not be observed. */
+  readonly macs: number | null;
+  /** How many of them run on integers; null for a float model. */
   readonly int8: Int8Coverage | null;
   /** For models whose output has the shape of their input: mean (output − input)². */
   readonly reconstructionMse: number | null;
