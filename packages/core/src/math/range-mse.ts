@@ -52,9 +52,13 @@ function errorOfBins({ lower, upper, count }: SortedBins, encoding: Encoding): B
   return { total: (rounding + clipping) * scale * scale, clipping: clipping * scale * scale };
 }
 
-/** Ratio of neighbouring candidates: 2^(1/8) along one dimension, 2^(1/2) along each of two. */
-const LINE_RATIO = 2 ** (-1 / 8);
-const GRID_RATIO = 2 ** (-1 / 2);
+/**
+ * Ratio of neighbouring candidates: 2^(1/2) along each of two dimensions, 2^(1/8) along one. Square roots are exact to
+ * the last bit in every engine; powers are not, and the chosen range must be the same everywhere.
+ */
+const GRID_RATIO = Math.sqrt(0.5);
+const QUARTER = Math.sqrt(Math.SQRT2);
+const LINE_RATIO = Math.sqrt(Math.sqrt(GRID_RATIO));
 /** Candidates reach down to 2⁻⁴⁰ of the full range; clipping error ends the search far earlier on real data. */
 const SMALLEST = 2 ** -40;
 
@@ -103,9 +107,9 @@ function searchLine(below: number, above: number, evaluate: Evaluate): Candidate
       bestLimit = limit;
     }
   }
-  for (let step = 1 / 16; step >= 1 / 256; step /= 2) {
-    for (const factor of [2 ** step, 2 ** -step]) {
-      const limit = Math.min(bestLimit * factor, full);
+  // From 2^(1/16) down to 2^(1/256).
+  for (let i = 0, factor = Math.sqrt(1 / LINE_RATIO); i < 5; i++, factor = Math.sqrt(factor)) {
+    for (const limit of [Math.min(bestLimit * factor, full), bestLimit / factor]) {
       const candidate = at(limit);
       if (candidate.error < best.error) {
         best = candidate;
@@ -121,17 +125,17 @@ function searchGrid(below: number, above: number, evaluate: Evaluate): Candidate
   let starts: Candidate[] = [];
   let least = Infinity;
   for (let a = below; a > below * SMALLEST; a *= GRID_RATIO) {
-    for (let b = above; b > above * SMALLEST; b *= GRID_RATIO) {
+    let b = above;
+    for (; b > above * SMALLEST; b *= GRID_RATIO) {
       const { total, clipping } = evaluate(a, b);
-      // Narrower still clips more: this row, or all further rows, cannot win.
-      if (clipping > least) {
-        if (b === above) a = 0;
-        break;
-      }
+      // Narrower still clips more: the rest of this row cannot win.
+      if (clipping > least) break;
       least = Math.min(least, total);
       starts.push({ below: a, above: b, error: total });
       if (starts.length > 64) starts = bestOf(starts, 3);
     }
+    // Nor can any further row, if this one was lost from its beginning.
+    if (b === above) break;
   }
   const refined = bestOf(starts, 3).map((start) => refine(start, below, above, evaluate));
   return bestOf(refined, 1)[0]!;
@@ -144,13 +148,15 @@ function bestOf(candidates: Candidate[], n: number): Candidate[] {
 /** Moves either end, or both, by ever smaller factors while that helps. */
 function refine(start: Candidate, below: number, above: number, evaluate: Evaluate): Candidate {
   let best = start;
-  for (let step = 1 / 4; step >= 1 / 128; step /= 2) {
+  // From 2^(1/4) down to 2^(1/128).
+  for (let i = 0, factor = QUARTER; i < 6; i++, factor = Math.sqrt(factor)) {
+    const moves = [1 / factor, 1, factor];
     for (let moved = true; moved; ) {
       moved = false;
       const { below: a, above: b } = best;
       for (let move = 0; move < 9; move++) {
-        const nextA = Math.min(a * 2 ** (((move % 3) - 1) * step), below);
-        const nextB = Math.min(b * 2 ** ((Math.floor(move / 3) - 1) * step), above);
+        const nextA = Math.min(a * moves[move % 3]!, below);
+        const nextB = Math.min(b * moves[Math.floor(move / 3)]!, above);
         if (nextA === a && nextB === b) continue;
         const error = evaluate(nextA, nextB).total;
         if (error < best.error) {
