@@ -1,5 +1,6 @@
 export * from "./analyze/index.js";
 export * from "./calibrate/index.js";
+export * from "./correct/index.js";
 export * from "./data/index.js";
 export * from "./equalize/index.js";
 export * from "./errors.js";
@@ -7,7 +8,7 @@ export * from "./fold/index.js";
 export * from "./gradient/index.js";
 export * from "./graph/index.js";
 export * from "./math/index.js";
+export * from "./pipeline/index.js";
 export * from "./quantize/index.js";
 export * from "./runtime/index.js";
-export * from "./pipeline/index.js";
 export * from "./train/index.js";

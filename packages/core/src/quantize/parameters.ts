@@ -203,14 +203,19 @@ function quantizeBias(
     perChannel ? bias : [0],
     (_, c) => weight.scale[c % weight.scale.length]! * inputScale,
   );
-  const integers = Int32Array.from(bias, (value, channel) => {
-    const steps = value / scale[perChannel ? channel : 0]!;
-    const unit = sixteenBits ? 2 ** Math.max(0, Math.ceil(Math.log2(Math.abs(steps) / 32767))) : 1;
-    return Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, roundHalfEven(steps / unit) * unit));
-  });
+  const integers = biasIntegers(bias, scale, sixteenBits);
   const encoding = encodingFromScale({ scale, dtype: "int32", axis: perChannel ? 0 : null });
   return {
     encoding: sixteenBits ? { ...encoding, bits: 16 } : encoding,
     data: Tensor.of("int32", [bias.length], integers),
   };
+}
+
+/** round(bias/scale) in int32, with one scale or one a channel; `sixteenBits` keeps 16 significant bits, see above. */
+export function biasIntegers(bias: ArrayLike<number>, scale: Float32Array, sixteenBits: boolean): Int32Array {
+  return Int32Array.from(bias, (value, channel) => {
+    const steps = value / scale[scale.length === 1 ? 0 : channel]!;
+    const unit = sixteenBits ? 2 ** Math.max(0, Math.ceil(Math.log2(Math.abs(steps) / 32767))) : 1;
+    return Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, roundHalfEven(steps / unit) * unit));
+  });
 }

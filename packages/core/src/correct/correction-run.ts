@@ -1,0 +1,192 @@
+import { singleInput } from "../calibrate/index.js";
+import { batches, type Dataset, spread } from "../data/index.js";
+import { RunError, throwIfAborted } from "../errors.js";
+import { byteLengthOf, labelOf, type Model, type Node, sizeOf } from "../graph/index.js";
+import type { LayerParameters } from "../quantize/index.js";
+import {
+  type HostTensor,
+  type ObservedType,
+  observeShapes,
+  type Runner,
+  requireRunner,
+  type TransformContext,
+} from "../runtime/index.js";
+import type { LayerBias } from "./layer-bias.js";
+import { ChannelMean, meansModel } from "./means.js";
+import { LITERAL_WEIGHTS, type ResolvedCorrectOptions } from "./options.js";
+import { segmentModel } from "./segment.js";
+import { peakBytes, planWalk, type WalkStep } from "./walk.js";
+
+/** A layer to correct: in the quantized model (`parameters.layer.node`), in the float model, and its bias. */
+export interface Target {
+  readonly parameters: LayerParameters;
+  readonly floatNode: Node;
+  readonly bias: LayerBias;
+}
+
+/** Kept values by name, one tensor a batch; a batch that was used for the last time is undefined. */
+type Cache = Map<string, (HostTensor | undefined)[]>;
+
+/** Takes the means and moves the biases. Whether that was good is judged elsewhere. */
+export class CorrectionRun {
+  /** Samples the means were taken over, and most bytes of values kept between layers. */
+  samples = 0;
+  cacheBytes = 0;
+  readonly #options: ResolvedCorrectOptions;
+  readonly #targets: readonly Target[];
+  readonly #context: TransformContext;
+  readonly #runner: Runner;
+  readonly #input: string;
+
+  constructor(options: ResolvedCorrectOptions, targets: readonly Target[], context: TransformContext) {
+    this.#options = options;
+    this.#targets = targets;
+    this.#context = context;
+    this.#runner = requireRunner(context, "correctBiases");
+    this.#input = singleInput(options.model);
+  }
+
+  /** Corrects every target in place and returns the shifts, in the order of the targets. */
+  async correct(dataset: Dataset): Promise<Float64Array[]> {
+    if (this.#targets.length === 0) return [];
+    return this.#options.method === "parallel" ? this.#parallel(dataset) : this.#sequential(dataset);
+  }
+
+  async #parallel(dataset: Dataset): Promise<Float64Array[]> {
+    const { floatModel, model, referenceDataset } = this.#options;
+    this.samples = dataset.length;
+    const expected = await this.#means(floatModel, this.#floatNodes(), referenceDataset ?? dataset);
+    const actual = await this.#means(model, this.#nodes(), dataset);
+    const shifts = this.#targets.map((target, at) => this.#shift(target, expected[at]!, actual[at]!));
+    for (const [at, { bias }] of this.#targets.entries()) bias.add(shifts[at]!);
+    return shifts;
+  }
+
+  async #sequential(dataset: Dataset): Promise<Float64Array[]> {
+    const { floatModel, model, referenceDataset } = this.#options;
+    const nodes = this.#nodes();
+    const steps = planWalk(model.graph, nodes, [this.#input]);
+    const types = await this.#observe(model, dataset);
+    const bytesOf = (value: string) => {
+      const type = types.get(value)!;
+      return byteLengthOf(type.dtype, sizeOf(type.dims)) ?? 0;
+    };
+    const bytesPerSample = peakBytes(steps, [this.#input], bytesOf);
+    const fitting = Math.max(1, Math.floor(this.#options.cacheBytes / bytesPerSample));
+    const chosen = spread(dataset, Math.min(fitting, dataset.length));
+    this.samples = chosen.length;
+    this.cacheBytes = bytesPerSample * chosen.length;
+    // The images are decoded once: the float pass leaves them as the first kept value.
+    const inputs: HostTensor[] = [];
+    const expected = await this.#means(floatModel, this.#floatNodes(), referenceDataset ?? chosen, inputs);
+    if (referenceDataset) {
+      inputs.length = 0;
+      for await (const feed of this.#feeds(chosen)) inputs.push(feed);
+    }
+    const cache: Cache = new Map([[this.#input, inputs]]);
+    const shifts: Float64Array[] = [];
+    for (const [at, target] of this.#targets.entries()) {
+      const actual = await this.#step(steps[at]!, nodes[at]!, cache, types);
+      const shift = this.#shift(target, expected[at]!, actual);
+      target.bias.add(shift);
+      shifts.push(shift);
+      this.#context.onProgress?.({ phase: "correct biases", done: at + 1, total: nodes.length });
+    }
+    return shifts;
+  }
+
+  /** Runs one segment over all batches: mean of the layer's output; the cache moves on to the next cut. */
+  async #step(
+    step: WalkStep,
+    layer: Node,
+    cache: Cache,
+    types: ReadonlyMap<string, ObservedType>,
+  ): Promise<Float64Array> {
+    const { model, mean } = segmentModel(this.#options.model, step, layer, types);
+    const sums = new ChannelMean();
+    const count = cache.get(step.feeds[0]!)!.length;
+    await this.#runner.using(
+      model,
+      async (session) => {
+        for (let batch = 0; batch < count; batch++) {
+          const feeds = Object.fromEntries(step.feeds.map((name) => [name, cache.get(name)![batch]!]));
+          const fetched = await session.run(feeds, { signal: this.#context.signal });
+          sums.add(fetched[mean]!);
+          for (const name of step.keep) {
+            if (!cache.has(name)) cache.set(name, []);
+            cache.get(name)!.push(fetched[name]!);
+          }
+          // Old values go batch by batch while new ones come, so that the two sets never exist whole at one time.
+          for (const name of step.drop) cache.get(name)![batch] = undefined;
+        }
+      },
+      { purpose: "correctBiases", ...LITERAL_WEIGHTS },
+    );
+    for (const name of step.drop) cache.delete(name);
+    return sums.mean();
+  }
+
+  /** Means of the layers' outputs over a dataset, in one pass; the fed batches are appended to `keep`. */
+  async #means(model: Model, layers: readonly Node[], dataset: Dataset, keep?: HostTensor[]): Promise<Float64Array[]> {
+    const { model: graph, means } = meansModel(model, layers);
+    const sums = means.map(() => new ChannelMean());
+    await this.#runner.using(
+      graph,
+      async (session) => {
+        for await (const feed of this.#feeds(dataset)) {
+          const fetched = await session.run({ [this.#input]: feed });
+          sums.forEach((sum, at) => {
+            sum.add(fetched[means[at]!]!);
+          });
+          keep?.push(feed);
+        }
+      },
+      { purpose: "correctBiases", ...LITERAL_WEIGHTS },
+    );
+    return sums.map((sum) => sum.mean());
+  }
+
+  async *#feeds(dataset: Dataset): AsyncGenerator<HostTensor> {
+    const { signal } = this.#context;
+    for await (const { data, dims } of batches(dataset, {
+      batchSize: this.#options.batchSize,
+      ...(signal && { signal }),
+    })) {
+      yield { dtype: "float32", dims, data };
+    }
+  }
+
+  async #observe(model: Model, dataset: Dataset): Promise<Map<string, ObservedType>> {
+    const data = new Float32Array(sizeOf(dataset.shape));
+    await dataset.fill(0, data, 0);
+    throwIfAborted(this.#context.signal, "correctBiases");
+    return observeShapes(this.#runner, model, {
+      [this.#input]: { dtype: "float32", dims: [1, ...dataset.shape], data },
+    });
+  }
+
+  #nodes(): Node[] {
+    return this.#targets.map(({ parameters }) => parameters.layer.node);
+  }
+
+  #floatNodes(): Node[] {
+    return this.#targets.map(({ floatNode }) => floatNode);
+  }
+
+  #shift({ parameters }: Target, expected: Float64Array, actual: Float64Array): Float64Array {
+    const shift = expected.map((mean, channel) => mean - actual[channel]!);
+    const at = shift.findIndex((value) => !Number.isFinite(value));
+    if (at < 0) return shift;
+    const { node, opType, output } = parameters.layer;
+    throw new RunError(
+      "E7001",
+      `correctBiases: mean of channel ${at} of "${output}" is ${expected[at]} in float, ${actual[at]} quantized`,
+      {
+        node: labelOf(node),
+        opType,
+        tensor: output,
+        hint: "check the samples and the float model's weights for NaN and very large values",
+      },
+    );
+  }
+}

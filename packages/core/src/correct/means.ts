@@ -1,0 +1,46 @@
+import { cloneModel, GraphBuilder, isOp, type Model, type Node, removeDead } from "../graph/index.js";
+import type { HostTensor } from "../runtime/index.js";
+
+/** Channel sums of one layer's output over samples, streamed batch by batch. */
+export class ChannelMean {
+  #sum = new Float64Array(0);
+  #samples = 0;
+
+  /** Adds [N, channels] means over positions of N samples. */
+  add({ data, dims }: HostTensor): void {
+    const values = data as Float32Array;
+    const channels = values.length / dims[0]!;
+    if (this.#samples === 0) this.#sum = new Float64Array(channels);
+    for (let at = 0; at < values.length; at++) {
+      this.#sum[at % channels] = this.#sum[at % channels]! + values[at]!;
+    }
+    this.#samples += dims[0]!;
+  }
+
+  mean(): Float64Array {
+    return this.#sum.map((sum) => sum / this.#samples);
+  }
+}
+
+/**
+ * Adds the mean over positions of a layer's output, [N, channels], as graph output and returns its name. GlobalAveragePool
+ * stays in ONNX Runtime's blocked layout, where ReduceMean would force a reorder. A Gemm's output has no positions.
+ */
+export function exposeMean(builder: GraphBuilder, layer: Node): string {
+  const value = layer.outputs[0]!;
+  const mean = isOp(layer, "Gemm")
+    ? builder.node("Identity", [value])
+    : builder.node("Flatten", [builder.node("GlobalAveragePool", [value])]);
+  builder.output(mean, "float32");
+  return mean;
+}
+
+/** A copy of the model that outputs nothing but the means of `layers`, in their order. */
+export function meansModel(source: Model, layers: readonly Node[]): { model: Model; means: string[] } {
+  const model = cloneModel(source);
+  const builder = new GraphBuilder(model.graph);
+  model.graph.outputs = [];
+  const means = layers.map((layer) => exposeMean(builder, layer));
+  removeDead(model.graph);
+  return { model, means };
+}
