@@ -1,10 +1,13 @@
 import type { Graph, Node } from "./document.js";
 import { subgraphsOf } from "./document.js";
-import { capturedValues, topologicalOrder } from "./index-graph.js";
+import { capturedValues, localValues, topologicalOrder } from "./index-graph.js";
+import { carriedValues, sourceOf, withSource } from "./proto.js";
 
 /** Gives out value and node names that a graph and its subgraphs do not use yet. */
 export class NameAllocator {
   readonly #taken = new Set<string>();
+  /** Where to go on counting for a base: graphs have thousands of values of one stem. */
+  readonly #counts = new Map<string, number>();
 
   constructor(graph: Graph) {
     this.#collect(graph);
@@ -13,6 +16,8 @@ export class NameAllocator {
   #collect(graph: Graph): void {
     for (const { name } of [...graph.inputs, ...graph.outputs]) this.#taken.add(name);
     for (const name of graph.initializers.keys()) this.#taken.add(name);
+    for (const name of graph.valueInfos.keys()) this.#taken.add(name);
+    for (const name of carriedValues(graph)) this.#taken.add(name);
     for (const node of graph.nodes) {
       this.#taken.add(node.name);
       for (const value of [...node.inputs, ...node.outputs]) this.#taken.add(value);
@@ -22,20 +27,35 @@ export class NameAllocator {
 
   /** `base` if it is free, else `base_1`, `base_2`, …; never gives out the same name twice. */
   allocate(base: string): string {
-    let name = base === "" ? "value" : base;
-    for (let count = 1; this.#taken.has(name); count++) name = `${base}_${count}`;
+    const stem = base === "" ? "value" : base;
+    let name = stem;
+    let count = this.#counts.get(stem) ?? 1;
+    for (; this.#taken.has(name); count++) name = `${stem}_${count}`;
+    this.#counts.set(stem, count);
     this.#taken.add(name);
     return name;
   }
 }
 
-/** Makes every reader of `from`, subgraphs included, read `to`. Graph outputs keep their names: see {@link renameValue}. */
+/**
+ * Makes every reader of `from` read `to`, subgraphs included where they do not have a value of that name themselves.
+ * Outputs of the graph keep their names.
+ */
 export function replaceUses(graph: Graph, from: string, to: string, except?: ReadonlySet<Node>): void {
   for (const node of graph.nodes) {
     if (except?.has(node)) continue;
-    node.inputs = node.inputs.map((value) => (value === from ? to : value));
-    for (const inner of subgraphsOf(node)) replaceUses(inner, from, to);
+    if (node.inputs.includes(from)) node.inputs = node.inputs.map((value) => (value === from ? to : value));
+    for (const inner of subgraphsOf(node)) replaceCaptured(inner, from, to);
   }
+}
+
+function replaceCaptured(graph: Graph, from: string, to: string): void {
+  if (localValues(graph).has(from)) return;
+  replaceUses(graph, from, to);
+  // The outputs of a subgraph are found by position, so one that passes an outer value on may change its name.
+  graph.outputs = graph.outputs.map((info) =>
+    info.name === from ? withSource({ ...info, name: to }, sourceOf(info)) : info,
+  );
 }
 
 /** Removes nodes whose outputs nobody reads, then initializers and value infos nobody names. Graph inputs stay. */
@@ -44,7 +64,7 @@ export function removeDead(graph: Graph): { nodes: Node[]; initializers: string[
   const kept: Node[] = [];
   const dead: Node[] = [];
   for (const node of topologicalOrder(graph).reverse()) {
-    if (!node.outputs.some((output) => live.has(output))) {
+    if (!node.outputs.some((output) => output !== "" && live.has(output))) {
       dead.push(node);
       continue;
     }
@@ -56,7 +76,12 @@ export function removeDead(graph: Graph): { nodes: Node[]; initializers: string[
   graph.nodes = graph.nodes.filter((node) => keep.has(node));
   const initializers = [...graph.initializers.keys()].filter((name) => !live.has(name));
   for (const name of initializers) graph.initializers.delete(name);
-  const values = new Set(graph.nodes.flatMap((node) => node.outputs));
+  const values = new Set([
+    ...graph.nodes.flatMap((node) => node.outputs),
+    ...graph.inputs.map(({ name }) => name),
+    ...graph.initializers.keys(),
+    ...carriedValues(graph),
+  ]);
   for (const name of [...graph.valueInfos.keys()]) if (!values.has(name)) graph.valueInfos.delete(name);
   // Before IR version 4 initializers are graph inputs as well; a removed one must not remain as a required input.
   const removed = new Set(initializers);

@@ -1,19 +1,117 @@
 import { ModelError } from "../errors.js";
-import type { Model } from "./document.js";
+import { type Graph, isOp, type Model, subgraphsOf } from "./document.js";
+import type { Tensor } from "./tensor.js";
+import { tensorsOf } from "./tensors-of.js";
 
-/** Checks every float32 weight. @throws {ModelError} E3006 naming the tensor and the index of the first NaN or Inf. */
-export function assertFiniteWeights(model: Model): void {
-  for (const [name, tensor] of model.graph.initializers) {
-    if (tensor.dtype !== "float32") continue;
-    const values = tensor.array() as Float32Array;
-    for (let at = 0; at < values.length; at++) {
-      // x − x is 0 for finite x and NaN for NaN and Inf: one comparison a value.
-      if (values[at]! - values[at]! === 0) continue;
-      throw new ModelError("E3006", `model: ${values[at]} in weight "${name}" at index ${at}`, {
-        tensor: name,
-        index: at,
-        hint: "the trained model is damaged: export it again",
-      });
-    }
+/** A value of a weight that is not finite. */
+export interface NonFinite {
+  /** Name of the initializer, or of the Constant node's output. */
+  readonly tensor: string;
+  /** Position in storage order, and along each axis. */
+  readonly index: number;
+  readonly position: readonly number[];
+  readonly value: number;
+  /** How many values of the tensor are not finite. */
+  readonly count: number;
+}
+
+/** Operators whose constants are learned. Infinity elsewhere is legal: bounds of Clip, masks that are added. */
+const LEARNED = [
+  "Conv",
+  "ConvTranspose",
+  "Gemm",
+  "MatMul",
+  "BatchNormalization",
+  "InstanceNormalization",
+  "LayerNormalization",
+  "GroupNormalization",
+  "PRelu",
+  "LSTM",
+  "GRU",
+  "RNN",
+] as const;
+
+/** The first NaN or infinity of every weight. NaN counts in every constant, infinity only where learned values stand. */
+export function findNonFinite(model: Model): NonFinite[] {
+  const found: NonFinite[] = [];
+  const learned = new Set<string>();
+  collectLearned(model.graph, learned);
+  for (const { tensor, name, node } of tensorsOf(model)) {
+    const test = TESTS[tensor.dtype];
+    if (!test) continue;
+    const value = node === undefined ? name : (node.outputs[0] ?? "");
+    const first = scan(tensor, test, learned.has(value));
+    if (first) found.push({ tensor: node === undefined || !isOp(node, "Constant") ? name : value, ...first });
   }
+  return found;
+}
+
+/** @throws {ModelError} E3006 naming the first tensor with NaN or infinite weights, and where in it. */
+export function assertFiniteWeights(model: Model): void {
+  const [first, ...others] = findNonFinite(model);
+  if (!first) return;
+  const { tensor, index, position, value, count } = first;
+  const more = others.length > 0 ? `, and ${others.length} more tensors` : "";
+  throw new ModelError(
+    "E3006",
+    `weights: "${tensor}" holds ${value} at [${position.join(", ")}] (${count} values of it are not finite${more})`,
+    {
+      tensor,
+      index,
+      actual: String(value),
+      hint: "the training diverged or the export went wrong: check the weights in the framework they come from",
+    },
+  );
+}
+
+function collectLearned(graph: Graph, into: Set<string>): void {
+  for (const node of graph.nodes) {
+    if (isOp(node, ...LEARNED)) for (const input of node.inputs) into.add(input);
+    for (const inner of subgraphsOf(node)) collectLearned(inner, into);
+  }
+}
+
+type Test = (tensor: Tensor) => { at(index: number): number | undefined };
+
+/** Elements as numbers of which only NaN and infinity matter. */
+const TESTS: Partial<Record<Tensor["dtype"], Test>> = {
+  float32: (tensor) => tensor.array() as Float32Array,
+  float64: (tensor) => tensor.array() as Float64Array,
+  float16: (tensor) => halves(tensor, 0x7c00, 0x03ff),
+  bfloat16: (tensor) => halves(tensor, 0x7f80, 0x007f),
+};
+
+/** Reads 16-bit floats only as far as finite or not: all exponent bits set is infinity, or NaN with a mantissa. */
+function halves(tensor: Tensor, exponent: number, mantissa: number): { at(index: number): number } {
+  const bits = tensor.array() as Uint16Array;
+  return {
+    at(index) {
+      const value = bits[index]!;
+      if ((value & exponent) !== exponent) return 0;
+      return (value & mantissa) !== 0 ? Number.NaN : value >= 0x8000 ? -Infinity : Infinity;
+    },
+  };
+}
+
+function scan(tensor: Tensor, test: Test, infinityCounts: boolean): Omit<NonFinite, "tensor"> | undefined {
+  const values = test(tensor);
+  let index = -1;
+  let count = 0;
+  for (let i = 0; i < tensor.size; i++) {
+    const value = values.at(i)!;
+    if (Number.isFinite(value) || (!infinityCounts && !Number.isNaN(value))) continue;
+    if (count++ === 0) index = i;
+  }
+  if (count === 0) return undefined;
+  return { index, position: positionOf(index, tensor.dims), value: values.at(index)!, count };
+}
+
+function positionOf(flat: number, dims: readonly number[]): number[] {
+  const position: number[] = [];
+  let rest = flat;
+  for (const dim of [...dims].reverse()) {
+    position.unshift(rest % dim);
+    rest = Math.floor(rest / dim);
+  }
+  return position;
 }

@@ -1,5 +1,6 @@
 import { ModelError } from "../errors.js";
 import { type Graph, labelOf, type Node, subgraphsOf } from "./document.js";
+import { carriedValues } from "./proto.js";
 
 /** One use of a value: a node and which of its inputs; input −1 is a use inside a subgraph of the node. */
 export interface Use {
@@ -51,18 +52,27 @@ export function indexGraph(graph: Graph): GraphIndex {
   };
 }
 
+/** Values that a graph itself has: inputs, constants, and what its nodes make. */
+export function localValues(graph: Graph): Set<string> {
+  const local = new Set([...graph.initializers.keys(), ...carriedValues(graph)]);
+  for (const { name } of graph.inputs) local.add(name);
+  for (const node of graph.nodes) for (const output of node.outputs) local.add(output);
+  return local;
+}
+
 /** Values of outer scopes that the subgraphs of a node read. */
 export function capturedValues(node: Node): Set<string> {
   const captured = new Set<string>();
   for (const graph of subgraphsOf(node)) {
-    const local = new Set([...graph.inputs.map(({ name }) => name), ...graph.initializers.keys()]);
-    for (const inner of graph.nodes) for (const output of inner.outputs) local.add(output);
+    const local = localValues(graph);
+    const read = (value: string) => {
+      if (value !== "" && !local.has(value)) captured.add(value);
+    };
     for (const inner of graph.nodes) {
-      for (const value of [...inner.inputs, ...capturedValues(inner)]) {
-        if (value !== "" && !local.has(value)) captured.add(value);
-      }
+      inner.inputs.forEach(read);
+      capturedValues(inner).forEach(read);
     }
-    for (const { name } of graph.outputs) if (!local.has(name)) captured.add(name);
+    for (const { name } of graph.outputs) read(name);
   }
   return captured;
 }

@@ -50,8 +50,8 @@ export function linearLayerOf(graph: Graph, node: Node): LinearLayer | undefined
   const spatial = dims.slice(2).reduce((product, size) => product * size, 1);
   switch (node.opType) {
     case "Conv": {
-      if (dims.length < 3) return undefined;
       const group = attributeOf(node, "group", "int", 1);
+      if (dims.length < 3 || group < 1 || dims[0]! % group !== 0) return undefined;
       return {
         ...common,
         opType: "Conv",
@@ -65,8 +65,8 @@ export function linearLayerOf(graph: Graph, node: Node): LinearLayer | undefined
       };
     }
     case "ConvTranspose": {
-      if (dims.length < 3) return undefined;
       const group = attributeOf(node, "group", "int", 1);
+      if (dims.length < 3 || group < 1 || dims[0]! % group !== 0) return undefined;
       return {
         ...common,
         opType: "ConvTranspose",

@@ -7,13 +7,21 @@ import { type ExternalLocation, sizeOf, Tensor } from "./tensor.js";
 /** Reads `length` bytes at `offset` of the external data file `location`; throws {@link ModelError} E3005 where it cannot. */
 export type ExternalReader = (location: string, offset: number, length: number) => Uint8Array;
 
+/** More axes than any operator takes. */
+const MAX_RANK = 64;
+/** Elements beyond this cannot be counted exactly in bytes. */
+const MAX_ELEMENTS = 2 ** 49;
+
 /** Wraps a TensorProto; bytes stay where they are, typed fields (float_data, int32_data…) are converted on first use. */
 export function parseTensor(proto: TensorProto, external: ExternalReader | undefined): Tensor {
   const dtype = dtypeFromCode(proto.dataType);
-  if (!dtype) damaged(proto, `unknown element type ${proto.dataType}`);
+  if (!dtype || dtype === "undefined") damaged(proto, `unknown element type ${proto.dataType}`);
   const dims = proto.dims.map(Number);
   const size = sizeOf(dims);
-  if (dims.some((dim) => dim < 0) || !Number.isSafeInteger(size)) damaged(proto, `invalid shape [${dims.join(", ")}]`);
+  // A zero beside a huge size hides it in the product, so each is checked too.
+  if (dims.length > MAX_RANK || dims.some((dim) => dim < 0 || dim > MAX_ELEMENTS) || size > MAX_ELEMENTS) {
+    damaged(proto, `invalid shape ${shapeText(dims)}`);
+  }
   const tensor =
     proto.dataLocation === TensorProto_DataLocation.EXTERNAL
       ? externalTensor(proto, dtype, dims, external)
@@ -25,6 +33,11 @@ function damaged(proto: TensorProto, why: string): never {
   throw new ModelError("E3004", `initializer "${proto.name}": ${why}`, { tensor: proto.name });
 }
 
+/** A damaged shape may have millions of sizes: the message shows the first. */
+function shapeText(dims: readonly (number | bigint)[]): string {
+  return `[${dims.slice(0, 8).join(", ")}${dims.length > 8 ? `, … ${dims.length} axes` : ""}]`;
+}
+
 function embeddedBytes(proto: TensorProto, dtype: DType, size: number): Uint8Array | (() => Uint8Array) {
   const expected = byteLengthOf(dtype, size);
   const stored = storedCount(proto, dtype);
@@ -32,7 +45,7 @@ function embeddedBytes(proto: TensorProto, dtype: DType, size: number): Uint8Arr
     if (expected !== undefined && proto.rawData.byteLength !== expected) {
       damaged(
         proto,
-        `${proto.rawData.byteLength} bytes for shape [${proto.dims.join(", ")}] ${dtype}, expected ${expected}`,
+        `${proto.rawData.byteLength} bytes for shape ${shapeText(proto.dims)} ${dtype}, expected ${expected}`,
       );
     }
     return proto.rawData;
@@ -40,7 +53,7 @@ function embeddedBytes(proto: TensorProto, dtype: DType, size: number): Uint8Arr
   const perElement = dtype === "complex64" || dtype === "complex128" ? 2 : 1;
   const bits = dtype === "string" ? undefined : (expected! * 8) / Math.max(size, 1);
   const count = bits !== undefined && bits < 8 && stored !== size ? Math.ceil((size * bits) / 8) : size * perElement;
-  if (stored !== count) damaged(proto, `${stored} values for shape [${proto.dims.join(", ")}], expected ${count}`);
+  if (stored !== count) damaged(proto, `${stored} values for shape ${shapeText(proto.dims)}, expected ${count}`);
   let bytes: Uint8Array | undefined;
   return () => {
     bytes ??= convert(proto, dtype, size);
@@ -116,20 +129,38 @@ function externalTensor(
   const entries = new Map(proto.externalData.map(({ key, value }) => [key, value]));
   const location = entries.get("location") ?? "";
   const expected = byteLengthOf(dtype, sizeOf(dims));
-  const offset = Number(entries.get("offset") ?? 0);
-  const length = Number(entries.get("length") ?? expected);
-  if (expected === undefined || length !== expected) {
-    damaged(proto, `external data of ${length} bytes for shape [${dims.join(", ")}] ${dtype}, expected ${expected}`);
-  }
-  if (location === "" || !Number.isSafeInteger(offset) || offset < 0) {
+  const offset = wholeNumber(entries.get("offset") ?? "0");
+  const length = wholeNumber(entries.get("length") ?? String(expected));
+  if (location === "" || offset === undefined || length === undefined) {
     throw new ModelError("E3005", `initializer "${proto.name}": damaged external data entry`, { tensor: proto.name });
   }
+  if (length !== expected) {
+    damaged(proto, `external data of ${length} bytes for shape ${shapeText(dims)} ${dtype}, expected ${expected}`);
+  }
   const place: ExternalLocation = { location, offset, length };
-  return new Tensor(dtype, dims, () => readExternal(proto.name, place, read), place);
+  const range = (start: number, end: number) =>
+    readExternal(proto.name, { location, offset: offset + start, length: end - start }, read);
+  // Read again after it was forgotten: weights of models larger than memory come and go.
+  let kept: WeakRef<Uint8Array> | undefined;
+  const all = () => {
+    let bytes = kept?.deref();
+    if (!bytes) {
+      bytes = range(0, length);
+      kept = new WeakRef(bytes);
+    }
+    return bytes;
+  };
+  return new Tensor(dtype, dims, all, place, range);
+}
+
+function wholeNumber(text: string): number | undefined {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  return Number.isSafeInteger(value) ? value : undefined;
 }
 
 function readExternal(name: string, place: ExternalLocation, read: ExternalReader | undefined): Uint8Array {
   const { location, offset, length } = place;
+  if (length === 0) return new Uint8Array(0);
   const details = { tensor: name, file: location };
   if (!read) {
     const hint = `put ${location} beside the model, or open the model together with it`;
@@ -140,7 +171,10 @@ function readExternal(name: string, place: ExternalLocation, read: ExternalReade
   }
   const bytes = read(location, offset, length);
   if (bytes.byteLength !== length) {
-    throw new ModelError("E3005", `initializer "${name}": ${location} ends before byte ${offset + length}`, details);
+    throw new ModelError("E3005", `initializer "${name}": ${location} ends before byte ${offset + length}`, {
+      ...details,
+      hint: "the file is cut or belongs to another model: download or export both again",
+    });
   }
   return bytes;
 }

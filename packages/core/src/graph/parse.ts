@@ -9,10 +9,20 @@ import {
   type ValueInfoProto,
 } from "onnx-buf";
 import { CompressionError, ModelError } from "../errors.js";
-import { type Attribute, type Graph, type Model, type Node, normalizeDomain, type ValueInfo } from "./document.js";
+import {
+  type Attribute,
+  type Graph,
+  labelOf,
+  type Model,
+  type Node,
+  normalizeDomain,
+  type ValueInfo,
+} from "./document.js";
 import { dtypeFromCode } from "./dtype.js";
+import { recogniseForeign } from "./foreign-file.js";
 import { type ExternalReader, parseTensor } from "./parse-tensor.js";
 import { withSource } from "./proto.js";
+import { checkWire } from "./wire.js";
 
 /** Options for {@link parseModel}. */
 export interface ParseOptions {
@@ -30,7 +40,8 @@ export function parseModel(bytes: Uint8Array, options: ParseOptions = {}): Model
   const file = options.file ?? "model";
   const proto = decode(bytes, file);
   if (!proto.graph) {
-    throw new ModelError("E3002", `${file}: no graph in this file`, { file, hint: "check that this is an ONNX model" });
+    const hint = "check that this is an ONNX model; a TensorFlow saved_model.pb is converted with tf2onnx";
+    throw new ModelError("E3002", `${file}: no graph in this file, so it is no ONNX model`, { file, hint });
   }
   try {
     const model: Model = {
@@ -52,9 +63,15 @@ function decode(bytes: Uint8Array, file: string): ModelProto {
   if (bytes.byteLength === 0) {
     throw new ModelError("E3002", `${file}: the file is empty`, { file, hint: "export or download the model again" });
   }
+  const foreign = recogniseForeign(bytes);
+  if (foreign) {
+    const { what, hint } = foreign;
+    throw new ModelError("E3002", `${file}: not an ONNX file but ${what}`, { file, actual: what, hint });
+  }
   try {
     // A plain view: the methods of a Node Buffer behave differently.
     const view = new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
+    checkWire(view, ModelProtoSchema);
     return fromBinary(ModelProtoSchema, view);
   } catch (error) {
     const hint = "check that this is an ONNX file and that its download was complete";
@@ -93,7 +110,19 @@ function parseNode(proto: NodeProto, external: ExternalReader | undefined): Node
     outputs: [...proto.output],
     attributes: new Map(),
   };
-  for (const attribute of proto.attribute) node.attributes.set(attribute.name, parseAttribute(attribute, external));
+  for (const attribute of proto.attribute) {
+    if (node.attributes.has(attribute.name)) {
+      throw new ModelError(
+        "E3003",
+        `node "${labelOf(node)}" (${node.opType}): attribute ${attribute.name} is given twice`,
+        {
+          node: labelOf(node),
+          opType: node.opType,
+        },
+      );
+    }
+    node.attributes.set(attribute.name, parseAttribute(attribute, external));
+  }
   return withSource(node, proto);
 }
 

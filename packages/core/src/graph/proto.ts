@@ -13,3 +13,14 @@ export function withSource<T extends object>(object: T, source: object | undefin
   if (source) SOURCES.set(object, source);
   return object;
 }
+
+/** The part of GraphProto that holds sparse initializers, which equant carries but does not read. */
+interface SparseSource {
+  readonly sparseInitializer?: readonly { readonly values?: { readonly name: string } | undefined }[];
+}
+
+/** Names of values that exist only in the message a graph was parsed from: sparse initializers. */
+export function carriedValues(graph: object): string[] {
+  const source = sourceOf(graph) as SparseSource | undefined;
+  return (source?.sparseInitializer ?? []).flatMap(({ values }) => values?.name ?? []);
+}

@@ -39,6 +39,13 @@ export interface SerializeOptions {
   externalize?: (name: string, tensor: Tensor) => ExternalLocation | undefined;
 }
 
+/** What one serialization carries along. */
+interface State {
+  readonly externalize: SerializeOptions["externalize"];
+  /** Bytes of tensors embedded so far: the limit is noticed before gigabytes are read and copied. */
+  embedded: number;
+}
+
 /**
  * Serializes a model to the bytes of an ONNX file. What was parsed and not changed is written back as it was;
  * new tensors are written as raw_data.
@@ -50,7 +57,7 @@ export function serializeModel(model: Model, options: SerializeOptions = {}): Ui
     producerName: model.producerName,
     producerVersion: model.producerVersion,
   });
-  proto.graph = graphProto(model.graph, options);
+  proto.graph = graphProto(model.graph, { externalize: options.externalize, embedded: 0 });
   proto.opsetImport = keyed(
     proto.opsetImport,
     model.opsets,
@@ -65,16 +72,25 @@ export function serializeModel(model: Model, options: SerializeOptions = {}): Ui
     same: (entry, value) => entry.value === value,
     make: (key, value, old) => patch(StringStringEntryProtoSchema, old, { key, value }),
   });
+  return encode(proto);
+}
+
+function tooLarge(cause?: unknown): ModelError {
+  const hint = "save it with external data";
+  return new ModelError("E3003", "serialize: the model does not fit in one file of 2 GiB", { hint }, cause);
+}
+
+function encode(proto: ModelProto): Uint8Array {
+  let bytes: Uint8Array;
   try {
-    return toBinary(ModelProtoSchema, proto);
+    bytes = toBinary(ModelProtoSchema, proto);
   } catch (error) {
-    throw new ModelError(
-      "E3003",
-      "serialize: the model does not fit in one file of 2 GiB",
-      { hint: "save it with external data" },
-      error,
-    );
+    // The encoder's buffer could not grow.
+    if (error instanceof RangeError) throw tooLarge(error);
+    throw new ModelError("E3003", `serialize: the model cannot be encoded (${String(error)})`, {}, error);
   }
+  if (bytes.byteLength > MAX_PROTOBUF_BYTES) throw tooLarge();
+  return bytes;
 }
 
 /** Copy of a message with fields set; a field that already has the value keeps its presence as it was read. */
@@ -111,44 +127,43 @@ function keyed<E, V>(
   return result;
 }
 
-function graphProto(graph: Graph, options: SerializeOptions): GraphProto {
+function graphProto(graph: Graph, state: State): GraphProto {
   const proto = patch(GraphProtoSchema, sourceOf(graph) as GraphProto | undefined, { name: graph.name });
-  proto.node = graph.nodes.map((node) => nodeProto(node, options));
+  proto.node = graph.nodes.map((node) => nodeProto(node, state));
   proto.input = graph.inputs.map(valueInfoProto);
   proto.output = graph.outputs.map(valueInfoProto);
   proto.valueInfo = [...graph.valueInfos.values()].map(valueInfoProto);
-  proto.initializer = [...graph.initializers].map(([name, tensor]) => tensorProto(name, tensor, options));
+  proto.initializer = [...graph.initializers].map(([name, tensor]) => tensorProto(name, tensor, state));
   return proto;
 }
 
-function nodeProto(node: Node, options: SerializeOptions): NodeProto {
+function nodeProto(node: Node, state: State): NodeProto {
   const source = sourceOf(node) as NodeProto | undefined;
   const fields: Partial<NodeProto> = { name: node.name, opType: node.opType };
   if (!(source?.domain === "ai.onnx" && node.domain === "")) fields.domain = node.domain;
   const proto = patch(NodeProtoSchema, source, fields);
   proto.input = node.inputs;
   proto.output = node.outputs;
-  proto.attribute = [...node.attributes].map(([name, attribute]) => attributeProto(name, attribute, options));
+  proto.attribute = [...node.attributes].map(([name, attribute]) => attributeProto(name, attribute, state));
   return proto;
 }
 
 const utf8 = new TextEncoder();
 
-function attributeProto(name: string, attribute: Attribute, options: SerializeOptions): AttributeProto {
+function attributeProto(name: string, attribute: Attribute, state: State): AttributeProto {
   const source = sourceOf(attribute) as AttributeProto | undefined;
   if (attribute.type === "graph") {
-    return patch(AttributeProtoSchema, source, { name, type: Kind.GRAPH, g: graphProto(attribute.value, options) });
+    const g = graphProto(attribute.value, state);
+    return patch(AttributeProtoSchema, source, source ? { name, g } : { name, type: Kind.GRAPH, g });
   }
   if (attribute.type === "graphs") {
-    return patch(AttributeProtoSchema, source, {
-      name,
-      type: Kind.GRAPHS,
-      graphs: attribute.value.map((graph) => graphProto(graph, options)),
-    });
+    const graphs = attribute.value.map((graph) => graphProto(graph, state));
+    return patch(AttributeProtoSchema, source, source ? { name, graphs } : { name, type: Kind.GRAPHS, graphs });
   }
   if (attribute.type === "tensor") {
-    const t = tensorProto(source?.t?.name ?? "", attribute.value, options);
-    return patch(AttributeProtoSchema, source, { name, type: Kind.TENSOR, t });
+    const t = tensorProto(source?.t?.name ?? "", attribute.value, state);
+    // Before IR version 3 the type was told by the filled field alone.
+    return patch(AttributeProtoSchema, source, source ? { name, t } : { name, type: Kind.TENSOR, t });
   }
   if (source) return patch(AttributeProtoSchema, source, { name });
   return patch(AttributeProtoSchema, undefined, { name, ...plainAttribute(name, attribute) });
@@ -184,9 +199,9 @@ function toInt64(value: number): bigint {
   return value <= -(2 ** 63) ? -(2n ** 63n) : BigInt(value);
 }
 
-function tensorProto(name: string, tensor: Tensor, options: SerializeOptions): TensorProto {
+function tensorProto(name: string, tensor: Tensor, state: State): TensorProto {
   const source = sourceOf(tensor) as TensorProto | undefined;
-  const place = options.externalize?.(name, tensor);
+  const place = state.externalize?.(name, tensor);
   if (place) {
     const proto = patch(TensorProtoSchema, source, { name });
     const entries = { location: place.location, offset: String(place.offset), length: String(place.length) };
@@ -196,6 +211,8 @@ function tensorProto(name: string, tensor: Tensor, options: SerializeOptions): T
     });
     return proto;
   }
+  state.embedded += tensor.byteLength ?? 0;
+  if (state.embedded > MAX_PROTOBUF_BYTES) throw tooLarge();
   if (source && !tensor.external) return patch(TensorProtoSchema, source, { name });
   const proto = patch(TensorProtoSchema, source, { name });
   Object.assign(proto, emptied(), header(tensor), { rawData: tensor.bytes(), externalData: [] });

@@ -60,17 +60,21 @@ export class Tensor {
   /** Set when the bytes lie in another file. */
   readonly external: ExternalLocation | undefined;
   readonly #load: () => Uint8Array;
+  readonly #range: ((start: number, end: number) => Uint8Array) | undefined;
 
+  /** `range` reads a part of bytes that are loaded on use; see {@link Tensor.bytesBetween}. */
   constructor(
     dtype: DType,
     dims: readonly number[],
     bytes: Uint8Array | (() => Uint8Array),
     external?: ExternalLocation,
+    range?: (start: number, end: number) => Uint8Array,
   ) {
     this.dtype = dtype;
     this.dims = dims;
     this.external = external;
     this.#load = typeof bytes === "function" ? bytes : () => bytes;
+    this.#range = range;
   }
 
   /** Wraps a typed array without copying it. The caller must not write into it afterwards. */
@@ -118,6 +122,11 @@ export class Tensor {
   /** Little-endian bytes, row-major. A view: do not write into it. External data is read now. */
   bytes(): Uint8Array {
     return this.#load();
+  }
+
+  /** Part of {@link bytes}; of external data only that part is read. For copying what is larger than memory. */
+  bytesBetween(start: number, end: number): Uint8Array {
+    return this.#range?.(start, end) ?? this.bytes().subarray(start, end);
   }
 
   /** Elements as a typed array of the stored type; a view where alignment allows, a copy otherwise. */

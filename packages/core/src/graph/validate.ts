@@ -1,6 +1,7 @@
 import { ModelError } from "../errors.js";
 import { type Graph, labelOf, type Model, type Node, subgraphsOf } from "./document.js";
 import { topologicalOrder } from "./index-graph.js";
+import { carriedValues } from "./proto.js";
 
 /** One defect of a model, with the place it is at. */
 export interface ValidationIssue {
@@ -9,15 +10,25 @@ export interface ValidationIssue {
   readonly tensor?: string;
 }
 
+/** Values visible to a graph: its own and those of the graphs around it. */
+interface Scope {
+  readonly own: ReadonlySet<string>;
+  readonly outer: Scope | undefined;
+}
+
 /**
- * Checks what every later step relies on: each value made once and before it is read, no cycle, no missing input,
- * an opset for every domain in use. Returns all defects found.
+ * Checks what every later step relies on: each value made once, no missing input, no cycle, an opset for every domain in
+ * use. Returns all defects found. What is inside local functions is not looked at.
  */
 export function validateModel(model: Model): ValidationIssue[] {
   const issues: ValidationIssue[] = [];
   if (model.graph.outputs.length === 0) issues.push({ message: "the graph has no output" });
-  if (!model.opsets.has("")) issues.push({ message: "no opset of the standard domain is declared" });
-  validateGraph(model.graph, new Set(), model, issues);
+  if (model.opsets.size === 0) issues.push({ message: "no opset is declared" });
+  if (model.irVersion < 1) issues.push({ message: `IR version ${model.irVersion} does not exist` });
+  for (const [domain, version] of model.opsets) {
+    if (version < 1) issues.push({ message: `opset ${version} of domain "${domain || "ai.onnx"}" does not exist` });
+  }
+  validateGraph(model.graph, undefined, model, issues);
   return issues;
 }
 
@@ -33,36 +44,45 @@ export function assertValid(model: Model): void {
   });
 }
 
-function validateGraph(graph: Graph, outer: ReadonlySet<string>, model: Model, issues: ValidationIssue[]): void {
-  const known = new Set(outer);
+function validateGraph(graph: Graph, outer: Scope | undefined, model: Model, issues: ValidationIssue[]): void {
   const declared = new Set<string>();
   for (const { name } of graph.inputs) {
+    if (name === "") issues.push({ message: "an input has no name" });
     if (declared.has(name)) issues.push({ message: `input "${name}" is declared twice`, tensor: name });
     declared.add(name);
-    known.add(name);
   }
-  for (const name of graph.initializers.keys()) known.add(name);
+  const constants = new Set(graph.initializers.keys());
+  for (const name of carriedValues(graph)) {
+    if (constants.has(name)) issues.push({ message: `initializer "${name}" is defined twice`, tensor: name });
+    constants.add(name);
+  }
   const made = new Set<string>();
   for (const node of graph.nodes) {
+    if (node.opType === "") issues.push(at(node, "has no operator type"));
     if (!model.opsets.has(node.domain)) issues.push(at(node, `uses domain "${node.domain}", which has no opset`));
     for (const output of node.outputs) {
       if (output === "") continue;
-      if (made.has(output) || declared.has(output) || graph.initializers.has(output)) {
-        issues.push({ ...at(node, `makes value "${output}", which exists already`), tensor: output });
+      const clash = constants.has(output) ? "initializer" : declared.has(output) ? "graph input" : undefined;
+      if (clash !== undefined || made.has(output)) {
+        const why = clash === undefined ? "which another output makes too" : `which is ${clash} too`;
+        issues.push({ ...at(node, `makes value "${output}", ${why}`), tensor: output });
       }
       made.add(output);
     }
   }
-  const all = new Set([...known, ...made]);
+  const scope: Scope = { own: new Set([...declared, ...constants, ...made]), outer };
   for (const node of graph.nodes) {
     for (const input of node.inputs) {
-      if (input !== "" && !all.has(input))
-        issues.push({ ...at(node, `reads value "${input}", which nobody makes`), tensor: input });
+      if (input === "" || isVisible(input, scope)) continue;
+      issues.push({ ...at(node, `reads value "${input}", which nobody makes`), tensor: input });
     }
-    for (const inner of subgraphsOf(node)) validateGraph(inner, all, model, issues);
+    for (const inner of subgraphsOf(node)) validateGraph(inner, scope, model, issues);
   }
+  const names = new Set<string>();
   for (const { name } of graph.outputs) {
-    if (!all.has(name)) issues.push({ message: `output "${name}" is made by no node`, tensor: name });
+    if (!isVisible(name, scope)) issues.push({ message: `output "${name}" is made by no node`, tensor: name });
+    if (names.has(name)) issues.push({ message: `output "${name}" is declared twice`, tensor: name });
+    names.add(name);
   }
   try {
     topologicalOrder(graph);
@@ -73,6 +93,11 @@ function validateGraph(graph: Graph, outer: ReadonlySet<string>, model: Model, i
       ...(error.details.node && { node: error.details.node }),
     });
   }
+}
+
+function isVisible(value: string, scope: Scope): boolean {
+  for (let at: Scope | undefined = scope; at; at = at.outer) if (at.own.has(value)) return true;
+  return false;
 }
 
 function at(node: Node, what: string): ValidationIssue {
