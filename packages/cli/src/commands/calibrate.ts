@@ -48,14 +48,12 @@ export const calibrate: CommandDefinition = {
     let calibration: import("@equant/core").Calibration | undefined;
     if (options.data !== undefined || merged.length === 0) {
       const dataset = await openData(context, model, options);
-      const requests = core
-        .quantizationRequests(model, settings)
-        .map((request) => ({
-          ...request,
-          moments: true,
-          exactMinimum: true,
-          histogram: request.histogram || options.histograms === true,
-        }));
+      const requests = core.quantizationRequests(model, settings).map((request) => ({
+        ...request,
+        moments: true,
+        exactMinimum: true,
+        histogram: request.histogram || options.histograms === true,
+      }));
       const collect = () =>
         core.calibrate(
           model,

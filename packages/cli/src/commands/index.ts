@@ -11,6 +11,11 @@ export interface CommandEntry {
 /** All commands, in the order of the help. Adding one: a file in this folder and a line here (docs/cli.md). */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: "compress",
+    summary: "everything in one go: a small, verified integer model",
+    load: async () => (await import("./compress.js")).compress,
+  },
+  {
     name: "calibrate",
     summary: "run a model over images and write the statistics of its values",
     load: async () => (await import("./calibrate.js")).calibrate,
@@ -24,6 +29,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "validate",
     summary: "measure a model on data: accuracy, drop, size, latency; gates for CI",
     load: async () => (await import("./validate.js")).validate,
+  },
+  {
+    name: "demo",
+    summary: "quantize the embedded digit network and show what it is worth",
+    load: async () => (await import("./demo.js")).demo,
   },
   {
     name: "doctor",

@@ -1,0 +1,87 @@
+import type { RecipeStep } from "@equant/core";
+import { OptionsError } from "@equant/core/errors";
+import type { CommandDefinition, CommandOutcome } from "../command.js";
+import type { CommandContext } from "../context.js";
+import { openData } from "../data-options.js";
+import { formatBytes, formatChange } from "../format.js";
+import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
+import { choice, flag } from "../options.js";
+import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
+import { resultFiles, runReport, stepsTable } from "../result-folder.js";
+import { CALIBRATION_SAMPLES } from "./quantize.js";
+
+const METHODS = ["optimal", "dfq", "one-step", "two-step", "none"] as const;
+const RELU6 = ["exact", "common", "paper", "replace"] as const;
+
+interface CompressCommandOptions extends QuantizeFlags, DataOptions, OutputOptions {
+  equalize: (typeof METHODS)[number];
+  relu6: (typeof RELU6)[number];
+  deadChannels: boolean;
+  biasCorrect: "sequential" | "parallel" | "none";
+}
+
+/** `equant compress`: the preset, fold → dead channels → equalize → calibrate → quantize → correct → verify. */
+export const compress: CommandDefinition = {
+  step: "compress",
+  configure(command) {
+    command
+      .description(
+        "Makes a small, fast, verified integer model with everything equant knows; each step is measured and undone where it hurts.",
+      )
+      .argument("<model>", "the ONNX file")
+      .optionsGroup("Options:")
+      .addOption(choice("--equalize <method>", "equalization of channels", METHODS, "optimal"))
+      .addOption(choice("--relu6 <how>", "how Clip(0, 6) is treated", RELU6, "exact"))
+      .addOption(flag("--no-dead-channels", "leave channels that never fire where they are"))
+      .addOption(
+        choice("--bias-correct <method>", "bias correction", ["sequential", "parallel", "none"], "sequential"),
+      );
+    addQuantizeOptions(command);
+    addDataOptions(command, { samples: CALIBRATION_SAMPLES });
+    addOutputOptions(command, {
+      file: "where the model is written; - is stdout",
+      folder: "folder for model, report, recipe and calibration",
+    });
+  },
+  async run(context: CommandContext, path: string): Promise<CommandOutcome> {
+    const options = context.options<CompressCommandOptions>();
+    const settings = quantizeOptions(options);
+    if (options.output === undefined && options.out === undefined) {
+      throw new OptionsError("E2005", "compress: no output given", {
+        hint: "give -o FILE for the model alone, or --out DIR for the whole output folder",
+      });
+    }
+    const core = await import("@equant/core");
+    const steps: RecipeStep[] = [
+      { use: "fold" },
+      ...(options.deadChannels ? [{ use: "dead-channels" } as const] : []),
+      ...(options.equalize === "none"
+        ? []
+        : [{ use: "equalize", method: options.equalize, relu6: options.relu6 } as const]),
+      { use: "quantize", ...settings },
+      ...(options.biasCorrect === "none" ? [] : [{ use: "bias-correct", method: options.biasCorrect } as const]),
+    ];
+    core.checkRecipe(steps);
+    if (options.output !== undefined) await context.checkOutput(options.output);
+    const { model, identity } = await context.loadModel(path);
+    const dataset = await openData(context, model, options);
+    const transform = await context.transformContext();
+    const result = await core.compress(
+      model,
+      dataset,
+      { steps, phase: context.phase.bind(context), ...(options.batch !== undefined && { batchSize: options.batch }) },
+      transform,
+    );
+    const data = { path: options.data, samples: result.calibration.samples, seed: options.seed };
+    const record = { result, recipe: steps, modelPath: path, data, validation: undefined };
+    if (options.out !== undefined) await context.writeOutputs(await resultFiles(context, options.out, record));
+    if (options.output !== undefined) await context.writeOutput(options.output, result.bytes);
+    const target = options.output ?? `${options.out}/model.onnx`;
+    const size = `${formatBytes(identity.bytes)} → ${formatBytes(result.bytes.length)}, ${formatChange(identity.bytes, result.bytes.length)}`;
+    return {
+      result: runReport(context, record),
+      text: `${stepsTable(context, result)}${path} → ${target} (${size})\n`,
+      hint: `equant validate ${target} --against ${path} --data ${options.data ?? "DIR"}`,
+    };
+  },
+};
