@@ -67,8 +67,9 @@ export async function measureLatency(
         await sessions[i]!.run({ [under.input]: feed }, { fetches: [under.output] });
         if (round >= 0) times[i]!.push(now() - before);
       }
-      if (round >= 0) context.onProgress?.({ phase: "latency", done: round + 1, total: rounds });
     }
+    // Reported once: drawing progress between the runs would be measured too.
+    context.onProgress?.({ phase: "latency", done: times[0]!.length, total: times[0]!.length });
   } finally {
     for (const session of sessions) await session.dispose();
   }
