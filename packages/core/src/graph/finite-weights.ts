@@ -32,7 +32,7 @@ const LEARNED = [
 ] as const;
 
 /** The first NaN or infinity of every weight. NaN counts in every constant, infinity only where learned values stand. */
-export function findNonFinite(model: Model): NonFinite[] {
+export function nonFiniteWeights(model: Model): NonFinite[] {
   const found: NonFinite[] = [];
   const learned = new Set<string>();
   collectLearned(model.graph, learned);
@@ -48,7 +48,7 @@ export function findNonFinite(model: Model): NonFinite[] {
 
 /** @throws {ModelError} E3006 naming the first tensor with NaN or infinite weights, and where in it. */
 export function assertFiniteWeights(model: Model): void {
-  const [first, ...others] = findNonFinite(model);
+  const [first, ...others] = nonFiniteWeights(model);
   if (!first) return;
   const { tensor, index, position, value, count } = first;
   const more = others.length > 0 ? `, and ${others.length} more tensors` : "";

@@ -1,6 +1,6 @@
 import { type TensorProto, TensorProto_DataLocation } from "onnx-buf";
 import { ModelError } from "../errors.js";
-import { byteLengthOf, type DType, dtypeFromCode } from "./dtype.js";
+import { bitsOf, byteLengthOf, type DType, dtypeFromCode } from "./dtype.js";
 import { withSource } from "./proto.js";
 import { type ExternalLocation, sizeOf, Tensor } from "./tensor.js";
 
@@ -51,8 +51,8 @@ function embeddedBytes(proto: TensorProto, dtype: DType, size: number): Uint8Arr
     return proto.rawData;
   }
   const perElement = dtype === "complex64" || dtype === "complex128" ? 2 : 1;
-  const bits = dtype === "string" ? undefined : (expected! * 8) / Math.max(size, 1);
-  const count = bits !== undefined && bits < 8 && stored !== size ? Math.ceil((size * bits) / 8) : size * perElement;
+  const packed = (bitsOf(dtype) ?? 8) < 8;
+  const count = packed && stored !== size ? expected! : size * perElement;
   if (stored !== count) damaged(proto, `${stored} values for shape ${shapeText(proto.dims)}, expected ${count}`);
   let bytes: Uint8Array | undefined;
   return () => {
@@ -109,7 +109,7 @@ function convertBytes(proto: TensorProto, dtype: DType, size: number): Uint8Arra
   const values = proto.int32Data;
   const length = byteLengthOf(dtype, size)!;
   if (values.length === length) return Uint8Array.from(values);
-  const bits = Math.round((length * 8) / size) <= 2 ? 2 : 4;
+  const bits = bitsOf(dtype)!;
   const packed = new Uint8Array(length);
   const perByte = 8 / bits;
   const mask = (1 << bits) - 1;
