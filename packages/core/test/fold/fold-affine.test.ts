@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type Attribute, float, int, ints, type Model, Tensor } from "../../src/index.js";
 import { type TestModel, testModel } from "../helpers/build.js";
+import { type Attribute, float, int, ints, type Model, Tensor } from "./core.js";
 import { countsOf, expectFolded, expectRefused, floats, foldCopy, opTypes } from "./helpers.js";
 
 type Build = (t: TestModel) => string;

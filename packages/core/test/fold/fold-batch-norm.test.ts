@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { batchNorm, type TestModel, testModel } from "../helpers/build.js";
 import {
   type Attribute,
   createRandom,
@@ -10,8 +11,7 @@ import {
   serializeModel,
   string,
   Tensor,
-} from "../../src/index.js";
-import { batchNorm, type TestModel, testModel } from "../helpers/build.js";
+} from "./core.js";
 import { countsOf, expectFolded, expectRefused, floats, foldCopy, opTypes } from "./helpers.js";
 
 interface Case {

@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { runner } from "../helpers/runner.js";
 import {
   assertValid,
   createRandom,
@@ -12,8 +13,7 @@ import {
   requiredInputs,
   serializeModel,
   type TransformContext,
-} from "../../src/index.js";
-import { runner } from "../helpers/runner.js";
+} from "./core.js";
 
 export type Outputs = Record<string, HostTensor>;
 

@@ -1,4 +1,5 @@
-import { createRandom, type Dim, GraphBuilder, int, ints, type Model, Tensor } from "../../src/index.js";
+import { type Dim, GraphBuilder, int, ints, type Model, Tensor } from "../../src/graph/index.js";
+import { createRandom } from "../../src/math/index.js";
 
 /** A model under construction with seeded random constants. */
 export interface TestModel {

@@ -1,0 +1,50 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { runner } from "../helpers/runner.js";
+import { fold, parseModel, serializeModel, type Transform, transformModel, upgradeOpset } from "./core.js";
+import { opTypes, randomFeeds, runBytes } from "./helpers.js";
+
+const shared = process.env.EQUANT_SHARED ?? join(import.meta.dirname, "../../../../../shared");
+const folder = join(shared, "models");
+const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith(".onnx")) : [];
+
+test("the models are there", () => {
+  expect(files.length).toBeGreaterThanOrEqual(6);
+});
+
+describe.each(files)("%s", (file) => {
+  test("outputs differ by at most 1e-4 of their range, and no BatchNormalization is left", async () => {
+    const bytes = new Uint8Array(readFileSync(join(folder, file)));
+    const model = parseModel(bytes, { file });
+    const feeds = randomFeeds(model);
+    const expected = await runBytes(bytes, feeds);
+    const [upgraded, report] = await transformModel(model, [upgradeOpset(), fold()] as Transform[], { runner });
+    expect(upgraded).toMatchObject({ modified: false, from: 17, to: 17 });
+    expect(report).toMatchObject({ modified: true, skipped: [] });
+    const actual = await runBytes(serializeModel(model), feeds);
+    for (const [name, { data }] of Object.entries(expected)) {
+      const values = Array.from(data, Number);
+      const range = Math.max(...values) - Math.min(...values);
+      const differences = values.map((value, i) => Math.abs(value - Number(actual[name]!.data[i])));
+      expect(Math.max(...differences) / range).toBeLessThanOrEqual(1e-4);
+    }
+    const left = new Set(opTypes(model));
+    expect(left).not.toContain("BatchNormalization");
+    for (const helper of ["Constant", "ConstantOfShape", "Concat", "Cast", "Transpose", "Identity"]) {
+      expect(left).not.toContain(helper);
+    }
+  });
+});
+
+test("cifar_resnet20: every Pad has a constant amount", async () => {
+  const model = parseModel(new Uint8Array(readFileSync(join(folder, "cifar_resnet20.onnx"))));
+  await transformModel(model, [fold()], { runner });
+  const pads = model.graph.nodes.filter(({ opType }) => opType === "Pad");
+  expect(pads).toHaveLength(2);
+  expect(pads.map((pad) => model.graph.initializers.get(pad.inputs[1]!)!.numbers())).toEqual([
+    [0, 8, 0, 0, 0, 8, 0, 0],
+    [0, 16, 0, 0, 0, 16, 0, 0],
+  ]);
+  expect(opTypes(model).filter((opType) => opType === "Reshape" || opType === "Slice")).toHaveLength(4);
+});
