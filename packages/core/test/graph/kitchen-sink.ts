@@ -247,10 +247,8 @@ export function kitchenSink(): Uint8Array {
   return toBinary(ModelProtoSchema, proto);
 }
 
-/** A file with one graph, given as protobuf. */
-export function fileWith(graph: GraphInit, model: MessageInitShape<typeof ModelProtoSchema> = {}): Uint8Array {
-  return toBinary(
-    ModelProtoSchema,
-    create(ModelProtoSchema, { irVersion: 8n, opsetImport: [{ domain: "", version: 17n }], ...model, graph }),
-  );
+/** A file with one graph, given as protobuf, for standard opset 17. */
+export function fileWith(graph: GraphInit): Uint8Array {
+  const opsetImport = [{ domain: "", version: 17n }];
+  return toBinary(ModelProtoSchema, create(ModelProtoSchema, { irVersion: 8n, opsetImport, graph }));
 }

@@ -336,7 +336,7 @@ test("every damaged tensor is E3004 with its name", () => {
     weight([-1n], 4),
     weight([2n ** 40n, 2n ** 40n], 8),
     weight([0n, 2n ** 60n], 0),
-    weight([1n << 63n], 0),
+    weight([-(2n ** 63n)], 0),
     weight(new Array(100).fill(1n), 4),
     weight([1n], 4, 0),
     weight([1n], 4, 77),
