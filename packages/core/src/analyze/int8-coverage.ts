@@ -123,33 +123,61 @@ export function floatReason(model: Model, index: GraphIndex, node: Node): string
   if (!EIGHT_BITS.includes(weight)) return `its weights are ${weight}`;
   const output = node.outputs[0]!;
   const next = index.onlyConsumer(output);
-  const last = isOp(next, "Relu", "Clip") ? index.onlyConsumer(next.outputs[0]!) : next;
-  if (isQuantize(last)) return undefined;
+  if (next && isQuantize(next)) return undefined;
+  const last = absorbed(model, index, next);
+  if (last === "quantize") return undefined;
   // Integer Gemm and MatMul exist with a float output, integer convolutions do not.
   if (node.opType !== "Conv") return undefined;
+  if (last === "kept")
+    return `the ${next!.opType} behind it is no part of the quantization: its bounds cut what QuantizeLinear keeps`;
   if (index.isOutput(output)) return "its output is the model's output in float";
-  const readers = index.uses(output).filter(({ node: reader }) => !isQuantize(reader));
-  const reader = readers[0]?.node;
+  const reader = index.uses(output).find(({ node: candidate }) => !isQuantize(candidate))?.node;
   if (!reader) return "its output is quantized more than once";
-  if (readers.length > 1) return `its output is read in float by ${readers.length} nodes`;
-  return `its output is read in float by "${labelOf(last && reader !== last ? last : reader)}" (${(last ?? reader).opType})`;
+  return `its output is read in float by "${labelOf(last ?? reader)}" (${(last ?? reader).opType})`;
+}
+
+/**
+ * What follows a Relu or Clip behind a layer. ONNX Runtime drops the operator where QuantizeLinear cuts at the same
+ * bounds or closer: the integers from qmin to qmax all lie within them. Otherwise it stays, and the layer is float.
+ * `quantize`: dropped; `kept`: it stays before a QuantizeLinear; a node: that reads it in float.
+ */
+function absorbed(model: Model, index: GraphIndex, node: Node | undefined): "quantize" | "kept" | Node | undefined {
+  if (!isOp(node, "Relu", "Clip")) return undefined;
+  const reader = index.onlyConsumer(node.outputs[0]!);
+  if (!reader || !isQuantize(reader)) return reader;
+  const constant = (value: string | undefined) => {
+    const tensor = value ? model.graph.initializers.get(value) : undefined;
+    return tensor?.size === 1 ? tensor.numbers()[0] : undefined;
+  };
+  const [scale, zero] = [constant(reader.inputs[1]), constant(reader.inputs[2]) ?? 0];
+  const [qmin, qmax] = INTEGER_RANGES[storedType(model, reader)] ?? [];
+  if (scale === undefined || qmin === undefined || qmax === undefined) return "kept";
+  const low = node.opType === "Relu" ? 0 : node.inputs[1] ? constant(node.inputs[1]) : Number.NEGATIVE_INFINITY;
+  const high = node.opType === "Clip" && node.inputs[2] ? constant(node.inputs[2]) : Number.POSITIVE_INFINITY;
+  if (low === undefined || high === undefined) return "kept";
+  // A scale is a rounded float: 6/255 · 255 may lie a last bit above 6.
+  const slack = 1e-6 * scale * (qmax - qmin);
+  return scale * (qmin - zero) >= low - slack && scale * (qmax - zero) <= high + slack ? "quantize" : "kept";
+}
+
+const INTEGER_RANGES: Readonly<Record<string, readonly [number, number]>> = {
+  uint8: [0, 255],
+  int8: [-128, 127],
+  uint16: [0, 65535],
+  int16: [-32768, 32767],
+};
+
+/** Integer type of a QuantizeLinear or DequantizeLinear, as its zero point says it. */
+function storedType(model: Model, node: Node): string {
+  const zeroPoint = node.inputs[2];
+  return (zeroPoint ? model.graph.initializers.get(zeroPoint)?.dtype : undefined) ?? "uint8";
 }
 
 /** Stored type of a value that comes out of DequantizeLinear; undefined for any other value. */
 function dequantizedType(model: Model, index: GraphIndex, value: string | undefined): string | undefined {
   const node = value ? index.producer(value) : undefined;
   if (!node || !isDequantize(node)) return undefined;
-  const stored = node.inputs[0]!;
-  const zeroPoint = node.inputs[2];
-  const source = index.producer(stored);
-  return (
-    model.graph.initializers.get(stored)?.dtype ??
-    (zeroPoint ? model.graph.initializers.get(zeroPoint)?.dtype : undefined) ??
-    (source && isQuantize(source) && source.inputs[2]
-      ? model.graph.initializers.get(source.inputs[2])?.dtype
-      : undefined) ??
-    "uint8"
-  );
+  return model.graph.initializers.get(node.inputs[0]!)?.dtype ?? storedType(model, node);
 }
 
 /** Conversions around a node that stay, judged by the pattern. */
@@ -162,7 +190,7 @@ function leftoverAt(model: Model, index: GraphIndex, node: Node): LeftoverConver
   if (dequantize === 0) {
     // A Relu between an integer layer and its QuantizeLinear belongs to the layer.
     const before = index.producer(node.inputs[0] ?? "");
-    const fused = isOp(node, "Relu", "Clip") && before && isMultiplying(before) && !floatReason(model, index, before);
+    const fused = before && isMultiplying(before) && absorbed(model, index, node) === "quantize";
     if (quantize === 0 || fused) return undefined;
   }
   const at = (reason: string) => ({ node: labelOf(node), opType: node.opType, quantize, dequantize, reason });

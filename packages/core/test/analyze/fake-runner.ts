@@ -1,7 +1,9 @@
-import { type Dataset, GraphBuilder, type HostTensor, type Model, type Runner, RunError } from "../../src/index.js";
+import { type Dataset, GraphBuilder, type HostTensor, type Model, RunError, type Runner } from "../../src/index.js";
 
 /** A runner whose models answer from tables: sample i, which is the number i, gets row i. */
-export function tableRunner(tables: ReadonlyMap<Model, { rows: readonly (readonly number[])[]; dims?: number[] }>): Runner {
+export function tableRunner(
+  tables: ReadonlyMap<Model, { rows: readonly (readonly number[])[]; dims?: number[] }>,
+): Runner {
   const runner: Runner = {
     backend: "node",
     options: {},
@@ -15,9 +17,11 @@ export function tableRunner(tables: ReadonlyMap<Model, { rows: readonly (readonl
         async run({ x }): Promise<Record<string, HostTensor>> {
           const rows = Array.from(x!.data as Float32Array, (index) => table.rows[index]!);
           const width = rows[0]!.length;
-          return {
-            y: { dtype: "float32", dims: [rows.length, ...(table.dims ?? [width])], data: Float32Array.from(rows.flat()) },
-          };
+          const data = new Float32Array(rows.length * width);
+          rows.forEach((row, i) => {
+            data.set(row, i * width);
+          });
+          return { y: { dtype: "float32", dims: [rows.length, ...(table.dims ?? [width])], data } };
         },
         dispose: async () => {},
       };

@@ -6,9 +6,9 @@ import {
   GraphBuilder,
   int,
   ints,
+  type Model,
   macsOf,
   observeShapes,
-  type Model,
   Tensor,
   zeroFeeds,
 } from "../../src/index.js";
@@ -38,8 +38,7 @@ function convByLoops(
     for (let out = 0; out < m!; out++)
       for (let y = 0; y < size(h!, kh!); y += stride)
         for (let x = 0; x < size(w!, kw!); x += stride)
-          for (let channel = 0; channel < cg!; channel++)
-            for (let tap = 0; tap < kh! * kw!; tap++) macs++;
+          for (let channel = 0; channel < cg!; channel++) for (let tap = 0; tap < kh! * kw!; tap++) macs++;
   expect(c! % cg!).toBe(0);
   return macs;
 }
@@ -64,7 +63,18 @@ test("Conv: outputs times kernel, with stride, pads, dilation and groups", async
 
 test("ConvTranspose: every input value goes to M/group · kernel outputs", async () => {
   const attributes = { group: int(2), strides: ints([2, 2]) };
-  expect(await count(oneNode("ConvTranspose", [[1, 4, 5, 6], [4, 3, 2, 2]], attributes))).toBe(4 * 5 * 6 * 3 * 4);
+  expect(
+    await count(
+      oneNode(
+        "ConvTranspose",
+        [
+          [1, 4, 5, 6],
+          [4, 3, 2, 2],
+        ],
+        attributes,
+      ),
+    ),
+  ).toBe(4 * 5 * 6 * 3 * 4);
 });
 
 test("Gemm and MatMul: M · N · K, transposed or not, with batches", async () => {
@@ -77,8 +87,22 @@ test("Gemm and MatMul: M · N · K, transposed or not, with batches", async () =
       expect(await count(oneNode("Gemm", [a, b], attributes))).toBe(m * k * n);
     }
   }
-  expect(await count(oneNode("MatMul", [[2, 4, m, k], [k, n]]))).toBe(8 * m * k * n);
-  expect(await count(oneNode("MatMul", [[m, k], [6, k, n]]))).toBe(6 * m * k * n);
+  expect(
+    await count(
+      oneNode("MatMul", [
+        [2, 4, m, k],
+        [k, n],
+      ]),
+    ),
+  ).toBe(8 * m * k * n);
+  expect(
+    await count(
+      oneNode("MatMul", [
+        [m, k],
+        [6, k, n],
+      ]),
+    ),
+  ).toBe(6 * m * k * n);
   expect(await count(oneNode("MatMul", [[k], [k]]))).toBe(k);
 });
 

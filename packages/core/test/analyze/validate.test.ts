@@ -49,8 +49,9 @@ function naive(baseline: Rows, candidate: Rows, labels: readonly number[]) {
   const right = (rows: Rows) => (i: number) => answerOf(rows[i]!) === labels[i];
   const matrix = (rows: Rows) =>
     Array.from({ length: classes }, (_, label) =>
-      Array.from({ length: classes }, (_, answer) =>
-        rows.filter((row, i) => labels[i] === label && answerOf(row) === answer).length,
+      Array.from(
+        { length: classes },
+        (_, answer) => rows.filter((row, i) => labels[i] === label && answerOf(row) === answer).length,
       ),
     );
   const [b, c] = [right(baseline), right(candidate)];
@@ -144,7 +145,8 @@ test("every figure is that of a naive count, at any batch size", async () => {
       expect(report.evenDrop!.statistic).toBeCloseTo(expected.statistic, 9);
       expect(report.agreement).toBeCloseTo(expected.agreement, 12);
       expect(10 ** (report.logitSqnrDb! / 10)).toSatisfy(
-        (ratio: number) => ratio === expected.sqnr || Math.abs(ratio / expected.sqnr - 1) < 1e-9 || Number.isNaN(expected.sqnr),
+        (ratio: number) =>
+          ratio === expected.sqnr || Math.abs(ratio / expected.sqnr - 1) < 1e-9 || Number.isNaN(expected.sqnr),
       );
       expect(report.mse).toBeCloseTo(expected.mse, 12);
       expect(report.maxDifference).toBe(expected.maxDifference);
