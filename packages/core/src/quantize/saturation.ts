@@ -5,68 +5,58 @@ const INT16_MAX = 32767;
 const INT16_MIN = -32768;
 
 /**
- * Whether uint8 × int8 products of the layer can saturate on x86 without VNNI: there ONNX Runtime multiplies with vpmaddubsw,
- * which adds products of neighbours k, k+1 in 16 bits: x₀·w₀ + x₁·w₁ with x ≤ 255 and |w| ≤ 127 can reach 64,770.
+ * How far products of uint8 inputs and int8 weights exceed 16 bits, for every output channel: 1 is the limit, above it
+ * the sum saturates. On x86 without VNNI, ONNX Runtime multiplies with vpmaddubsw, which adds products of neighbours
+ * k, k+1 in 16 bits: x₀·w₀ + x₁·w₁ with x ≤ 255 and |w| ≤ 127 can reach 64,770.
  *
  * `weights` are the quantized weights in storage order, `inputMax` the largest quantized input of every input channel
  * (as unsigned integer, zero point included). The bound takes both inputs at their largest at once: it never misses
  * a saturation on data within the calibrated ranges. Depthwise kernels widen to 16 bits first and never saturate.
  */
-export function canSaturate(layer: LinearLayer, weights: Int8Array, inputMax: ArrayLike<number>): boolean {
-  if (layer.depthwise) return false;
+export function saturationRatios(layer: LinearLayer, weights: Int8Array, inputMax: ArrayLike<number>): Float64Array {
+  const ratios = new Float64Array(layer.outChannels);
+  if (layer.depthwise || layer.opType === "ConvTranspose") return ratios;
   const { tensor, kernelArea: area } = layer;
   if (layer.opType === "Gemm" || layer.opType === "MatMul") {
     const columns = tensor.dims[tensor.dims.length - 1]!;
-    const rows = tensor.dims[tensor.dims.length - 2]!;
     const byRow = layer.outAxis === tensor.dims.length - 2;
-    const [outs, ins] = byRow ? [rows, columns] : [columns, rows];
-    const at = (out: number, input: number) => (byRow ? out * columns + input : input * columns + out);
-    return anyPair(
-      outs,
-      ins,
-      (out, k) => weights[at(out, k)]!,
-      (k) => inputMax[k]!,
-    );
+    const [outStride, inStride] = byRow ? [columns, 1] : [1, columns];
+    for (let out = 0; out < layer.outChannels; out++) {
+      const row = out * outStride;
+      ratios[out] = rowRatio(
+        layer.inChannels,
+        (k) => weights[row + k * inStride]!,
+        (k) => inputMax[k]!,
+      );
+    }
+    return ratios;
   }
-  if (layer.opType === "ConvTranspose") return false;
   const perGroup = tensor.dims[1]!;
-  const groupOf = (out: number) => Math.floor(out / (layer.outChannels / layer.group)) * perGroup;
   const length = perGroup * area;
-  const outs = layer.outChannels;
-  for (let out = 0; out < outs; out++) {
-    const base = groupOf(out);
+  for (let out = 0; out < layer.outChannels; out++) {
+    const base = Math.floor(out / (layer.outChannels / layer.group)) * perGroup;
     const row = out * length;
     // Storage order (channel, tap), as im2col lays out NCHW, and (tap, channel), as the channels-last kernels do.
-    if (
-      rowSaturates(
-        length,
-        (k) => weights[row + k]!,
-        (k) => inputMax[base + Math.floor(k / area)]!,
-      )
-    )
-      return true;
-    if (area === 1) continue;
+    const stored = rowRatio(
+      length,
+      (k) => weights[row + k]!,
+      (k) => inputMax[base + Math.floor(k / area)]!,
+    );
     const weight = (k: number) => weights[row + (k % perGroup) * area + Math.floor(k / perGroup)]!;
-    if (rowSaturates(length, weight, (k) => inputMax[base + (k % perGroup)]!)) return true;
+    const channelsLast = area === 1 ? 0 : rowRatio(length, weight, (k) => inputMax[base + (k % perGroup)]!);
+    ratios[out] = Math.max(stored, channelsLast);
   }
-  return false;
+  return ratios;
 }
 
-function anyPair(
-  outs: number,
-  length: number,
-  weight: (out: number, k: number) => number,
-  input: (k: number) => number,
-): boolean {
-  for (let out = 0; out < outs; out++) if (rowSaturates(length, (k) => weight(out, k), input)) return true;
-  return false;
-}
-
-function rowSaturates(length: number, weight: (k: number) => number, input: (k: number) => number): boolean {
+function rowRatio(length: number, weight: (k: number) => number, input: (k: number) => number): number {
+  let high = 0;
+  let low = 0;
   for (let k = 0; k + 1 < length; k += 2) {
     const a = weight(k) * input(k);
     const b = weight(k + 1) * input(k + 1);
-    if (Math.max(a, 0) + Math.max(b, 0) > INT16_MAX || Math.min(a, 0) + Math.min(b, 0) < INT16_MIN) return true;
+    high = Math.max(high, Math.max(a, 0) + Math.max(b, 0));
+    low = Math.min(low, Math.min(a, 0) + Math.min(b, 0));
   }
-  return false;
+  return Math.max(high / INT16_MAX, low / INT16_MIN);
 }
