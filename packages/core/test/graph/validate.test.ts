@@ -14,6 +14,7 @@ import {
   tensor,
   validateModel,
 } from "../../src/graph/index.js";
+import { cpuMs } from "../helpers/cpu-time.js";
 import { kitchenSink } from "./kitchen-sink.js";
 
 /** x → Relu → y, ready to be broken. */
@@ -131,16 +132,15 @@ describe("defects, each with its place", () => {
 
   test("thousands of subgraphs in a large graph take no longer than their number", () => {
     const model = small();
-    for (let i = 0; i < 5000; i++) {
+    for (let i = 0; i < 8000; i++) {
       const inner = createGraph("inner");
       inner.nodes.push(createNode({ opType: "Neg", inputs: ["x"], outputs: ["n"] }));
       inner.outputs.push({ name: "n" });
       const attributes = { body: { type: "graph", value: inner } as const };
       model.graph.nodes.push(createNode({ opType: "Loop", inputs: [], outputs: [`l${i}`], attributes }));
     }
-    const start = performance.now();
-    expect(validateModel(model)).toEqual([]);
-    expect(performance.now() - start).toBeLessThan(1000);
+    // With every subgraph looking through all values around it this would be 10 s.
+    expect(cpuMs(() => expect(validateModel(model)).toEqual([]))).toBeLessThan(2500);
   });
 
   test("sparse initializers are values", () => {
