@@ -9,6 +9,7 @@ export * from "./gradient/index.js";
 export * from "./graph/index.js";
 export * from "./math/index.js";
 export * from "./pipeline/index.js";
+export * from "./prune/index.js";
 export * from "./quantize/index.js";
 export * from "./runtime/index.js";
 export * from "./train/index.js";
