@@ -133,10 +133,13 @@ export function validationGates(report: ValidationReport, flags: ValidateFlags):
     });
   }
   if (flags.maxSize !== undefined) {
+    // Sizes that look alike when rounded are printed in bytes.
+    const rounded = formatBytes(flags.maxSize) !== formatBytes(candidate.bytes);
+    const size = (value: number) => (rounded ? formatBytes(value) : `${value} B`);
     gates.push({
       name: "max-size",
-      limit: formatBytes(flags.maxSize).replace(" ", ""),
-      actual: formatBytes(candidate.bytes),
+      limit: size(flags.maxSize).replace(" ", ""),
+      actual: size(candidate.bytes),
       passed: candidate.bytes <= flags.maxSize,
     });
   }
