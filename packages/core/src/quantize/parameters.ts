@@ -159,18 +159,19 @@ function fitLanes(
     return Math.min(input.qmax, Math.round(Math.max(max, 0) / input.scale[0]!) + input.zeroPoint[0]!) - lowest;
   });
   const ratiosOf = (tensor: Tensor) => saturationRatios(layer, tensor.array() as Int8Array, inputMax);
-  const ratios = ratiosOf(data);
+  let ratios = ratiosOf(data);
   const worst = ratios.reduce((a, b) => Math.max(a, b), 0);
   if (worst <= 1) return { encoding, data };
-  if (worst <= MAX_RISE[options.granularity] && !options.powerOfTwo) {
-    const scale = encoding.scale.map((step, at) => {
-      const own = encoding.axis === null ? worst : ratios[at]!;
-      // Rounding may add half a step to both neighbours: one part in 128 more makes room for it.
-      return own > 1 ? step * own * (1 + 1 / 128) : step;
-    });
-    const raised = { ...encoding, scale };
+  if (worst > MAX_RISE[options.granularity] || options.powerOfTwo) return asUnsigned(data, encoding);
+  const scale = Float32Array.from(encoding.scale);
+  // Rounding may add half a step to a weight, so a rise can leave a little excess: a few rounds settle it.
+  for (let round = 0; round < 8; round++) {
+    const excess = encoding.axis === null ? [ratios.reduce((a, b) => Math.max(a, b), 0)] : ratios;
+    for (let at = 0; at < scale.length; at++) if (excess[at]! > 1) scale[at] = scale[at]! * excess[at]! * (1 + 1 / 256);
+    const raised = { ...encoding, scale: Float32Array.from(scale) };
     const lower = quantizedTensor(dims, weights, raised);
-    if (ratiosOf(lower).every((ratio) => ratio <= 1)) return { encoding: raised, data: lower };
+    ratios = ratiosOf(lower);
+    if (ratios.every((ratio) => ratio <= 1)) return { encoding: raised, data: lower };
   }
   return asUnsigned(data, encoding);
 }
