@@ -1,0 +1,73 @@
+import { calibrate } from "../../src/calibrate/index.js";
+import type { Dataset } from "../../src/data/index.js";
+import { cloneModel, type Model, type Node } from "../../src/graph/index.js";
+import {
+  applyQdq,
+  planQuantization,
+  type QuantizationPlan,
+  type QuantizeOptions,
+  quantizationRequests,
+} from "../../src/quantize/index.js";
+import { exposeValues } from "../../src/runtime/index.js";
+import { runner } from "../helpers/runner.js";
+
+export interface Quantized {
+  readonly floatModel: Model;
+  readonly model: Model;
+  readonly plan: QuantizationPlan;
+}
+
+/** The float model, untouched, and its QDQ form. */
+export async function quantized(floatModel: Model, dataset: Dataset, options: QuantizeOptions): Promise<Quantized> {
+  const requests = quantizationRequests(floatModel, options);
+  const calibration = await calibrate(floatModel, dataset, { requests }, { runner });
+  const model = cloneModel(floatModel);
+  const plan = planQuantization(model, calibration, options);
+  applyQdq(model, plan);
+  return { floatModel, model, plan };
+}
+
+/** A dataset with `shift` added to every value: other images. */
+export function shifted(dataset: Dataset, shift: number): Dataset {
+  return {
+    ...dataset,
+    async fill(index, out, offset) {
+      await dataset.fill(index, out, offset);
+      const size = dataset.shape.reduce((a, b) => a * b, 1);
+      for (let at = offset; at < offset + size; at++) out[at] = out[at]! + shift;
+    },
+  };
+}
+
+/** Mean of a value by channel (axis 1) over samples and positions: whole values fetched, graph run literally, summed here. */
+export async function naiveMean(model: Model, value: string, dataset: Dataset): Promise<number[]> {
+  const size = dataset.shape.reduce((a, b) => a * b, 1);
+  const data = new Float32Array(dataset.length * size);
+  for (let sample = 0; sample < dataset.length; sample++) await dataset.fill(sample, data, sample * size);
+  const feed = { dtype: "float32", dims: [dataset.length, ...dataset.shape], data } as const;
+  const { [value]: result } = await runner.using(
+    exposeValues(model, [value]),
+    (session) => session.run({ input: feed }),
+    { optimization: "disabled" },
+  );
+  const [samples = 0, channels = 0] = result!.dims;
+  const positions = result!.data.length / samples / channels;
+  return Array.from({ length: channels }, (_, c) => {
+    let sum = 0;
+    for (let sample = 0; sample < samples; sample++) {
+      for (let p = 0; p < positions; p++) sum += Number(result!.data[(sample * channels + c) * positions + p]);
+    }
+    return sum / (samples * positions);
+  });
+}
+
+/** The integers and scales of a node's bias in a QDQ model. */
+export function biasOf(model: Model, node: Node): { name: string; integers: Int32Array; scale: Float32Array } {
+  const dequantize = model.graph.nodes.find(({ outputs }) => outputs[0] === node.inputs[2])!;
+  const [name, scale] = dequantize.inputs as [string, string];
+  return {
+    name,
+    integers: model.graph.initializers.get(name)!.array() as Int32Array,
+    scale: model.graph.initializers.get(scale)!.array() as Float32Array,
+  };
+}
