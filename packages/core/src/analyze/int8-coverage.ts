@@ -10,7 +10,10 @@ export interface FloatLayer {
   readonly reason: string;
 }
 
-/** A node around which values are converted to float and back, because it has no integer form there. */
+/**
+ * A node at the edge of a float island: between dequantized values and a QuantizeLinear further on, values are converted
+ * to float and back, because nodes there have no integer form. The float head and tail of a model are no islands.
+ */
 export interface LeftoverConversion {
   readonly node: string;
   readonly opType: string;
@@ -102,7 +105,8 @@ export function int8Coverage(model: Model, macs: MacsReport): Int8Coverage {
     if (reason === undefined) int8Macs += count;
     else floatLayers.push({ node: name, opType: node.opType, macs: count, reason });
   }
-  const leftover = model.graph.nodes.flatMap((node) => leftoverAt(model, index, node) ?? []);
+  const islands = floatIslands(model, index);
+  const leftover = [...islands].flatMap((node) => leftoverAt(model, index, node) ?? []);
   return { macs: macs.total, int8Macs, share: shareOf(int8Macs, macs.total), floatLayers, leftover, source: "graph" };
 }
 
@@ -180,9 +184,28 @@ function dequantizedType(model: Model, index: GraphIndex, value: string | undefi
   return model.graph.initializers.get(node.inputs[0]!)?.dtype ?? storedType(model, node);
 }
 
+/** Nodes on a way from a dequantized activation to a QuantizeLinear, in graph order (which is topological). */
+export function floatIslands({ graph }: Model, index: GraphIndex): Set<Node> {
+  const nodes = graph.nodes.filter((node) => !isQuantize(node) && !isDequantize(node));
+  const after = new Set<Node>();
+  for (const node of nodes) {
+    const follows = node.inputs.some((value) => {
+      const maker = value === "" ? undefined : index.producer(value);
+      if (!maker) return false;
+      return isDequantize(maker) ? !graph.initializers.has(maker.inputs[0]!) : after.has(maker);
+    });
+    if (follows) after.add(node);
+  }
+  const before = new Set<Node>();
+  for (const node of [...nodes].reverse()) {
+    const readers = node.outputs.flatMap((value) => (value === "" ? [] : index.uses(value)));
+    if (readers.some(({ node: reader }) => isQuantize(reader) || before.has(reader))) before.add(node);
+  }
+  return new Set(nodes.filter((node) => after.has(node) && before.has(node)));
+}
+
 /** Conversions around a node that stay, judged by the pattern. */
 function leftoverAt(model: Model, index: GraphIndex, node: Node): LeftoverConversion | undefined {
-  if (isQuantize(node) || isDequantize(node)) return undefined;
   const fromFloat = (value: string) => value !== "" && !isDequantize(index.producer(value));
   const dequantize = node.inputs.filter((value) => value !== "" && isDequantize(index.producer(value))).length;
   const uses = node.outputs.flatMap((output) => (output === "" ? [] : index.uses(output)));

@@ -1,5 +1,6 @@
 import { cloneModel, indexGraph, labelOf, type Model, type Node } from "../graph/index.js";
 import {
+  floatIslands,
   floatReason,
   INTEGER_KERNELS,
   type Int8Coverage,
@@ -63,29 +64,25 @@ export async function measuredCoverage(
   };
 }
 
-/** Conversions between float and integers inside the executed graph, by the node they serve; those at its ends belong there. */
+/** Conversions between float and integers that the executed graph still makes, by the node they serve. */
 function remainingConversions(
   executed: Model,
   originOf: (node: Node) => Node | undefined,
   reasons: ReadonlyMap<string, string>,
 ): LeftoverConversion[] {
-  const { graph } = executed;
-  const index = indexGraph(graph);
+  const index = indexGraph(executed.graph);
   const served = new Map<string, { opType: string; quantize: number; dequantize: number }>();
-  const count = (node: Node, kind: "quantize" | "dequantize") => {
+  for (const node of floatIslands(executed, index)) {
+    const dequantize = node.inputs.filter((value) => value !== "" && isDequantize(index.producer(value))).length;
+    const readers = node.outputs.flatMap((value) => (value === "" ? [] : index.uses(value)));
+    const quantize = readers.filter(({ node: reader }) => isQuantize(reader)).length;
+    if (dequantize + quantize === 0) continue;
     const origin = originOf(node);
     const name = origin ? labelOf(origin) : "(inserted by ONNX Runtime)";
     const entry = served.get(name) ?? { opType: (origin ?? node).opType, quantize: 0, dequantize: 0 };
-    entry[kind]++;
+    entry.quantize += quantize;
+    entry.dequantize += dequantize;
     served.set(name, entry);
-  };
-  for (const node of graph.nodes) {
-    if (isQuantize(node)) {
-      const maker = index.producer(node.inputs[0]!);
-      if (maker && !isDequantize(maker)) count(maker, "quantize");
-    } else if (isDequantize(node) && !index.isOutput(node.outputs[0]!)) {
-      for (const { node: reader } of index.uses(node.outputs[0]!)) if (!isQuantize(reader)) count(reader, "dequantize");
-    }
   }
   return [...served].map(([node, { opType, quantize, dequantize }]) => ({
     node,

@@ -152,6 +152,29 @@ test("left-over conversions are named, with the node they serve and why", async 
   expect(runtime.leftover).toEqual(graph.leftover);
 });
 
+test("a float head and a float tail are no islands", async () => {
+  const b = new QdqBuilder(8);
+  const head = b.node("Exp", [b.input(...SHAPE)], {}, "head");
+  const conv = b.qdq(b.conv(b.qdq(head), b.integers(WEIGHT)));
+  const model = b.output(b.node("Exp", [b.node("Flatten", [conv], {}, "flatten")], {}, "tail"));
+  const { graph, runtime } = await bothCoverages(model);
+  expect(graph).toMatchObject({ share: 1, leftover: [] });
+  expect(runtime).toMatchObject({ share: 1, leftover: [] });
+});
+
+test("an island of several nodes: its edges are named", async () => {
+  const b = new QdqBuilder(9);
+  const first = b.qdq(b.conv(b.qdq(b.input(...SHAPE)), b.integers(WEIGHT), undefined, "first"));
+  const island = b.node("Exp", [b.node("Neg", [b.node("Exp", [first], {}, "in")], {}, "middle")], {}, "out");
+  const model = b.output(b.qdq(b.conv(b.qdq(island), b.integers(WEIGHT), undefined, "second")));
+  const { graph, runtime } = await bothCoverages(model);
+  expect(graph.leftover.map(({ node, quantize, dequantize }) => [node, quantize, dequantize])).toEqual([
+    ["in", 0, 1],
+    ["out", 1, 0],
+  ]);
+  expect(runtime.leftover).toEqual(graph.leftover);
+});
+
 test("a layer in float between conversions is left over for its own reason", async () => {
   const b = new QdqBuilder(6);
   const model = b.output(
