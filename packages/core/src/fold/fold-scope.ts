@@ -104,7 +104,8 @@ export async function runFold(model: Model, run: FoldRun, context: TransformCont
   const nodesAfter = countNodes(modified ? work.graph : model.graph);
   if (modified) {
     Object.assign(model.graph, work.graph);
-    model.irVersion = work.irVersion;
+    // Before version 4 every initializer had to be a graph input, which folded constants are not.
+    model.irVersion = Math.max(work.irVersion, 4);
   }
   return { modified, skipped, folded, nodesBefore, nodesAfter };
 }
@@ -161,6 +162,5 @@ export function dropInputDefaults(model: Model, all: boolean): number {
   const kept = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
   const dropped = graph.inputs.length - kept.length;
   graph.inputs = kept;
-  if (dropped > 0) model.irVersion = Math.max(model.irVersion, 4);
   return dropped;
 }

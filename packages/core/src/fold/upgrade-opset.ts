@@ -3,6 +3,7 @@ import {
   capturedValues,
   cloneModel,
   type Graph,
+  isOp,
   labelOf,
   NameAllocator,
   type Node,
@@ -10,6 +11,7 @@ import {
   type Tensor,
 } from "../graph/index.js";
 import type { Transform, TransformReport } from "../runtime/index.js";
+import { fold } from "./fold.js";
 import { dropInputDefaults } from "./fold-scope.js";
 import { inferStaticTypes, type StaticTypes } from "./static-types.js";
 import { UPGRADE_RULES, type UpgradeContext, WITHDRAWN_OPERATORS } from "./upgrade-rules.js";
@@ -54,7 +56,7 @@ export function upgradeOpset(options: UpgradeOptions = {}): Transform<UpgradeRep
       expected: "13-17",
     });
   }
-  return (model) => {
+  return async (model, context) => {
     const from = model.opsets.get("") ?? 0;
     if (from >= LEAST_OPSET) {
       return { transform: "upgradeOpset", modified: false, skipped: [], from, to: from, changed: {} };
@@ -62,6 +64,8 @@ export function upgradeOpset(options: UpgradeOptions = {}): Transform<UpgradeRep
     if (from < OLDEST_OPSET) throw tooOld(from);
     const work = cloneModel(model);
     dropInputDefaults(work, false);
+    // The rounding of Resize depends on its scales, which exporters of that time computed from constants.
+    if (from < 11 && hasComputedScales(work.graph)) await fold({ kinds: ["constants"] })(work, context);
     const changed: Record<string, number> = {};
     const run = { from, target, names: new NameAllocator(work.graph), changed };
     upgradeGraph(work.graph, run, undefined);
@@ -71,6 +75,14 @@ export function upgradeOpset(options: UpgradeOptions = {}): Transform<UpgradeRep
     model.irVersion = Math.max(work.irVersion, IR_VERSION);
     return { transform: "upgradeOpset", modified: true, skipped: [], from, to: target, changed };
   };
+}
+
+function hasComputedScales(graph: Graph): boolean {
+  return graph.nodes.some(
+    (node) =>
+      (isOp(node, "Resize") && !graph.initializers.has(node.inputs[1] ?? "")) ||
+      subgraphsOf(node).some(hasComputedScales),
+  );
 }
 
 interface UpgradeRun {

@@ -163,7 +163,7 @@ const resize: Rule = (node, context) => {
   const mode = attributeOf(node, "mode", "string", "nearest");
   let nearest = "floor";
   if (mode === "nearest" && node.opType === "Resize") {
-    if (!scales) return "its scales are computed: fold constants before";
+    if (!scales) return "its scales are computed from its input, and the rounding depends on them";
     if (scales.some((scale) => scale < 1)) nearest = "ceil";
     if (nearest === "ceil" && scales.some((scale) => scale > 1)) return "it enlarges one axis and shrinks another";
   }

@@ -275,6 +275,15 @@ describe("refusals", () => {
     await expectRefused(model, "op", /the folded parameters of Conv would not be finite/);
   });
 
+  test("a bias that raises the rank stays an Add, and nothing goes into it", async () => {
+    const model = modelOf((t) => {
+      const product = t.builder.node("MatMul", [t.builder.input("x", [3]), t.random([3, 4])]);
+      const raised = t.builder.node("Add", [product, constant(t, [1, 4])], {}, { name: "add" });
+      return op(t, "Mul", raised, constant(t, []));
+    });
+    await expectRefused(model, "add", /the rank of its input is not known to be 2/);
+  });
+
   test("constants far from any layer are not reported", async () => {
     const model = modelOf((t) => op(t, "Mul", t.builder.node("Relu", [image(t)]), constant(t, [])));
     const { report } = await foldCopy(model);

@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { batchNorm, type TestModel, testModel } from "../helpers/build.js";
 import {
   type Attribute,
+  createGraph,
+  createNode,
   createRandom,
   float,
   int,
@@ -490,6 +492,31 @@ describe("refusals", () => {
       await expectRefused(t.model, "bn", reason);
     }
   });
+});
+
+test("a value that a subgraph captures stays", async () => {
+  const branch = (name: string, opType: string): Attribute => ({
+    type: "graph",
+    value: {
+      ...createGraph(name),
+      nodes: [createNode({ opType, inputs: ["layer_output"], outputs: [`${name}.y`] })],
+      outputs: [{ name: `${name}.y`, dtype: "float32" }],
+    },
+  });
+  const before = layerThenBatchNorm({ input: [1, 2, 4, 4], weight: [3, 2, 1, 1], channels: 3 });
+  const branches = { then_branch: branch("a", "Neg"), else_branch: branch("b", "Exp") };
+  before.graph.inputs.push({ name: "c", dtype: "bool", shape: [] });
+  before.graph.nodes.push(createNode({ opType: "If", inputs: ["c"], outputs: ["y"], attributes: branches }));
+  before.graph.outputs.push({ name: "y", dtype: "float32" });
+  await expectRefused(before, "bn", /^its input "layer_output" is read by a subgraph$/);
+
+  const behind = batchNormThen([1, 3, 4, 4], (t, x) => [t.builder.node("Conv", [x, t.random([2, 3, 1, 1])])]);
+  behind.graph.nodes[0]!.outputs[0] = "layer_output";
+  behind.graph.nodes[1]!.inputs[0] = "layer_output";
+  behind.graph.inputs.push({ name: "c", dtype: "bool", shape: [] });
+  behind.graph.nodes.push(createNode({ opType: "If", inputs: ["c"], outputs: ["y"], attributes: branches }));
+  behind.graph.outputs.push({ name: "y", dtype: "float32" });
+  await expectRefused(behind, "bn", /its output "layer_output" is read by a subgraph$/);
 });
 
 test("a model without BatchNormalization stays byte for byte as it is", async () => {

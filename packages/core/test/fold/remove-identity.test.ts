@@ -68,6 +68,25 @@ describe("removed", () => {
   });
 });
 
+describe("value_info", () => {
+  /** Reshape behind an operator whose shape is not inferred, with what the file claims of it. */
+  const claimed = (target: number[]) =>
+    between((t, x) => {
+      const gathered = t.builder.node("Gather", [x, t.builder.constant(Tensor.int64([2], [0, 1]))], { axis: int(1) });
+      t.model.graph.valueInfos.set(gathered, { name: gathered, dtype: "float32", shape: [1, 2, 4] });
+      return op(t, "Reshape", gathered, shape(t, target));
+    });
+
+  test("its rank is believed", async () => {
+    const { model } = await expectFolded(claimed([0, 0, -1]));
+    expect(opTypes(model)).toEqual(["Relu", "Gather", "Sigmoid"]);
+  });
+
+  test("its sizes are not: the batch may have been made dynamic since", async () => {
+    expect((await foldCopy(claimed([1, -1, 4]))).report).toMatchObject({ modified: false, skipped: [] });
+  });
+});
+
 describe("names of graph outputs", () => {
   test("the producer takes the name of the output over; other readers follow", async () => {
     const t = testModel(1);

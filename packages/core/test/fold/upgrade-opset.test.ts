@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { batchNorm, type TestModel, testModel } from "../helpers/build.js";
+import { runner } from "../helpers/runner.js";
 import {
   type Attribute,
   assertValid,
@@ -21,7 +22,7 @@ import { opTypes, randomFeeds, relativeDifference, runBytes } from "./helpers.js
 async function upgrade(model: Model, target?: number) {
   const before = serializeModel(model);
   const copy = parseModel(before);
-  const report = await upgradeOpset(target === undefined ? {} : { target })(copy, {});
+  const report = await upgradeOpset(target === undefined ? {} : { target })(copy, { runner });
   return { report, model: copy, before, after: serializeModel(copy) };
 }
 
@@ -122,6 +123,15 @@ describe("every operator, from the opset it changed after, against ONNX Runtime"
   ])("opset %i: %s by %j, %s", async (opset, opType, scales, mode) => {
     const upgraded = await expectUpgraded(scaled(opset, opType, scales, mode));
     expect(opTypes(upgraded)).toEqual(["Resize"]);
+  });
+
+  test("scales computed from constants are folded first", async () => {
+    const model = modelOf(10, (t) => {
+      const part = (values: number[]) => t.builder.constant(Tensor.float32([2], values));
+      const scales = t.builder.node("Concat", [part([1, 1]), part([0.5, 0.5])], { axis: int(0) });
+      return t.builder.node("Resize", [t.builder.input("x", image), scales]);
+    });
+    expect(opTypes(await expectUpgraded(model))).toEqual(["Resize"]);
   });
 
   test("Resize of opset 11 stays, except for TensorFlow's old nearest mode", async () => {
