@@ -15,7 +15,9 @@ import {
   sizeOf,
   Tensor,
 } from "../graph/index.js";
-import { declaredShapes, type KnownShapes, VARIES } from "./known-shapes.js";
+import { type KnownShapes, VARIES } from "./known-shapes.js";
+
+const FLOATS: ReadonlySet<DType> = new Set(["float32", "float64", "float16", "bfloat16"]);
 
 /**
  * The gradient rule of an operator: given the gradients of a node's outputs (undefined: the loss does not depend on
@@ -38,12 +40,16 @@ export class GradientContext {
   readonly #constants = new Map<string, Tensor>();
   #prefix = "";
 
-  constructor(model: Model, needed: ReadonlySet<string>, shapes: KnownShapes | undefined) {
+  readonly #observed: boolean;
+
+  /** @param observed The shapes were seen in runs: dimensions that vary there vary together, with the batch. */
+  constructor(model: Model, needed: ReadonlySet<string>, shapes: KnownShapes, observed: boolean) {
+    this.#observed = observed;
     this.graph = model.graph;
     this.opset = model.opsets.get("") ?? 0;
     this.#builder = new GraphBuilder(model.graph);
     this.#needed = needed;
-    this.#shapes = new Map([...declaredShapes(model.graph), ...(shapes ?? [])]);
+    this.#shapes = new Map(shapes);
     for (const node of model.graph.nodes) {
       const value = node.opType === "Constant" ? node.attributes.get("value") : undefined;
       if (value?.type === "tensor") this.#constants.set(node.outputs[0]!, value.value);
@@ -149,7 +155,8 @@ export class GradientContext {
   /** Records that a value has the type and shape of another, as a gradient has. */
   describeAs(value: string, like: string): string {
     const known = this.#shapes.get(like);
-    if (known) this.#shapes.set(value, known);
+    // The gradient of a quantized value is a real number.
+    if (known) this.#shapes.set(value, FLOATS.has(known.dtype) ? known : { ...known, dtype: "float32" });
     return value;
   }
 
@@ -225,7 +232,7 @@ export class GradientContext {
       const own = axis < lead ? undefined : dims[axis - lead]!;
       if (own === undefined || (own === 1 && size !== 1)) axes.push(axis);
       // Of a free and a fixed dimension the free one may be 1 or not: only the run knows.
-      else if (own !== size) return this.#unbroadcastAtRunTime(gradient, target);
+      else if (own !== size || (own < 0 && !this.#observed)) return this.#unbroadcastAtRunTime(gradient, target);
     }
     if (axes.length === 0) return gradient;
     // Reducing all axes of a scalar target, or leading ones only, needs no reshape.

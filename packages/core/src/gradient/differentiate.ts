@@ -62,7 +62,7 @@ export function differentiate(model: Model, options: DifferentiateOptions): Mode
   // What nobody asked for is not differentiated, and not computed either.
   copy.graph.outputs = [loss, ...wrt, ...outputs].map((name) => ({ name }));
   removeDead(copy.graph);
-  lowerForGradients(copy, shapes);
+  const known = lowerForGradients(copy, shapes);
   const order = topologicalOrder(copy.graph);
   const dependent = dependentValues(order, wrt);
   for (const name of wrt) {
@@ -70,7 +70,7 @@ export function differentiate(model: Model, options: DifferentiateOptions): Mode
       throw new PreconditionError("E4005", `differentiate: "${loss}" does not depend on "${name}"`, { tensor: name });
     }
   }
-  const context = new GradientContext(copy, dependent, shapes);
+  const context = new GradientContext(copy, dependent, known, shapes !== undefined);
   const gradients = backward(order, loss, context);
   context.startNode(undefined);
   const results = wrt.map((name) => {
@@ -83,8 +83,8 @@ export function differentiate(model: Model, options: DifferentiateOptions): Mode
       shape: context.outputShape(name),
     };
   });
-  const known = new Map([...model.graph.outputs, ...model.graph.inputs].map((info) => [info.name, info]));
-  const infoOf = (name: string) => known.get(name) ?? model.graph.valueInfos.get(name) ?? { name };
+  const declared = new Map([...model.graph.outputs, ...model.graph.inputs].map((info) => [info.name, info]));
+  const infoOf = (name: string) => declared.get(name) ?? model.graph.valueInfos.get(name) ?? { name };
   copy.graph.outputs = [infoOf(loss), ...results, ...outputs.filter((name) => name !== loss).map(infoOf)];
   removeDead(copy.graph);
   return copy;

@@ -60,7 +60,8 @@ function batchSum(full: string, own: readonly number[], other: readonly number[]
   const padded = (dims: readonly number[]) => [...Array<number>(rank - dims.length).fill(1), ...dims].slice(0, -2);
   const left = padded(own);
   const right = padded(other);
-  const dims = left.map((size, axis) => (size === 1 ? right[axis]! : size));
+  // A free size beside a fixed one may be 1: the fixed one is what the product has.
+  const dims = left.map((size, axis) => (size === 1 || (size < 0 && right[axis]! > 1) ? right[axis]! : size));
   return c.unbroadcast(full, c.describe(full, target, [...dims, ...own.slice(-2)]), target);
 }
 
