@@ -31,6 +31,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./validate.js")).validate,
   },
   {
+    name: "run",
+    summary: "execute a config file: every step, the gates, the output folder",
+    load: async () => (await import("./run.js")).run,
+  },
+  {
     name: "demo",
     summary: "quantize the embedded digit network and show what it is worth",
     load: async () => (await import("./demo.js")).demo,

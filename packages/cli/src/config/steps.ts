@@ -26,7 +26,7 @@ export const STEPS = {
     use: z.literal("equalize"),
     method: z.enum(["optimal", "dfq", "one-step", "two-step", "cle"]).optional(),
     smax: z.number().gt(1).describe("largest factor of a channel").optional(),
-    relu6: z.enum(["exact", "common", "rules"]).describe("how Clip(0, 6) is treated").optional(),
+    relu6: z.enum(["exact", "common", "paper", "replace"]).describe("how Clip(0, 6) is treated").optional(),
   }),
   prune: z.strictObject({
     use: z.literal("prune"),
@@ -41,7 +41,7 @@ export const STEPS = {
     granularity: z.enum(["per-tensor", "per-channel"]).optional(),
     calibrator: z.string().describe("min-max, percentile:99.99, entropy or mse").optional(),
     target: z.enum(["ort-cpu", "ort-web", "tensorrt", "hailo", "fpga"]).optional(),
-    format: z.enum(["qdq", "qop", "emulation"]).optional(),
+    format: z.enum(["qdq", "emulation"]).optional(),
     exclude: z.array(z.string()).describe("globs of layers that stay float").optional(),
     overrides: z.array(override).optional(),
   }),

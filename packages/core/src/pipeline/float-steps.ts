@@ -1,5 +1,6 @@
 import { calibrate, singleInput } from "../calibrate/index.js";
 import type { Dataset } from "../data/index.js";
+import { PreconditionError } from "../errors.js";
 import type { Model } from "../graph/index.js";
 import { type DeadChannelsReport, deadChannelValues, removeDeadChannels } from "../prune/index.js";
 import type { QuantizeOptions } from "../quantize/index.js";
@@ -12,8 +13,16 @@ export interface DeadChannelsStep {
   readonly observed?: boolean;
 }
 
+/** Equalizes channels for the granularity and bits that will be used. */
+export interface EqualizeStep {
+  readonly use: "equalize";
+  readonly method?: "optimal" | "dfq" | "one-step" | "two-step";
+  readonly relu6?: "exact" | "common" | "paper" | "replace";
+  readonly sMax?: number;
+}
+
 /** A step on the float network, before quantization. */
-export type FloatStep = DeadChannelsStep;
+export type FloatStep = DeadChannelsStep | EqualizeStep;
 
 /** What a float step did. */
 export interface FloatStepResult {
@@ -31,6 +40,7 @@ export async function applyFloatStep(
   context: TransformContext,
 ): Promise<FloatStepResult> {
   const shapes = await shapesOf(model, dataset, context);
+  if (step.use === "equalize") throw new PreconditionError("E9001", "equalize: not connected");
   return deadChannels(model, step, shapes, dataset, context);
 }
 

@@ -1,0 +1,146 @@
+import { resolve } from "node:path";
+import type { Model, ValidationReport } from "@equant/core";
+import { OptionsError } from "@equant/core/errors";
+import type { CommandDefinition, CommandOutcome } from "../command.js";
+import type { Config } from "../config/schema.js";
+import type { CommandContext } from "../context.js";
+import { openData } from "../data-options.js";
+import { formatBytes, formatChange } from "../format.js";
+import { addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
+import { recipeSteps } from "../recipe-steps.js";
+import { resultFiles, runReport, stepsTable } from "../result-folder.js";
+import { validationGates, validationText } from "../validation-text.js";
+import { parseBytes, parsePp, parseShare } from "../values.js";
+import { CALIBRATION_SAMPLES } from "./quantize.js";
+
+/** `equant run`: executes a recipe, the way CI uses it. */
+export const run: CommandDefinition = {
+  configure(command) {
+    command
+      .description("Executes equant.config.json: every step, the gates, and the whole output folder.")
+      .argument("[config]", "the config file (default: -c, or equant.config.json here)")
+      .optionsGroup("Options:");
+    addOutputOptions(command, { folder: "output folder (default: the config's out, or dist)" });
+  },
+  async run(context: CommandContext, path: string | undefined): Promise<CommandOutcome> {
+    const loaded = context.config ?? (await load(context, path));
+    const { config } = loaded;
+    const options = context.options<OutputOptions>();
+    const folder = resolve(context.io.cwd, options.out ?? config.out ?? "dist");
+    if (config.model === undefined) throw missing("model", '"model": "model.onnx"');
+    if (config.data?.calibrate === undefined)
+      throw missing("data.calibrate", '"data": { "calibrate": { "dir": "images/" } }');
+    const core = await import("@equant/core");
+    const steps = config.steps ? recipeSteps(config.steps) : core.COMPRESS_RECIPE;
+    core.checkRecipe(steps);
+    await context.checkOutput(resolve(folder, "model.onnx"));
+    const { model, identity, bytes } = await context.loadModel(config.model);
+    const calibrationSet = await openData(context, model, dataOptions(config, "calibrate"));
+    const transform = await context.transformContext();
+    const result = await core.compress(
+      model,
+      calibrationSet,
+      {
+        steps,
+        phase: context.phase.bind(context),
+        ...(config.data.batch !== undefined && { batchSize: config.data.batch }),
+      },
+      transform,
+    );
+    const validation = config.data.validate && (await validateResult(context, config, { model, bytes }, result.bytes));
+    const gates = validation ? validationGates(validation, gateFlags(config)) : sizeGate(config, result.bytes.length);
+    const record = { result, recipe: steps, modelPath: config.model, data: { ...config.data }, validation };
+    await context.writeOutputs(await resultFiles(context, folder, record));
+    const names = { candidate: "model.onnx", baseline: config.model };
+    const size = `${formatBytes(identity.bytes)} → ${formatBytes(result.bytes.length)}, ${formatChange(identity.bytes, result.bytes.length)}`;
+    return {
+      result: { ...runReport(context, record), ...(validation && { metrics: metricsOf(validation) }) },
+      text:
+        stepsTable(context, result) +
+        (validation ? validationText(context, validation, names) : "") +
+        `${config.model} → ${folder} (${size})\n`,
+      gates,
+    };
+  },
+};
+
+async function load(context: CommandContext, path: string | undefined) {
+  const { CONFIG_NAMES, loadConfig } = await import("../config/load.js");
+  if (path !== undefined) return loadConfig(path, context.io.cwd);
+  const { existsSync } = await import("node:fs");
+  const found = CONFIG_NAMES.find((name) => existsSync(resolve(context.io.cwd, name)));
+  if (found) return loadConfig(found, context.io.cwd);
+  throw new OptionsError("E2005", "run: no config file here", {
+    hint: "write one with  equant init model.onnx --data images/",
+  });
+}
+
+function missing(key: string, example: string): OptionsError {
+  return new OptionsError("E2007", `run: the config has no ${key}`, { hint: `add ${example}` });
+}
+
+function dataOptions({ data }: Config, which: "calibrate" | "validate"): DataOptions {
+  const source = data![which]!;
+  const { preprocess = {} } = data!;
+  const list = (value: number | number[] | undefined) => (value === undefined ? undefined : [value].flat());
+  const { mean, std, ...rest } = preprocess;
+  const samples = source.samples ?? (which === "calibrate" ? CALIBRATION_SAMPLES : undefined);
+  return {
+    ...rest,
+    data: source.dir,
+    ...(source.labels !== undefined && { labels: source.labels }),
+    ...(samples !== undefined && { samples }),
+    ...(list(mean) && { mean: list(mean)! }),
+    ...(list(std) && { std: list(std)! }),
+  };
+}
+
+async function validateResult(
+  context: CommandContext,
+  config: Config,
+  original: { model: Model; bytes: Uint8Array },
+  candidate: Uint8Array,
+): Promise<ValidationReport> {
+  const [{ parseModel, validateModels }, { optimizedModel }] = await Promise.all([
+    import("@equant/core"),
+    import("@equant/core/node"),
+  ]);
+  const dataset = await openData(context, original.model, dataOptions(config, "validate"));
+  const transform = await context.transformContext();
+  const options = {
+    candidate: parseModel(candidate),
+    baseline: original.model,
+    dataset,
+    bytes: { candidate: candidate.length, baseline: original.bytes.length },
+    optimize: (model: Uint8Array | Model) => optimizedModel(transform.runner!, model as never),
+  };
+  const report = await context.phase(
+    "validate",
+    () => validateModels(options, transform),
+    ({ samples }) => `${samples} samples`,
+  );
+  for (const { code, message } of report.warnings) context.warn(code, message);
+  return report;
+}
+
+function gateFlags({ gates = {} }: Config) {
+  return {
+    ...(gates.maxDrop !== undefined && { maxDrop: parsePp("gates.maxDrop", gates.maxDrop) }),
+    ...(gates.minAccuracy !== undefined && { minAccuracy: parseShare("gates.minAccuracy", gates.minAccuracy) }),
+    ...(gates.maxSize !== undefined && { maxSize: parseBytes("gates.maxSize", gates.maxSize) }),
+  };
+}
+
+/** Without validation data only the size can be judged; a gate of accuracy is then an error, not a pass. */
+function sizeGate(config: Config, bytes: number) {
+  const { maxDrop, minAccuracy, maxSize } = gateFlags(config);
+  if (maxDrop !== undefined || minAccuracy !== undefined)
+    throw missing("data.validate", '"validate": { "dir": "val/", "labels": "folders" }');
+  if (maxSize === undefined) return [];
+  return [{ name: "max-size", limit: formatBytes(maxSize), actual: formatBytes(bytes), passed: bytes <= maxSize }];
+}
+
+/** The figures scripts ask for, at a short path. */
+function metricsOf({ baseline, candidate, drop, agreement, logitSqnrDb }: ValidationReport) {
+  return { top1: { baseline: baseline?.top1 ?? null, candidate: candidate.top1, drop }, agreement, logitSqnrDb };
+}

@@ -1,0 +1,72 @@
+import type { QuantizeOptions, RecipeStep } from "@equant/core";
+import { OptionsError } from "@equant/core/errors";
+import type { StepConfig } from "./config/steps.js";
+import { parseChoice } from "./values.js";
+
+const WEIGHT_TYPES = ["int8", "uint8", "int16", "int4"] as const;
+const ACTIVATION_TYPES = ["uint8", "int8", "uint16", "int16"] as const;
+const FORMATS = ["qdq", "emulation"] as const;
+const BITS = { int4: 4, int8: 8, int16: 16, uint8: 8 } as const;
+
+/** The steps of a config file as core's recipe. @throws {OptionsError} E2004 for a type that is none, E4004 for what no step does. */
+export function recipeSteps(steps: readonly StepConfig[]): RecipeStep[] {
+  return steps.map((step, index): RecipeStep => {
+    const at = `steps[${index}]`;
+    switch (step.use) {
+      case "fold":
+        return { use: "fold" };
+      case "dead-channels":
+        return { use: "dead-channels", ...(step.observed !== undefined && { observed: step.observed }) };
+      case "equalize": {
+        const { method, smax, relu6 } = step;
+        return {
+          use: "equalize",
+          ...(method && { method: method === "cle" ? ("dfq" as const) : method }),
+          ...(smax !== undefined && { sMax: smax }),
+          ...(relu6 && { relu6 }),
+        };
+      }
+      case "quantize":
+        return { use: "quantize", ...quantizeStep(step, at) };
+      case "bias-correct":
+        return {
+          use: "bias-correct",
+          ...(step.method && { method: step.method }),
+          ...(step.samples !== undefined && { samples: step.samples }),
+        };
+      default:
+        throw new OptionsError("E2007", `${at}: ${step.use} cannot run inside a recipe`, {
+          actual: step.use,
+          hint: "prune first, then run the recipe on the pruned model",
+        });
+    }
+  });
+}
+
+function quantizeStep(step: Extract<StepConfig, { use: "quantize" }>, at: string): QuantizeOptions {
+  const { weights, activations, granularity, calibrator, target, format, exclude, overrides } = step;
+  const floats = (overrides ?? []).filter((entry) => entry.weights === "float32").map((entry) => entry.match);
+  const other = (overrides ?? []).find((entry) => entry.weights !== "float32");
+  if (other) {
+    throw new OptionsError("E2004", `${at}.overrides: weights '${other.weights ?? ""}' is not one of float32`, {
+      actual: other.weights,
+      expected: ["float32"],
+      hint: "an override leaves the layers that match in float",
+    });
+  }
+  const type =
+    weights === undefined ? undefined : parseChoice(`${at}.weights`, weights, WEIGHT_TYPES);
+  return {
+    ...(type && { weightBits: BITS[type], weightSymmetric: type !== "uint8" }),
+    ...(activations && {
+      activations: parseChoice(`${at}.activations`, activations, ACTIVATION_TYPES),
+    }),
+    ...(granularity && {
+      granularity: granularity === "per-channel" ? ("perChannel" as const) : ("perTensor" as const),
+    }),
+    ...(calibrator && { chooser: calibrator.replace(/^min-max$/, "minmax") }),
+    ...(target && { target }),
+    ...(format && { format: parseChoice(`${at}.format`, format, FORMATS) }),
+    exclude: { nodes: [...(exclude ?? []), ...floats] },
+  };
+}
