@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type TestModel, testModel } from "../helpers/build.js";
-import { type Attribute, float, int, ints, type Model, parseModel, serializeModel, Tensor, tensor } from "./core.js";
+import { float, int, ints, type Model, parseModel, serializeModel, Tensor, tensor } from "./core.js";
 import { expectFolded, expectRefused, expectSameFunction, foldCopy, opTypes } from "./helpers.js";
 
 function modelOf(build: (t: TestModel) => string | string[], opset = 17): Model {
