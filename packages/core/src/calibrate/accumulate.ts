@@ -2,13 +2,26 @@ import { RunError } from "../errors.js";
 import { ValueHistogram } from "../math/index.js";
 import type { HostTensor } from "../runtime/index.js";
 import type { StatisticsOutputs } from "./statistics-graph.js";
-import { type ChannelSums, ValueStatistics } from "./value-statistics.js";
+import { ValueStatistics } from "./value-statistics.js";
+
+/** The samples of one run. */
+export interface BatchSpan {
+  /** Samples fed; the last ones may be padding. */
+  readonly fed: number;
+  /** Samples that count. */
+  readonly count: number;
+  /** Index of the first sample. */
+  readonly first: number;
+}
 
 /** Takes the fetched reductions of one value, batch after batch, into its {@link ValueStatistics}. */
 export class ValueAccumulator {
   readonly statistics = new ValueStatistics();
-  /** Range of the value after each sample, for {@link rangeConvergence}: the last sample that widened it noticeably. */
+  /** For `rangeConvergence`: the number of samples after which the range grew noticeably no more. */
   lastWidening = 0;
+  /** Range of the batch in hand. */
+  #low = 0;
+  #high = 0;
   #settledMin = Number.POSITIVE_INFINITY;
   #settledMax = Number.NEGATIVE_INFINITY;
 
@@ -27,58 +40,73 @@ export class ValueAccumulator {
     };
   }
 
-  /** Adds one batch of `count` samples whose first has index `first`. */
-  add(fetched: Readonly<Record<string, HostTensor>>, count: number, first: number): void {
+  /** Adds one batch. @throws {RunError} E7001 for NaN or Inf; the statistics are then not to be used. */
+  add(fetched: Readonly<Record<string, HostTensor>>, batch: BatchSpan): void {
     const { outputs, statistics } = this;
-    const read = (name: string) => fetched[name]!.data as Float32Array;
-    const channels = statistics.channels!;
-    const perChannel = outputs.elementsPerSample / outputs.channels;
-    if (outputs.raw !== undefined && outputs.max === undefined) this.#addWhole(read(outputs.raw), count, first);
-    else {
-      const max = read(outputs.max!);
-      const negatedMin = outputs.negatedMin === undefined ? undefined : read(outputs.negatedMin);
-      this.#addReduced(max, negatedMin, count, first);
-      if (outputs.mean !== undefined) {
-        addSums(channels, read(outputs.mean), read(outputs.meanSquare!), count, perChannel);
+    const read = (name: string | undefined) => {
+      if (name === undefined) return undefined;
+      const data = fetched[name]!.data as Float32Array;
+      return batch.count === batch.fed ? data : data.subarray(0, (data.length / batch.fed) * batch.count);
+    };
+    const raw = read(outputs.raw);
+    const max = read(outputs.max);
+    this.#low = Number.POSITIVE_INFINITY;
+    this.#high = Number.NEGATIVE_INFINITY;
+    if (!max) {
+      this.#addWhole(raw!, batch);
+      statistics.histogram?.add(raw!);
+    } else {
+      const mean = read(outputs.mean);
+      // NaN first: where there is one, the maximum means nothing.
+      if (mean) this.#rejectIn(mean, Number.isNaN, batch);
+      this.#addReduced(max, read(outputs.negatedMin), batch);
+      const meanSquare = read(outputs.meanSquare);
+      if (meanSquare) this.#addMoments(mean!, meanSquare);
+      if (raw) {
+        const { nonFinite } = statistics.histogram!.addCounts(raw, { min: this.#low, max: this.#high });
+        if (nonFinite > 0) this.#rejectIn(raw, (x) => !Number.isFinite(x), batch);
       }
     }
-    if (outputs.raw !== undefined) statistics.histogram?.add(read(outputs.raw));
-    channels.count += count * perChannel;
-    statistics.count += count * outputs.elementsPerSample;
+    const perChannel = max ? (max.length / outputs.channels) * outputs.inner : raw!.length / outputs.channels;
+    statistics.channels!.count += perChannel;
+    statistics.count += perChannel * outputs.channels;
   }
 
-  #addReduced(max: Float32Array, negatedMin: Float32Array | undefined, count: number, first: number): void {
+  /** Maxima and negated minima of shape [rows, channels]. */
+  #addReduced(max: Float32Array, negatedMin: Float32Array | undefined, batch: BatchSpan): void {
     const channels = this.statistics.channels!;
     const width = channels.max.length;
-    for (let sample = 0, at = 0; sample < count; sample++) {
+    const rows = max.length / width;
+    for (let row = 0, at = 0; row < rows; row++) {
       let low = negatedMin ? Number.POSITIVE_INFINITY : 0;
       let high = Number.NEGATIVE_INFINITY;
       for (let channel = 0; channel < width; channel++, at++) {
         const top = max[at]!;
-        const bottom = negatedMin ? -negatedMin[at]! : 0;
+        const bottom = negatedMin ? 0 - negatedMin[at]! : 0;
         if (top > channels.max[channel]!) channels.max[channel] = top;
         if (bottom < channels.min[channel]!) channels.min[channel] = bottom;
         if (top > high) high = top;
         if (bottom < low) low = bottom;
         // NaN fails every comparison, so it has to be looked for.
-        if (!(top - bottom < Number.POSITIVE_INFINITY)) this.#reject(first + sample, top, bottom);
+        if (!(top - bottom < Number.POSITIVE_INFINITY)) this.#reject(sampleOf(row, rows, batch), top, bottom);
       }
-      this.#widen(low, high, first + sample);
+      this.#widen(low, high, sampleOf(row, rows, batch));
     }
   }
 
-  /** A value that came back whole: reduced here. Axis 1 is the channel from rank 3 on, the last axis below. */
-  #addWhole(data: Float32Array, count: number, first: number): void {
+  /** A value that came back whole, [rows, channels, inner]: reduced here. */
+  #addWhole(data: Float32Array, batch: BatchSpan): void {
     const channels = this.statistics.channels!;
-    const perChannel = this.outputs.elementsPerSample / this.outputs.channels;
+    const { inner } = this.outputs;
     const width = this.outputs.channels;
-    for (let sample = 0, at = 0; sample < count; sample++) {
+    const rows = data.length / (width * inner);
+    for (let row = 0, at = 0; row < rows; row++) {
       let low = Number.POSITIVE_INFINITY;
       let high = Number.NEGATIVE_INFINITY;
       for (let channel = 0; channel < width; channel++) {
-        for (let k = 0; k < perChannel; k++, at++) {
-          const x = data[at]!;
-          if (!Number.isFinite(x)) this.#reject(first + sample, x, x);
+        for (let k = 0; k < inner; k++, at++) {
+          const x = data[at]! + 0;
+          if (!Number.isFinite(x)) this.#reject(sampleOf(row, rows, batch), x, x);
           if (x > channels.max[channel]!) channels.max[channel] = x;
           if (x < channels.min[channel]!) channels.min[channel] = x;
           if (x > high) high = x;
@@ -89,12 +117,25 @@ export class ValueAccumulator {
           }
         }
       }
-      this.#widen(low, high, first + sample);
+      this.#widen(low, high, sampleOf(row, rows, batch));
+    }
+  }
+
+  #addMoments(mean: Float32Array, meanSquare: Float32Array): void {
+    const { sum, sumSquares } = this.statistics.channels!;
+    const { inner } = this.outputs;
+    const width = sum!.length;
+    for (let at = 0; at < mean.length; at++) {
+      const channel = at % width;
+      sum![channel] = sum![channel]! + mean[at]! * inner;
+      sumSquares![channel] = sumSquares![channel]! + meanSquare[at]! * inner;
     }
   }
 
   #widen(low: number, high: number, sample: number): void {
     const { statistics } = this;
+    if (low < this.#low) this.#low = low;
+    if (high > this.#high) this.#high = high;
     if (low < statistics.min) statistics.min = low;
     if (high > statistics.max) statistics.max = high;
     const settled = Math.max(this.#settledMax, 0) - Math.min(this.#settledMin, 0);
@@ -105,6 +146,12 @@ export class ValueAccumulator {
       this.#settledMin = statistics.min;
       this.#settledMax = statistics.max;
     }
+  }
+
+  /** Rejects the sample in which the first `bad` element lies, if there is one. */
+  #rejectIn(values: Float32Array, bad: (x: number) => boolean, batch: BatchSpan): void {
+    const at = values.findIndex(bad);
+    if (at >= 0) this.#reject(sampleOf(at, values.length, batch), values[at]!, values[at]!);
   }
 
   #reject(sample: number, top: number, bottom: number): never {
@@ -118,19 +165,7 @@ export class ValueAccumulator {
   }
 }
 
-function addSums(
-  channels: ChannelSums,
-  mean: Float32Array,
-  meanSquare: Float32Array,
-  count: number,
-  perChannel: number,
-): void {
-  const { sum, sumSquares } = channels;
-  const width = sum!.length;
-  for (let sample = 0, at = 0; sample < count; sample++) {
-    for (let channel = 0; channel < width; channel++, at++) {
-      sum![channel] = sum![channel]! + mean[at]! * perChannel;
-      sumSquares![channel] = sumSquares![channel]! + meanSquare[at]! * perChannel;
-    }
-  }
+/** The sample that row `row` of `rows` belongs to: every sample has as many rows as the others. */
+function sampleOf(row: number, rows: number, { first, count }: BatchSpan): number {
+  return first + Math.floor((row * count) / rows);
 }

@@ -1,7 +1,13 @@
 import { type BatchOptions, batches, type Dataset } from "../data/index.js";
-import { OptionsError, RunError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
+import { DataError, OptionsError, RunError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
 import { type Model, requiredInputs } from "../graph/index.js";
-import { type HostTensor, observeShapes, requireRunner, type TransformContext } from "../runtime/index.js";
+import {
+  type HostTensor,
+  observeShapes,
+  requireRunner,
+  type Session,
+  type TransformContext,
+} from "../runtime/index.js";
 import { ValueAccumulator } from "./accumulate.js";
 import { Calibration } from "./calibration.js";
 import { buildStatisticsGraph, type StatisticsRequest } from "./statistics-graph.js";
@@ -20,7 +26,7 @@ const KEYS = ["requests", "batchSize"] as const;
  * Runs the model over the dataset once and collects statistics. Reductions run inside the graph; memory does not grow
  * with the number of samples. Cancelling through `context.signal` keeps what was seen: the result is then not `complete`.
  *
- * @throws {OptionsError} E2002 batch size. @throws {RunError} E7001 NaN or Inf, naming value and sample; E6005 cancelled before the first batch.
+ * @throws {OptionsError} E2002 batch size. @throws {DataError} E5003 samples that are no input of this model. @throws {RunError} E7001 NaN or Inf, naming value and sample; E6005 cancelled before the first batch.
  */
 export async function calibrate(
   model: Model,
@@ -39,35 +45,40 @@ export async function calibrate(
   }
   throwIfAborted(context.signal, "calibrate");
   const input = singleInput(model);
-  const probe = new Float32Array(dataset.shape.reduce((product, size) => product * size, 1));
+  const declared = model.graph.inputs.find(({ name }) => name === input)?.shape;
+  requireShape(declared, dataset.shape);
+  // Models exported without a dynamic axis fix the number of samples a run.
+  const fixed = typeof declared?.[0] === "number" && declared[0] > 0 ? declared[0] : undefined;
+  const size = dataset.shape.reduce((product, dim) => product * dim, 1);
+  const feed = (data: Float32Array): Record<string, HostTensor> => ({
+    [input]: { dtype: "float32", dims: [data.length / size, ...dataset.shape], data },
+  });
+  const probe = new Float32Array(size * (fixed ?? 1));
   await dataset.fill(0, probe, 0);
-  const feed: HostTensor = { dtype: "float32", dims: [1, ...dataset.shape], data: probe };
-  const shapes = await observeShapes(runner, model, { [input]: feed });
+  const shapes = await observeShapes(runner, model, feed(probe));
   const { model: graph, outputs } = buildStatisticsGraph(model, shapes, options.requests);
   const accumulators = outputs.map((output) => new ValueAccumulator(output, (sample) => dataset.id(sample)));
   let samples = 0;
-  await runner.using(
-    graph,
-    async (session) => {
-      const batching: BatchOptions = { batchSize, signal: context.signal };
-      try {
-        for await (const batch of batches(dataset, batching)) {
-          const fetched = await session.run({ [input]: { dtype: "float32", dims: batch.dims, data: batch.data } });
-          for (const accumulator of accumulators) accumulator.add(fetched, batch.count, batch.firstIndex);
-          samples += batch.count;
-          context.onProgress?.({ phase: "calibrate", done: samples, total: dataset.length });
-        }
-      } catch (error) {
-        const cancelled = error instanceof RunError && error.code === "E6005";
-        if (!cancelled || samples === 0) throw error;
-      }
-    },
-    { purpose: "calibrate" },
-  );
+  const collect = async (session: Session) => {
+    const batching: BatchOptions = { batchSize: fixed ?? batchSize, ...(context.signal && { signal: context.signal }) };
+    for await (const { data, count, firstIndex } of batches(dataset, batching)) {
+      const fed = fixed ?? count;
+      const fetched = await session.run(feed(fed === count ? data : padded(data, fed * size)));
+      for (const accumulator of accumulators) accumulator.add(fetched, { fed, count, first: firstIndex });
+      samples += count;
+      context.onProgress?.({ phase: "calibrate", done: samples, total: dataset.length });
+    }
+  };
+  try {
+    if (outputs.length > 0) await runner.using(graph, collect, { purpose: "calibrate" });
+  } catch (error) {
+    const cancelled = error instanceof RunError && error.code === "E6005";
+    if (!cancelled || samples === 0) throw error;
+  }
   return Calibration.collected({
     values: new Map(accumulators.map(({ outputs: { request }, statistics }) => [request.value, statistics])),
     samples,
-    complete: samples === dataset.length,
+    complete: samples === dataset.length || outputs.length === 0,
     random: dataset.random === true,
     lastWidening: accumulators.map(({ lastWidening }) => lastWidening),
   });
@@ -81,4 +92,26 @@ export function singleInput(model: Model): string {
     throw new RunError("E4001", `model: ${inputs.length} inputs (${names}), expected one`, { actual: inputs.length });
   }
   return inputs[0]!.name;
+}
+
+/** @throws {DataError} E5003 when samples have another shape than the model's input; open dimensions fit everything. */
+function requireShape(declared: readonly (number | string | undefined)[] | undefined, sample: readonly number[]): void {
+  if (!declared) return;
+  const wanted = declared.slice(1);
+  const fits =
+    wanted.length === sample.length && wanted.every((dim, i) => typeof dim !== "number" || dim === sample[i]);
+  if (fits) return;
+  const written = wanted.map((dim) => dim ?? "?").join(", ");
+  throw new DataError("E5003", `calibrate: samples of shape [${sample.join(", ")}], the model takes [${written}]`, {
+    expected: wanted,
+    actual: [...sample],
+    hint: "open the data for this model's input: resize and layout follow from its shape",
+  });
+}
+
+/** Zeros stand in for samples that are missing in the last run; what they give is not looked at. */
+function padded(data: Float32Array, length: number): Float32Array {
+  const whole = new Float32Array(length);
+  whole.set(data);
+  return whole;
 }

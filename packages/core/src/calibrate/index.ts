@@ -3,5 +3,5 @@ export * from "./calibration.js";
 export * from "./channel-stats.js";
 export * from "./known-sign.js";
 export * from "./statistics-graph.js";
-export * from "./value-statistics.js";
 export * from "./statistics-table.js";
+export * from "./value-statistics.js";

@@ -21,25 +21,53 @@ const WHEN_INPUTS_ARE = [
   "Min",
 ];
 
+/** Values looked at before giving up: long chains without an activation do not occur. */
+const MOST_VALUES = 256;
+
 /**
  * True when the value cannot be negative whatever the input, so that its minimum need not be measured:
- * the range of an encoding contains 0 in any case.
+ * the range of an encoding contains 0 in any case. Pad is not on the list: what it adds may be negative.
  */
-export function isNonNegative(graph: Graph, index: GraphIndex, value: string, depth = 32): boolean {
+export function isNonNegative(graph: Graph, index: GraphIndex, value: string): boolean {
+  return signOf(graph, index, value, new Map());
+}
+
+/** `known` holds what was found; a value that is being looked at counts as unknown, so that damaged graphs end too. */
+function signOf(graph: Graph, index: GraphIndex, value: string, known: Map<string, boolean>): boolean {
+  const found = known.get(value);
+  if (found !== undefined) return found;
+  known.set(value, false);
+  const result = look(graph, index, value, known);
+  known.set(value, result);
+  return result;
+}
+
+function look(graph: Graph, index: GraphIndex, value: string, known: Map<string, boolean>): boolean {
   const tensor = graph.initializers.get(value);
-  if (tensor) return tensor.dtype === "float32" && (tensor.array() as Float32Array).every((x) => x >= 0);
+  if (tensor) {
+    const overridable = index.isInput(value);
+    return !overridable && tensor.dtype === "float32" && (tensor.array() as Float32Array).every((x) => x >= 0);
+  }
   const node = index.producer(value);
-  if (!node || node.domain !== "" || depth === 0) return false;
+  // Further outputs (indices of MaxPool, mask of Dropout) are no float values.
+  if (node?.domain !== "" || node.outputs[0] !== value || known.size > MOST_VALUES) return false;
   if (isOp(node, ...ALWAYS)) return true;
-  if (node.opType === "Clip") return lowerBound(graph, node) >= 0;
+  if (node.opType === "Clip") return clipsToNonNegative(graph, node);
   if (!isOp(node, ...WHEN_INPUTS_ARE)) return false;
   const movesOneInput = !isOp(node, "Concat", "Add", "Mul", "Max", "Min");
   const inputs: readonly string[] = movesOneInput ? node.inputs.slice(0, 1) : node.inputs;
-  return inputs.every((input) => isNonNegative(graph, index, input, depth - 1));
+  return inputs.every((input) => signOf(graph, index, input, known));
 }
 
-function lowerBound(graph: Graph, clip: Node): number {
-  const attribute = clip.attributes.get("min");
+/** Where max < min, Clip returns max. */
+function clipsToNonNegative(graph: Graph, clip: Node): boolean {
+  return bound(graph, clip, "min", 1, Number.NEGATIVE_INFINITY) >= 0 && bound(graph, clip, "max", 2, 0) >= 0;
+}
+
+/** Bound as attribute (before opset 11) or as constant; one that is computed counts as the worst. */
+function bound(graph: Graph, clip: Node, name: "min" | "max", input: number, absent: number): number {
+  const attribute = clip.attributes.get(name);
   if (attribute?.type === "float") return attribute.value;
-  return graph.initializers.get(clip.inputs[1] ?? "")?.numbers()[0] ?? Number.NEGATIVE_INFINITY;
+  const value = clip.inputs[input] ?? "";
+  return value === "" ? absent : (graph.initializers.get(value)?.numbers()[0] ?? Number.NEGATIVE_INFINITY);
 }

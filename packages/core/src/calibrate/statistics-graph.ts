@@ -1,4 +1,4 @@
-import { cloneModel, GraphBuilder, indexGraph, type Model, removeDead } from "../graph/index.js";
+import { cloneModel, GraphBuilder, indexGraph, int, ints, type Model, removeDead, Tensor } from "../graph/index.js";
 import type { ObservedType } from "../runtime/index.js";
 import { isNonNegative } from "./known-sign.js";
 
@@ -13,15 +13,19 @@ export interface StatisticsRequest {
   readonly histogram: boolean;
 }
 
-/** Names of the outputs that carry the statistics of one value; each has shape [N, channels], `raw` the value's own. */
+/**
+ * Names of the outputs that carry the statistics of one value; each has shape [rows, channels], `raw` the value's own,
+ * which is read as [rows, channels, inner]. A sample is one row, unless the graph itself merges other axes into the first.
+ */
 export interface StatisticsOutputs {
   readonly request: StatisticsRequest;
   readonly channels: number;
-  /** Elements of the value in one sample. */
-  readonly elementsPerSample: number;
+  /** Neighbouring elements of one channel: the product of the axes behind it. */
+  readonly inner: number;
   readonly max?: string;
   /** Maximum of −x. */
   readonly negatedMin?: string;
+  /** With moments, and wherever nothing else would notice NaN: a maximum may pass over it, a sum cannot. */
   readonly mean?: string;
   readonly meanSquare?: string;
   /** Small values come back whole and are reduced in JavaScript; so do those with a histogram. */
@@ -40,6 +44,9 @@ const SMALL = 4096;
 /**
  * Generates the statistics graph. Reductions over space are GlobalMaxPool and GlobalAveragePool, which stay in ONNX Runtime's
  * blocked layout where ReduceMax forces a reorder (measured on MobileNetV1: 1.4–1.6 against 1.9 times plain inference).
+ *
+ * The order of `outputs` is that of `requests`, which should be the graph's: the first value found to hold NaN is then the
+ * one where it came from. Requests for values that are not float32 are left out.
  */
 export function buildStatisticsGraph(
   source: Model,
@@ -58,24 +65,26 @@ export function buildStatisticsGraph(
   for (const request of requests) {
     const { value } = request;
     const observed = shapes.get(value);
-    if (!observed || observed.dtype !== "float32") continue;
-    const dims = observed.dims.slice(1);
-    const elementsPerSample = dims.reduce((product, size) => product * size, 1);
-    const channels = observed.dims.length >= 3 ? dims[0]! : (dims[dims.length - 1] ?? 1);
-    const common = { request, channels, elementsPerSample };
-    if (observed.dims.length < 3 || elementsPerSample <= SMALL) {
+    if (observed?.dtype !== "float32") continue;
+    const { dims } = observed;
+    const axis = dims.length >= 3 ? 1 : dims.length - 1;
+    const channels = dims[axis] ?? 1;
+    const inner = dims.slice(axis + 1).reduce((product, size) => product * size, 1);
+    const common = { request, channels, inner };
+    if (dims.length < 3 || dims[0]! * channels * inner <= SMALL) {
       const raw = index.isInput(value) ? builder.node("Identity", [value]) : value;
       outputs.push({ ...common, raw: expose(raw) });
       continue;
     }
     const nonNegative = !request.exactMinimum && isNonNegative(source.graph, index, value);
     const flat = (pooled: string) => expose(builder.node("Flatten", [pooled]));
+    const seesNaN = request.moments || !request.histogram;
     outputs.push({
       ...common,
       max: flat(builder.node("GlobalMaxPool", [value])),
-      ...(!nonNegative && { negatedMin: flat(builder.node("GlobalMaxPool", [builder.node("Neg", [value])])) }),
+      ...(!nonNegative && { negatedMin: flat(builder.node("GlobalMaxPool", [negate(builder, value, dims)])) }),
+      ...(seesNaN && { mean: flat(builder.node("GlobalAveragePool", [value])) }),
       ...(request.moments && {
-        mean: flat(builder.node("GlobalAveragePool", [value])),
         meanSquare: flat(builder.node("GlobalAveragePool", [builder.node("Mul", [value, value])])),
       }),
       ...(request.histogram && { raw: expose(index.isInput(value) ? builder.node("Identity", [value]) : value) }),
@@ -83,4 +92,15 @@ export function buildStatisticsGraph(
   }
   removeDead(model.graph);
   return { model, outputs };
+}
+
+/**
+ * −x. On images a 1×1 convolution by channel, which stays in the blocked layout where Neg forces a reorder (measured on
+ * MobileNetV1, one thread: maxima and minima 1.32 against 1.52 times plain inference).
+ */
+function negate(builder: GraphBuilder, value: string, dims: readonly number[]): string {
+  if (dims.length !== 4) return builder.node("Neg", [value]);
+  const channels = dims[1]!;
+  const weight = builder.constant(Tensor.float32([channels, 1, 1, 1], new Float32Array(channels).fill(-1)));
+  return builder.node("Conv", [value, weight], { group: int(channels), kernel_shape: ints([1, 1]) });
 }

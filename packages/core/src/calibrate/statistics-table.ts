@@ -25,7 +25,12 @@ export function statisticsTable(model: Model, calibration: Calibration): Statist
   for (const node of model.graph.nodes) {
     const layer = layers.get(node);
     const name = labelOf(node);
-    const learnables = layer ? ([["Weights", layer.weight], ["Bias", layer.bias]] as const) : [];
+    const learnables = layer
+      ? ([
+          ["Weights", layer.weight],
+          ["Bias", layer.bias],
+        ] as const)
+      : [];
     for (const [kind, tensor] of learnables) {
       if (tensor === undefined) continue;
       const values = model.graph.initializers.get(tensor)!.array() as Float32Array;

@@ -17,8 +17,9 @@ export interface ValueHistogramJson {
   /** `null` when there are no finite values. */
   min: number | null;
   max: number | null;
-  sum: number;
-  sumOfSquares: number;
+  /** `null` where only counts were collected. */
+  sum: number | null;
+  sumOfSquares: number | null;
   runs: number[][];
   /** Nonzero values below 2⁻¹³⁰ as runs of [floor(log2|x|) + 149, plus 19 if negative; counts]; absent if there are none. */
   tiny?: number[][];
@@ -101,7 +102,10 @@ export class ValueHistogram {
   nan = 0;
   positiveInfinity = 0;
   negativeInfinity = 0;
-  /** Sums in float64 over the finite values; their last bits depend on the order of the values, all else does not. */
+  /**
+   * Sums in float64 over the finite values; their last bits depend on the order of the values, all else does not.
+   * NaN once {@link addCounts} was used: they were not collected then.
+   */
   sum = 0;
   sumOfSquares = 0;
 
@@ -147,6 +151,35 @@ export class ValueHistogram {
     }
     this.#min = moments[0]!;
     this.#max = moments[1]!;
+    return this;
+  }
+
+  /**
+   * Counts `values[from, to)` without looking at what bins do not need, which takes half the time of {@link add}: for who
+   * knows the range of the values from elsewhere. `min` and `max` must be finite and bound the finite values; `sum` and
+   * `sumOfSquares` become NaN. NaN and ±∞ are counted apart as in {@link add}.
+   */
+  addCounts(values: Float32Array, range: { min: number; max: number }, from = 0, to = values.length): this {
+    const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+    this.#pending ??= new Uint32Array(2 * BIN_COUNT);
+    const pending = this.#pending;
+    for (let start = from; start < to; start += BLOCK) {
+      const end = Math.min(start + BLOCK, to);
+      if (this.#pendingTotal >= PENDING_LIMIT) this.#flush();
+      const zerosBefore = zeroBins(pending);
+      countBlock(bits, start, end, pending);
+      this.#pendingTotal += end - start;
+      this.#total += end - start;
+      const nearZero = zeroBins(pending) - zerosBefore;
+      if (nearZero > 0 && countZeros(bits, start, end) < nearZero) this.#countTiny(bits, start, end);
+      if (hasNonFiniteBins(pending)) this.#takeOutNonFinite(values, bits, start, end);
+    }
+    if (to > from) {
+      this.#min = Math.min(this.#min, range.min);
+      this.#max = Math.max(this.#max, range.max);
+      this.sum = Number.NaN;
+      this.sumOfSquares = Number.NaN;
+    }
     return this;
   }
 
@@ -234,8 +267,8 @@ export class ValueHistogram {
       negativeInfinity: this.negativeInfinity,
       min: this.#total ? this.min : null,
       max: this.#total ? this.max : null,
-      sum: this.sum,
-      sumOfSquares: this.sumOfSquares,
+      sum: Number.isNaN(this.sum) ? null : this.sum,
+      sumOfSquares: Number.isNaN(this.sumOfSquares) ? null : this.sumOfSquares,
       runs: runsOf(this.counts),
       ...(tiny.length ? { tiny } : {}),
     };
@@ -257,8 +290,9 @@ export class ValueHistogram {
       if (histogram.tinyCount(negative) > histogram.#counts[negative ? SIGN_BINS : 0]!) throw damaged("tiny counts");
     }
     for (const key of ["sum", "sumOfSquares"] as const) {
-      if (!Number.isFinite(json[key])) throw damaged(`${key} ${String(json[key])}`);
-      histogram[key] = json[key];
+      const value = json[key];
+      if (value !== null && !Number.isFinite(value)) throw damaged(`${key} ${String(value)}`);
+      histogram[key] = value ?? Number.NaN;
     }
     if (histogram.#total > 0) {
       const { min, max } = json;
@@ -292,15 +326,16 @@ export class ValueHistogram {
 
   /** Takes NaN and ±∞ of a block out of the counts again, and renews its moments. */
   #redoWithoutNonFinite(values: Float32Array, bits: Int32Array, from: number, to: number, moments: Float64Array): void {
-    const finite = new Float32Array(to - from);
-    let kept = 0;
+    this.#takeOutNonFinite(values, bits, from, to);
+    const finite = values.subarray(from, to).filter((x) => x - x === 0);
+    momentsOfBlock(finite, 0, finite.length, moments);
+  }
+
+  #takeOutNonFinite(values: Float32Array, bits: Int32Array, from: number, to: number): void {
     this.#flush();
     for (let i = from; i < to; i++) {
       const x = values[i]!;
-      if (x - x === 0) {
-        finite[kept++] = x;
-        continue;
-      }
+      if (x - x === 0) continue;
       const bin = bits[i]! >>> 19;
       this.#counts[bin] = this.#counts[bin]! - 1;
       this.#total--;
@@ -308,12 +343,19 @@ export class ValueHistogram {
       else if (x > 0) this.positiveInfinity++;
       else this.negativeInfinity++;
     }
-    momentsOfBlock(finite, 0, kept, moments);
   }
 }
 
 function zeroBins(pending: Uint32Array): number {
   return pending[0]! + pending[SIGN_BINS]! + pending[BIN_COUNT]! + pending[BIN_COUNT + SIGN_BINS]!;
+}
+
+/** Whether anything was counted with exponent 255, which only NaN and ±∞ have. */
+function hasNonFiniteBins(pending: Uint32Array): boolean {
+  for (let sign = 0; sign < 2 * BIN_COUNT; sign += SIGN_BINS) {
+    for (let bin = FINITE_BINS; bin < SIGN_BINS; bin++) if (pending[sign + bin]! > 0) return true;
+  }
+  return false;
 }
 
 function runsOf(counts: Float64Array): number[][] {
