@@ -14,7 +14,10 @@ import { CHANNEL_RULES, type ChannelLink, type RuleView } from "./channel-rules.
 import { type ChannelSpace, defaultSpace, sameAxes, spaceOf } from "./channel-space.js";
 
 /** Sizes (and element types where known) of the values of a graph, as `observeShapes` returns them. */
-export type ObservedShapes = ReadonlyMap<string, { readonly dims: readonly number[]; readonly dtype?: DType | undefined }>;
+export type ObservedShapes = ReadonlyMap<
+  string,
+  { readonly dims: readonly number[]; readonly dtype?: DType | undefined }
+>;
 
 /** How channels pass through one node. */
 export interface NodeFlow {
@@ -38,8 +41,9 @@ export interface ChannelFlow {
   readonly nodes: readonly NodeFlow[];
   /** Channels of a float activation; undefined for constants, other types and values of unknown shape. */
   space(value: string): ChannelSpace | undefined;
-  /** Number of elements of a value of known shape, else 0. */
+  /** Number of elements and of axes of a value of known shape, else 0. */
   size(value: string): number;
+  rank(value: string): number;
   /** A value that is the same in every run: an initializer or the output of a Constant node. */
   constant(value: string): Tensor | undefined;
 }
@@ -73,7 +77,8 @@ export function channelFlow(graph: Graph, shapes: ObservedShapes): ChannelFlow {
       return { node, inputs, outputs, links: flow.links, layer: flow.layer, reason: flow.reason };
     });
   const size = (value: string) => (shapes.has(value) ? sizeOf(shapes.get(value)!.dims) : 0);
-  return { graph, index, nodes, constant, size, space: (value) => spaces.get(value) };
+  const rank = (value: string) => shapes.get(value)?.dims.length ?? 0;
+  return { graph, index, nodes, constant, size, rank, space: (value) => spaces.get(value) };
 }
 
 interface NodeView {

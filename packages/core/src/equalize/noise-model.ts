@@ -1,0 +1,245 @@
+import type { ActivationStats } from "../calibrate/channel-stats.js";
+import { attributeOf, type LinearLayer, labelOf } from "../graph/index.js";
+import type { ResolvedNoiseOptions } from "./noise-options.js";
+import { defaultQuantizedValues, type ValuePower, valuePower } from "./noise-values.js";
+import type { ScaleClasses, ScaleFactors } from "./scale-classes.js";
+import { firstColumn, type WeightMagnitudes, weightMagnitudes } from "./weight-magnitudes.js";
+
+/**
+ * One source of quantization noise, relative to the signal it disturbs. With row factors b_j, column factors a_i and, for every
+ * slot s (a set of rows that share one step), T_s = Σ_parts max_{j∈s, i} M_ji·b_j/a_i:
+ *
+ *   noise = coefficient · Σ_s T_s² · Σ_{j∈s} g_j/b_j² · Σ_{i∈group(j)} a_i²·p_i
+ *
+ * Weights: M = |W|, p_i = E[X_i²], coefficient = K/(12·steps²·Σ_j E[Y_j²]) (Meller et al. 2019, eqs. (5)–(8), by channel).
+ * Activations: M has one column, which carries no factor and power 1.
+ */
+export interface NoiseTerm {
+  readonly kind: "weights" | "activations";
+  /** Node of the layer, or name of the value. */
+  readonly label: string;
+  readonly value: string;
+  readonly coefficient: number;
+  /** One part, or two where the step spans from the lowest to the highest value. */
+  readonly parts: readonly WeightMagnitudes[];
+  /** Class and variable of every row and column; class −1: factor 1. */
+  readonly rowClass: number;
+  readonly rowVariables: Int32Array;
+  readonly columnClass: number;
+  readonly columnVariables: Int32Array;
+  /** g_j and p_i. */
+  readonly rowWeights: Float64Array;
+  readonly columnWeights: Float64Array;
+  readonly slots: number;
+  readonly slotOfRow: Int32Array;
+}
+
+/** All sources of noise of a network. */
+export interface NoiseModel {
+  readonly classes: ScaleClasses;
+  readonly terms: readonly NoiseTerm[];
+  /** Layers and values that were left out, and why. */
+  readonly missing: readonly { readonly label: string; readonly reason: string }[];
+}
+
+/** Noise relative to the signal, at every layer and value and in sum. */
+export interface PredictedNoise {
+  readonly total: number;
+  readonly weights: readonly { readonly node: string; readonly value: string; readonly noise: number }[];
+  readonly activations: readonly { readonly value: string; readonly noise: number }[];
+}
+
+/** Reads weights and statistics of the unscaled network once; noise for any factors follows from it. */
+export function noiseModel(classes: ScaleClasses, stats: ActivationStats, options: ResolvedNoiseOptions): NoiseModel {
+  const { flow } = classes;
+  const terms: NoiseTerm[] = [];
+  const missing: { label: string; reason: string }[] = [];
+  const powers = new Map<string, ValuePower | undefined>();
+  const power = (value: string) => {
+    if (!powers.has(value)) powers.set(value, valuePower(flow, stats, value));
+    return powers.get(value);
+  };
+  const builder: Builder = { classes, options, power, sensitivity: sensitivities(classes, options, power) };
+  for (const { layer, reason } of flow.nodes) {
+    if (layer?.tensor.dtype !== "float32") continue;
+    const term = reason === undefined ? weightTerm(builder, layer) : reason;
+    if (typeof term === "string") missing.push({ label: labelOf(layer.node), reason: term });
+    else terms.push(term);
+  }
+  for (const value of options.quantized ?? defaultQuantizedValues(flow)) {
+    const term = activationTerm(builder, value);
+    if (typeof term === "string") missing.push({ label: value, reason: term });
+    else terms.push(term);
+  }
+  return { classes, terms, missing };
+}
+
+interface Builder {
+  readonly classes: ScaleClasses;
+  readonly options: ResolvedNoiseOptions;
+  readonly power: (value: string) => ValuePower | undefined;
+  readonly sensitivity: (value: string) => Float64Array;
+}
+
+/**
+ * g by channel of a value: what the caller says, else 1; but 0 where the channel was 0 in every value that a layer reads,
+ * for noise on a channel that is always cut off reaches nothing.
+ */
+function sensitivities(classes: ScaleClasses, options: ResolvedNoiseOptions, power: Builder["power"]) {
+  const alive = classes.classes.map(({ size, consumers }) => {
+    if (consumers.length === 0) return new Uint8Array(size).fill(1);
+    const marks = new Uint8Array(size);
+    for (const { layer, variables } of consumers) {
+      const read = power(layer.input);
+      variables.forEach((variable, i) => {
+        if (!read || read.meanSquare[i]! > 0) marks[variable] = 1;
+      });
+    }
+    return marks;
+  });
+  return (value: string): Float64Array => {
+    const count = classes.flow.space(value)!.count;
+    const given = options.sensitivity.get(value);
+    const g = given?.length === count ? Float64Array.from(given) : new Float64Array(count).fill(1);
+    const own = classes.values.get(value);
+    return own ? g.map((weight, channel) => (alive[own.class]![own.variables[channel]!] ? weight : 0)) : g;
+  };
+}
+
+function weightTerm(builder: Builder, layer: LinearLayer): NoiseTerm | string {
+  const { classes, options, power } = builder;
+  const input = power(layer.input);
+  const output = power(layer.output);
+  if (!input || !output) return `no statistics of "${input ? layer.output : layer.input}"`;
+  const rowWeights = builder.sensitivity(layer.output);
+  const signal = dot(rowWeights, output.meanSquare);
+  if (!(signal > 0)) return "its output is always 0";
+  const steps = options.weightSymmetric ? 2 ** (options.weightBits - 1) - 1 : 2 ** options.weightBits - 1;
+  const parts = options.weightSymmetric
+    ? [weightMagnitudes(layer)]
+    : [weightMagnitudes(layer, "positive"), weightMagnitudes(layer, "negative")];
+  const rows = layer.outChannels;
+  // The scales of a grouped ConvTranspose lie along an axis that its groups share.
+  const shared = layer.tensor.dims[layer.outAxis]!;
+  const perChannel = options.granularity === "perChannel";
+  const row = classes.values.get(layer.output);
+  const column = classes.values.get(layer.input);
+  return {
+    kind: "weights",
+    label: labelOf(layer.node),
+    value: layer.output,
+    coefficient: contributions(layer) / (12 * steps * steps * signal),
+    parts,
+    rowClass: row?.class ?? -1,
+    rowVariables: row?.variables ?? new Int32Array(rows),
+    columnClass: column?.class ?? -1,
+    columnVariables: column?.variables ?? new Int32Array(layer.inChannels),
+    rowWeights,
+    columnWeights: input.meanSquare,
+    slots: perChannel ? shared : 1,
+    slotOfRow: Int32Array.from({ length: rows }, (_, j) => (perChannel ? j % shared : 0)),
+  };
+}
+
+/** Weights of one pair of channels that add up in one output element, times α² for Gemm. */
+function contributions({ node, opType, kernelArea }: LinearLayer): number {
+  if (opType === "Gemm") return attributeOf(node, "alpha", "float", 1) ** 2;
+  if (opType !== "ConvTranspose") return kernelArea;
+  // Outputs lie `stride` times denser than inputs: each meets only that part of the kernel.
+  return attributeOf(node, "strides", "ints", []).reduce((area, stride) => area / stride, kernelArea);
+}
+
+function activationTerm(builder: Builder, value: string): NoiseTerm | string {
+  const { classes, options, power } = builder;
+  const own = power(value);
+  if (!own) return `no statistics of "${value}"`;
+  const rowWeights = builder.sensitivity(value);
+  const signal = dot(rowWeights, own.meanSquare);
+  if (!(signal > 0)) return "it is always 0";
+  const symmetric = options.activationSymmetric;
+  const steps = symmetric ? 2 ** (options.activationBits - 1) - 1 : 2 ** options.activationBits - 1;
+  const rows = own.max.length;
+  const part = (magnitude: (channel: number) => number): WeightMagnitudes => ({
+    rows,
+    columns: 1,
+    rowsPerGroup: rows,
+    data: Float32Array.from({ length: rows }, (_, channel) => magnitude(channel)),
+  });
+  const high = (channel: number) => Math.max(0, own.max[channel]!);
+  const low = (channel: number) => Math.max(0, -own.min[channel]!);
+  const parts = symmetric ? [part((channel) => Math.max(high(channel), low(channel)))] : [part(high), part(low)];
+  const row = classes.values.get(value);
+  return {
+    kind: "activations",
+    label: value,
+    value,
+    coefficient: 1 / (12 * steps * steps * signal),
+    parts: parts.filter(({ data }) => data.some((magnitude) => magnitude > 0)),
+    rowClass: row?.class ?? -1,
+    rowVariables: row?.variables ?? new Int32Array(rows),
+    columnClass: -1,
+    columnVariables: new Int32Array(1),
+    rowWeights,
+    columnWeights: Float64Array.of(1),
+    slots: 1,
+    slotOfRow: new Int32Array(rows),
+  };
+}
+
+function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}
+
+/** Noise of one term under the given factors: the formula of {@link NoiseTerm}, with true maxima. */
+export function termNoise(term: NoiseTerm, factors: ScaleFactors): number {
+  const b = pick(term.rowVariables, factors[term.rowClass]);
+  const a = pick(term.columnVariables, factors[term.columnClass]);
+  const shape = term.parts[0];
+  if (!shape) return 0;
+  const step = new Float64Array(term.slots);
+  for (const part of term.parts) {
+    const top = new Float64Array(term.slots);
+    for (let j = 0; j < part.rows; j++) {
+      const first = firstColumn(part, j);
+      let most = 0;
+      for (let i = 0; i < part.columns; i++) {
+        const ratio = part.data[j * part.columns + i]! / a[first + i]!;
+        if (ratio > most) most = ratio;
+      }
+      const slot = term.slotOfRow[j]!;
+      top[slot] = Math.max(top[slot]!, most * b[j]!);
+    }
+    for (let slot = 0; slot < step.length; slot++) step[slot] = step[slot]! + top[slot]!;
+  }
+  const groups = shape.rows / shape.rowsPerGroup;
+  const power = new Float64Array(groups);
+  for (let i = 0; i < a.length; i++) power[Math.floor(i / shape.columns)]! += a[i]! ** 2 * term.columnWeights[i]!;
+  let sum = 0;
+  for (let j = 0; j < b.length; j++) {
+    sum += (step[term.slotOfRow[j]!]! / b[j]!) ** 2 * term.rowWeights[j]! * power[Math.floor(j / shape.rowsPerGroup)]!;
+  }
+  return term.coefficient * sum;
+}
+
+function pick(variables: Int32Array, factors: Float64Array | undefined): Float64Array {
+  return Float64Array.from(variables, (variable) => factors?.[variable] ?? 1);
+}
+
+/**
+ * Predicted noise-to-signal ratio of a network whose channels are scaled by `factors`, from the statistics of the unscaled
+ * network. Methods are compared by `total`; it is what `optimal` minimises.
+ */
+export function predictedNoise(model: NoiseModel, factors: ScaleFactors): PredictedNoise {
+  const weights: { node: string; value: string; noise: number }[] = [];
+  const activations: { value: string; noise: number }[] = [];
+  let total = 0;
+  for (const term of model.terms) {
+    const noise = termNoise(term, factors);
+    total += noise;
+    if (term.kind === "weights") weights.push({ node: term.label, value: term.value, noise });
+    else activations.push({ value: term.value, noise });
+  }
+  return { total, weights, activations };
+}

@@ -1,0 +1,49 @@
+import { OptionsError, requireOneOf } from "../errors.js";
+
+/** For which quantization noise is predicted and minimised. */
+export interface NoiseOptions {
+  /** One step a weight tensor, or one an output channel. Default: `'perTensor'`. */
+  granularity?: "perTensor" | "perChannel";
+  /** Bits of weights, 2–16. Default: 8. */
+  weightBits?: number;
+  /** Bits of activations, 2–16. Default: 8. */
+  activationBits?: number;
+  /** Weights on ±(2^(bits−1) − 1) steps, or on 2^bits − 1 steps between their minimum and maximum. Default: true. */
+  weightSymmetric?: boolean;
+  /** As `weightSymmetric`, for activations. Default: false. */
+  activationSymmetric?: boolean;
+  /**
+   * Values that get an encoding. Default: the network's inputs, and the outputs of linear layers, Add and Concat
+   * behind the activation that fuses with them.
+   */
+  quantized?: readonly string[];
+  /** Weight g of the noise on each channel of a value, for example E[(∂loss/∂Y)²]. Default: 1. */
+  sensitivity?: ReadonlyMap<string, ArrayLike<number>>;
+}
+
+export type ResolvedNoiseOptions = Required<Omit<NoiseOptions, "quantized">> & Pick<NoiseOptions, "quantized">;
+
+export const NOISE_DEFAULTS = {
+  granularity: "perTensor",
+  weightBits: 8,
+  activationBits: 8,
+  weightSymmetric: true,
+  activationSymmetric: false,
+} as const;
+
+/** @throws {OptionsError} E2002 bits out of range, E2004 unknown granularity. */
+export function resolveNoiseOptions(options: NoiseOptions): ResolvedNoiseOptions {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const resolved = { ...NOISE_DEFAULTS, sensitivity: new Map<string, ArrayLike<number>>(), ...given };
+  requireOneOf("equalize", "granularity", resolved.granularity, ["perTensor", "perChannel"]);
+  for (const key of ["weightBits", "activationBits"] as const) {
+    const bits = resolved[key];
+    if (!(Number.isInteger(bits) && bits >= 2 && bits <= 16)) {
+      throw new OptionsError("E2002", `equalize: invalid ${key} ${bits}, expected 2-16`, {
+        actual: bits,
+        expected: "2-16",
+      });
+    }
+  }
+  return resolved;
+}

@@ -1,0 +1,86 @@
+import type { ActivationStats, ChannelStats } from "../calibrate/channel-stats.js";
+import { type GraphIndex, isOp } from "../graph/index.js";
+import type { ChannelFlow } from "./channel-flow.js";
+import { sameAxes } from "./channel-space.js";
+
+/** Statistics of a value, one entry a channel of its {@link ChannelFlow} space. */
+export interface ValuePower {
+  readonly max: Float64Array;
+  readonly min: Float64Array;
+  readonly meanSquare: Float64Array;
+}
+
+/**
+ * Statistics of a value in the order of its channels. Where statistics were taken along another axis than the value's
+ * channels, every channel gets the whole value's: exact for a value whose factors are all 1.
+ * Undefined where there are none, or where they are not finite.
+ */
+export function valuePower(flow: ChannelFlow, stats: ActivationStats, value: string): ValuePower | undefined {
+  const given = stats.get(value);
+  const space = flow.space(value);
+  if (!given || !space || !allFinite(given)) return undefined;
+  const rank = flow.rank(value);
+  const aligned = sameAxes(space.axes, rank === 0 ? [] : [Math.min(1, rank - 1)]) && given.max.length === space.count;
+  if (aligned) {
+    return {
+      max: Float64Array.from(given.max),
+      min: Float64Array.from(given.min),
+      meanSquare: Float64Array.from(given.meanSquare),
+    };
+  }
+  const length = given.max.length;
+  const meanSquare = Array.from(given.meanSquare).reduce((sum, x) => sum + x, 0) / length;
+  return {
+    max: new Float64Array(space.count).fill(Array.from(given.max).reduce((a, b) => Math.max(a, b))),
+    min: new Float64Array(space.count).fill(Array.from(given.min).reduce((a, b) => Math.min(a, b))),
+    meanSquare: new Float64Array(space.count).fill(meanSquare),
+  };
+}
+
+function allFinite({ max, min, meanSquare }: ChannelStats): boolean {
+  const finite = (values: ArrayLike<number>) => Array.from(values).every(Number.isFinite);
+  return max.length > 0 && finite(max) && finite(min) && finite(meanSquare);
+}
+
+const FUSED = ["Relu", "Clip", "PRelu", "LeakyRelu", "Min", "Max"];
+
+/** The value behind the activation that alone reads `value`; `value` itself where there is none. */
+export function behindActivation(index: GraphIndex, value: string): string {
+  let at = value;
+  for (;;) {
+    const next = index.onlyConsumer(at);
+    if (!isOp(next, ...FUSED) || next.inputs[0] !== at) return at;
+    at = next.outputs[0]!;
+  }
+}
+
+/**
+ * Values that integer hardware encodes: the network's inputs, and the outputs of linear layers, Add and Concat behind the
+ * activation that fuses with them. Graph outputs stay float.
+ */
+export function defaultQuantizedValues(flow: ChannelFlow): string[] {
+  const { graph, index } = flow;
+  const values = graph.inputs.map(({ name }) => name).filter((name) => flow.space(name));
+  for (const { node, layer, outputs } of flow.nodes) {
+    if (outputs.length > 0 && (layer || isOp(node, "Add", "Concat"))) values.push(behindActivation(index, outputs[0]!));
+  }
+  const ends = new Set(graph.outputs.map(({ name }) => name));
+  return [...new Set(values)].filter((value) => !ends.has(value));
+}
+
+/** Values whose statistics equalization reads: what layers read and make, and what gets an encoding. */
+export function equalizationValues(
+  flow: ChannelFlow,
+  quantized: readonly string[] = defaultQuantizedValues(flow),
+): string[] {
+  const values = new Set<string>();
+  for (const { layer } of flow.nodes) {
+    if (!layer) continue;
+    values.add(layer.input);
+    values.add(layer.output);
+    values.add(behindActivation(flow.index, layer.output));
+  }
+  for (const { node, inputs } of flow.nodes) if (isOp(node, "Clip")) for (const value of inputs) values.add(value);
+  for (const value of quantized) values.add(value);
+  return [...values].filter((value) => flow.space(value));
+}
