@@ -12,5 +12,10 @@ export { LATENCY_DEFAULTS, type LatencyOptions, type LatencyReport, type ModelLa
 export * from "./macs.js";
 export { measuredCoverage, type OptimizeModel } from "./measured-coverage.js";
 export { OutputDifference, type OutputDifferenceSummary } from "./output-difference.js";
+export * from "./output-probe.js";
+export * from "./sensitivity.js";
+export * from "./sqnr.js";
+export * from "./sqnr-report.js";
 export { type ValidateOptions, validateModels } from "./validate.js";
 export * from "./validation-report.js";
+export { type ChannelPower, optimalRatio, type QuantizedWeights, type WeightSqnr, weightSqnr } from "./weight-sqnr.js";

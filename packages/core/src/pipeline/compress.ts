@@ -1,3 +1,4 @@
+import { type OutputError, OutputProbe } from "../analyze/output-probe.js";
 import { type Calibration, calibrate } from "../calibrate/index.js";
 import { correctBiases, ensureBiases } from "../correct/index.js";
 import type { Dataset } from "../data/index.js";
@@ -15,7 +16,6 @@ import {
 } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
 import { applyFloatStep, type FloatStep } from "./float-steps.js";
-import { type OutputError, OutputProbe } from "./output-probe.js";
 import { describeFold, prepareModel } from "./prepare.js";
 import { type BiasCorrectStep, COMPRESS_RECIPE, checkRecipe, type QuantizeStep, type RecipeStep } from "./recipe.js";
 import { type Verification, verifyBytes } from "./verify.js";

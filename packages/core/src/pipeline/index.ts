@@ -1,5 +1,4 @@
 export * from "./compress.js";
-export * from "./output-probe.js";
 export * from "./prepare.js";
 export * from "./recipe.js";
 export * from "./verify.js";

@@ -1,7 +1,7 @@
+import type { OutputError, OutputProbe } from "../analyze/output-probe.js";
 import { RunError } from "../errors.js";
 import { parseModel } from "../graph/index.js";
 import type { TransformContext } from "../runtime/index.js";
-import type { OutputError, OutputProbe } from "./output-probe.js";
 
 /** What was checked before a file may be called done. */
 export interface Verification {
