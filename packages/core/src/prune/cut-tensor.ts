@@ -12,11 +12,18 @@ export function cutAxis(tensor: Tensor, axis: number, kept: Kept): Tensor {
   const outer = sizeOf(dims.slice(0, axis));
   const size = dims[axis]!;
   const result = new Uint8Array(outer * kept.length * inner);
-  for (let o = 0, at = 0; o < outer; o++) {
-    for (const index of kept) {
-      const start = (o * size + index) * inner;
-      result.set(bytes.subarray(start, start + inner), at);
-      at += inner;
+  if (inner === 4 && bytes.byteOffset % 4 === 0) {
+    // Pointwise weights along the last axis: one float a piece.
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    const target = new Uint32Array(result.buffer);
+    for (let o = 0, at = 0; o < outer; o++) for (const index of kept) target[at++] = words[o * size + index]!;
+  } else {
+    for (let o = 0, at = 0; o < outer; o++) {
+      for (const index of kept) {
+        const start = (o * size + index) * inner;
+        result.set(bytes.subarray(start, start + inner), at);
+        at += inner;
+      }
     }
   }
   const after = dims.map((dim, k) => (k === axis ? kept.length : dim));

@@ -1,21 +1,25 @@
-import { macsOf } from "../analyze/macs.js";
 import type { ActivationStats } from "../calibrate/channel-stats.js";
-import { type ChannelFlow, channelFlow, type ObservedShapes } from "../equalize/channel-flow.js";
+import { channelFlow, type ObservedShapes } from "../equalize/channel-flow.js";
 import { rejectUnknownOptions } from "../errors.js";
-import { labelOf, type Model, removeDead } from "../graph/index.js";
-import type { Skip, Transform, TransformReport } from "../runtime/index.js";
+import { removeDead } from "../graph/index.js";
+import type { Transform, TransformReport } from "../runtime/index.js";
+import { absorbConstants } from "./absorb-constants.js";
+import { analyzeDead, type Constants } from "./dead-analysis.js";
 import {
-  absorbConstants,
-  type ClearedWeights,
-  type LayerConstants,
-  whyBiasIsFixed,
-  whyNotAbsorbed,
-} from "./absorb-constants.js";
-import { analyzeDead, type Constants, type DeadAnalysis } from "./dead-analysis.js";
+  type DeadChannels,
+  type ModelSize,
+  removedChannels,
+  sizeOfModel,
+  skippedChannels,
+  type ZeroedChannels,
+  zeroedChannels,
+} from "./dead-report.js";
 import { channelIntervals, constantsOf, type InputRange } from "./intervals.js";
 import { observedConstants } from "./observed-constants.js";
-import { type RemovalGroups, removalGroups } from "./removal-groups.js";
+import { removalGroups } from "./removal-groups.js";
+import { type Removal, requireChannelMultiple, takeBack } from "./removal-limits.js";
 import { cutGroups } from "./shrink.js";
+import { planZeros } from "./zero-plan.js";
 
 /** Options for {@link removeDeadChannels}. */
 export interface DeadChannelsOptions {
@@ -27,41 +31,14 @@ export interface DeadChannelsOptions {
   stats?: ActivationStats | undefined;
   /** Whether channels that were constant on all calibration data count. Default: true. */
   observed?: boolean | undefined;
+  /**
+   * Numbers of channels of convolutions that are a multiple of this stay one; dead channels kept for it are zeros.
+   * ONNX Runtime's CPU kernels work on blocks of 8 or 16 channels: {@link ORT_CHANNEL_MULTIPLE}. Default: 1.
+   */
+  channelMultiple?: number | undefined;
 }
 
-export const DEAD_CHANNELS_DEFAULTS = { observed: true } as const;
-
-/**
- * Why a channel is dead: `proved` constant for every input in the range, `observed` constant on all calibration data,
- * or `unused`: nothing reads it.
- */
-export type DeadKind = "proved" | "observed" | "unused";
-
-/** Dead channels of one layer's output. */
-export interface DeadChannels {
-  readonly layer: string;
-  readonly opType: string;
-  /** Output channels of the layer before. */
-  readonly channels: number;
-  readonly kind: DeadKind;
-  readonly removed: readonly number[];
-}
-
-/** Channels of a layer that stayed, with zeros for weights. */
-export interface ZeroedChannels {
-  readonly layer: string;
-  readonly opType: string;
-  readonly inputs: readonly number[];
-  readonly outputs: readonly number[];
-}
-
-/** Size of a model: weights and work. */
-export interface ModelSize {
-  readonly parameters: number;
-  readonly bytes: number;
-  /** Multiply–accumulate operations at the batch size of the shapes. */
-  readonly macs: number;
-}
+export const DEAD_CHANNELS_DEFAULTS = { observed: true, channelMultiple: 1 } as const;
 
 /** What {@link removeDeadChannels} did. */
 export interface DeadChannelsReport extends TransformReport {
@@ -85,7 +62,11 @@ export interface DeadChannelsReport extends TransformReport {
  * Skips, with the reason: constants other than 0 in front of padding, channels coupled with living ones.
  */
 export function removeDeadChannels(options: DeadChannelsOptions): Transform<DeadChannelsReport> {
-  rejectUnknownOptions("removeDeadChannels", options, ["shapes", "inputRange", "stats", "observed"]);
+  rejectUnknownOptions("removeDeadChannels", options, ["shapes", "inputRange", "stats", "observed", "channelMultiple"]);
+  const multiple = requireChannelMultiple(
+    "removeDeadChannels",
+    options.channelMultiple ?? DEAD_CHANNELS_DEFAULTS.channelMultiple,
+  );
   return (model) => {
     const { shapes, inputRange } = options;
     const flow = channelFlow(model.graph, shapes);
@@ -98,10 +79,12 @@ export function removeDeadChannels(options: DeadChannelsOptions): Transform<Dead
     const observes = (options.observed ?? DEAD_CHANNELS_DEFAULTS.observed) && options.stats !== undefined;
     const constants = observes ? constantsWith(observedConstants(flow, shapes, options.stats!)) : proved;
     const certain = analyzeDead(flow, groups, proved);
-    const analysis = observes ? analyzeDead(flow, groups, constants) : certain;
+    const dead = observes ? analyzeDead(flow, groups, constants) : certain;
+    const analysis: Removal = { going: dead.going.slice(), reasons: dead.reasons };
+    takeBack(flow, groups, analysis, multiple);
 
     const before = sizeOfModel(model, shapes);
-    const changes = planConstants(flow, constants);
+    const changes = planZeros(flow, groups, dead.going, constants);
     const removed = removedChannels(flow, groups, analysis, certain, proved);
     const skipped = skippedChannels(flow, groups, analysis, constants);
     const { cleared, aliases } = absorbConstants(model, flow, changes);
@@ -124,114 +107,4 @@ export function removeDeadChannels(options: DeadChannelsOptions): Transform<Dead
       shapes: after,
     };
   };
-}
-
-/** Every constant a layer can absorb, and every output channel it can make a constant. */
-function planConstants(flow: ChannelFlow, constants: Constants): LayerConstants[] {
-  return flow.nodes.flatMap(({ layer, reason }) => {
-    if (!layer || reason !== undefined || whyBiasIsFixed(flow, layer)) return [];
-    const none = (count: number) => new Float64Array(count).fill(Number.NaN);
-    const inputs = (constants.get(layer.input) ?? none(layer.inChannels)).map((constant) =>
-      Number.isNaN(constant) || whyNotAbsorbed(flow, layer, constant) ? Number.NaN : constant,
-    );
-    const outputs = constants.get(layer.output) ?? none(layer.outChannels);
-    return [{ layer, inputs, outputs }];
-  });
-}
-
-/** The strongest reason of a group: proved without data, or observed; unused where no channel of it is constant. */
-function kindOf(group: number, groups: RemovalGroups, certain: DeadAnalysis, proved: Constants): DeadKind {
-  if (certain.going[group] === 0) return "observed";
-  const constant = groups.members[group]!.some(
-    ({ value, channel }) => !Number.isNaN(proved.get(value)?.[channel] ?? Number.NaN),
-  );
-  return constant ? "proved" : "unused";
-}
-
-function removedChannels(
-  flow: ChannelFlow,
-  groups: RemovalGroups,
-  { going }: DeadAnalysis,
-  certain: DeadAnalysis,
-  proved: Constants,
-): DeadChannels[] {
-  return byLayer(flow, (value, channel) => {
-    const group = groups.ofValue.get(value)![channel]!;
-    return going[group] === 1 ? kindOf(group, groups, certain, proved) : undefined;
-  });
-}
-
-/** Output channels of layers by kind, for those that have one. */
-function byLayer(flow: ChannelFlow, kind: (value: string, channel: number) => DeadKind | undefined): DeadChannels[] {
-  const result: DeadChannels[] = [];
-  for (const { layer } of flow.nodes) {
-    if (!layer) continue;
-    const kinds = Array.from({ length: layer.outChannels }, (_, channel) => kind(layer.output, channel));
-    for (const each of ["proved", "observed", "unused"] as const) {
-      const removed = kinds.flatMap((own, channel) => (own === each ? [channel] : []));
-      if (removed.length === 0) continue;
-      result.push({
-        layer: labelOf(layer.node),
-        opType: layer.opType,
-        channels: layer.outChannels,
-        kind: each,
-        removed,
-      });
-    }
-  }
-  return result;
-}
-
-function zeroedChannels(
-  groups: RemovalGroups,
-  going: Uint8Array,
-  cleared: readonly ClearedWeights[],
-): ZeroedChannels[] {
-  const staying = (value: string, channels: readonly number[]) =>
-    channels.filter((channel) => going[groups.ofValue.get(value)![channel]!] === 0);
-  return cleared.flatMap(({ layer, inputs, outputs }) => {
-    const zeroed = {
-      layer: labelOf(layer.node),
-      opType: layer.opType,
-      inputs: staying(layer.input, inputs),
-      outputs: staying(layer.output, outputs),
-    };
-    return zeroed.inputs.length + zeroed.outputs.length > 0 ? [zeroed] : [];
-  });
-}
-
-/** Constant channels that stay, by the value where they are constant first, with the reason. */
-function skippedChannels(
-  flow: ChannelFlow,
-  groups: RemovalGroups,
-  { going, reasons }: DeadAnalysis,
-  constants: Constants,
-): Skip[] {
-  const found = new Map<string, Map<string, number[]>>();
-  groups.members.forEach((members, group) => {
-    if (going[group] === 1) return;
-    const first = members.find(({ value, channel }) => !Number.isNaN(constants.get(value)?.[channel] ?? Number.NaN));
-    const reason = groups.fixed[group] ?? reasons.get(group);
-    if (!first || reason === undefined) return;
-    const own = found.get(first.value) ?? new Map<string, number[]>();
-    found.set(first.value, own.set(reason, [...(own.get(reason) ?? []), first.channel]));
-  });
-  return [...found].flatMap(([value, own]) => {
-    const producer = flow.index.producer(value);
-    return [...own].map(([reason, channels]) => ({
-      node: producer ? labelOf(producer) : value,
-      opType: producer?.opType ?? "Input",
-      reason: `constant channels ${channels.join(", ")} stay: ${reason}`,
-    }));
-  });
-}
-
-function sizeOfModel(model: Model, shapes: ObservedShapes): ModelSize {
-  let parameters = 0;
-  let bytes = 0;
-  for (const tensor of model.graph.initializers.values()) {
-    if (tensor.dtype.startsWith("float") || tensor.dtype === "bfloat16") parameters += tensor.size;
-    bytes += tensor.byteLength ?? 0;
-  }
-  return { parameters, bytes, macs: macsOf(model, shapes).total };
 }

@@ -1,14 +1,12 @@
 export {
   DEAD_CHANNELS_DEFAULTS,
-  type DeadChannels,
   type DeadChannelsOptions,
   type DeadChannelsReport,
-  type DeadKind,
-  type ModelSize,
   removeDeadChannels,
-  type ZeroedChannels,
 } from "./dead-channels.js";
+export type { DeadChannels, DeadKind, ModelSize, ZeroedChannels } from "./dead-report.js";
 export { type ChannelIntervals, channelIntervals, type InputRange, type IntervalOptions } from "./intervals.js";
 export { CONSTANT_TOLERANCE, deadChannelValues } from "./observed-constants.js";
 export { type ChannelRef, type RemovalGroups, removalGroups } from "./removal-groups.js";
-export { type RemovedChannels, type ShrinkOptions, type ShrinkReport, shrink } from "./shrink.js";
+export { ORT_CHANNEL_MULTIPLE } from "./removal-limits.js";
+export { type RemovedChannels, SHRINK_DEFAULTS, type ShrinkOptions, type ShrinkReport, shrink } from "./shrink.js";

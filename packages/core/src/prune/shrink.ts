@@ -1,11 +1,10 @@
-import { channelFlow, type ObservedShapes } from "../equalize/channel-flow.js";
-import type { ChannelFlow } from "../equalize/index.js";
+import { type ChannelFlow, channelFlow, type NodeFlow, type ObservedShapes } from "../equalize/channel-flow.js";
 import { OptionsError, rejectUnknownOptions } from "../errors.js";
 import { labelOf, type Model, removeDead } from "../graph/index.js";
 import type { Skip, Transform, TransformReport } from "../runtime/index.js";
 import { type CutShapes, GraphCutter } from "./cut-graph.js";
 import { type RemovalGroups, removalGroups } from "./removal-groups.js";
-import { type Removal, takeBack } from "./removal-limits.js";
+import { type Removal, requireChannelMultiple, takeBack } from "./removal-limits.js";
 
 /** Options for {@link shrink}. */
 export interface ShrinkOptions {
@@ -13,7 +12,11 @@ export interface ShrinkOptions {
   remove: ReadonlyMap<string, readonly number[]> | Readonly<Record<string, readonly number[]>>;
   /** Sizes of all values, as `observeShapes` returns them. */
   shapes: ObservedShapes;
+  /** Numbers of channels of convolutions that are a multiple of this stay one: see {@link removeDeadChannels}. Default: 1. */
+  channelMultiple?: number | undefined;
 }
+
+export const SHRINK_DEFAULTS = { channelMultiple: 1 } as const;
 
 /** Channels that left a layer's output. */
 export interface RemovedChannels {
@@ -43,13 +46,14 @@ export interface ShrinkReport extends TransformReport {
  * @throws {OptionsError} E2103 when a name is neither layer nor value, E2002 for a channel that does not exist.
  */
 export function shrink(options: ShrinkOptions): Transform<ShrinkReport> {
-  rejectUnknownOptions("shrink", options, ["remove", "shapes"]);
+  rejectUnknownOptions("shrink", options, ["remove", "shapes", "channelMultiple"]);
+  const multiple = requireChannelMultiple("shrink", options.channelMultiple ?? SHRINK_DEFAULTS.channelMultiple);
   const requested = options.remove instanceof Map ? options.remove : new Map(Object.entries(options.remove));
   return (model) => {
     const flow = channelFlow(model.graph, options.shapes);
     const groups = removalGroups(flow, options.shapes, model.opsets.get("") ?? 0);
     const marks = marksOf(flow, requested);
-    const removal = agree(flow, groups, marks);
+    const removal = agree(flow, groups, marks, multiple);
     const skipped = refusals(flow, groups, marks, removal);
     const layers = removedLayers(flow, groups, removal.going);
     const modified = removal.going.includes(1);
@@ -87,17 +91,28 @@ function marksOf(flow: ChannelFlow, requested: ReadonlyMap<string, readonly numb
 }
 
 /** Groups of which every channel is asked for, directly or through its only sources or its only readers. */
-function agree(flow: ChannelFlow, groups: RemovalGroups, marks: Marks): Removal {
+function agree(flow: ChannelFlow, groups: RemovalGroups, marks: Marks, multiple: number): Removal {
   const agreed = new Map<string, Uint8Array>();
   for (const [value, own] of groups.ofValue)
     agreed.set(value, (marks.get(value) ?? new Uint8Array(own.length)).slice());
   for (const { links, outputs } of flow.nodes) spreadAll(agreed, links, outputs, "output");
-  for (const { node, links, inputs } of [...flow.nodes].reverse()) {
-    const linked = node.domain === "" && links.length > 0;
-    const lone = linked ? inputs.filter((value) => onlyLinkedReaders(flow, value)) : [];
-    for (const value of lone) {
-      const all = flow.nodes.filter(({ inputs: read }) => read.includes(value)).flatMap((reader) => reader.links);
-      spreadAll(agreed, all, [value], "input");
+  const readers = new Map<string, NodeFlow[]>();
+  for (const node of flow.nodes)
+    for (const value of new Set(node.inputs)) readers.set(value, [...(readers.get(value) ?? []), node]);
+  for (const { outputs } of [...flow.nodes].reverse()) {
+    for (const value of outputs) {
+      const own = readers.get(value) ?? [];
+      // What anything but the operators below reads is wanted, whatever they give away.
+      const others =
+        own.some(({ links }) => links.length === 0) ||
+        new Set(flow.index.uses(value).map(({ node }) => node)).size > own.length;
+      if (others || flow.index.isOutput(value)) continue;
+      spreadAll(
+        agreed,
+        own.flatMap(({ links }) => links),
+        [value],
+        "input",
+      );
     }
   }
   const going = Uint8Array.from(groups.members, (members, group) =>
@@ -106,14 +121,8 @@ function agree(flow: ChannelFlow, groups: RemovalGroups, marks: Marks): Removal 
       : 0,
   );
   const removal: Removal = { going, reasons: new Map() };
-  while (takeBack(flow, groups, removal));
+  takeBack(flow, groups, removal, multiple);
   return removal;
-}
-
-function onlyLinkedReaders(flow: ChannelFlow, value: string): boolean {
-  if (flow.index.isOutput(value)) return false;
-  const readers = flow.nodes.filter(({ inputs }) => inputs.includes(value));
-  return readers.length === flow.index.uses(value).length && readers.every(({ links }) => links.length > 0);
 }
 
 /** Marks channels of the given values whose links, on the given side, all lead to marked channels (and at least one does). */
