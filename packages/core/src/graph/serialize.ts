@@ -1,4 +1,4 @@
-import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { clearField, create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -205,7 +205,7 @@ function tensorProto(name: string, tensor: Tensor, state: State): TensorProto {
   if (place) {
     const proto = patch(TensorProtoSchema, source, { name });
     const entries = { location: place.location, offset: String(place.offset), length: String(place.length) };
-    Object.assign(proto, emptied(), header(tensor), {
+    Object.assign(withoutData(proto), header(tensor), {
       dataLocation: TensorProto_DataLocation.EXTERNAL,
       externalData: Object.entries(entries).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value })),
     });
@@ -215,18 +215,27 @@ function tensorProto(name: string, tensor: Tensor, state: State): TensorProto {
   if (state.embedded > MAX_PROTOBUF_BYTES) throw tooLarge();
   if (source && !tensor.external) return patch(TensorProtoSchema, source, { name });
   const proto = patch(TensorProtoSchema, source, { name });
-  Object.assign(proto, emptied(), header(tensor), { rawData: tensor.bytes(), externalData: [] });
-  if (proto.dataLocation !== TensorProto_DataLocation.DEFAULT) proto.dataLocation = TensorProto_DataLocation.DEFAULT;
-  return proto;
+  return Object.assign(withoutData(proto), header(tensor), { rawData: tensor.bytes() });
 }
 
 function header(tensor: Tensor): Partial<TensorProto> {
   return { dataType: DTYPE_CODES[tensor.dtype], dims: tensor.dims.map(BigInt) };
 }
 
-function emptied(): Partial<TensorProto> {
-  return { floatData: [], int32Data: [], int64Data: [], doubleData: [], uint64Data: [], rawData: new Uint8Array(0) };
+/** Takes the data out of a tensor's message, wherever it was. */
+function withoutData(proto: TensorProto): TensorProto {
+  for (const field of ["rawData", "dataLocation"] as const) clearField(proto, TensorProtoSchema.field[field]);
+  return Object.assign(proto, { ...NO_DATA });
 }
+
+const NO_DATA: Partial<TensorProto> = {
+  floatData: [],
+  int32Data: [],
+  int64Data: [],
+  doubleData: [],
+  uint64Data: [],
+  externalData: [],
+};
 
 function valueInfoProto(info: ValueInfo): ValueInfoProto {
   const source = sourceOf(info) as ValueInfoProto | undefined;
