@@ -29,12 +29,22 @@ export async function readInput(path: string, io: Io): Promise<Uint8Array> {
   }
 }
 
-/** Reads and parses a model. */
+/** Reads and parses a model, with the external data beside it. `identity.bytes` counts that too. */
 export async function loadModel(path: string, io: Io): Promise<LoadedModel> {
-  const bytes = await readInput(path, io);
-  const { parseModel } = await import("@equant/core");
-  const model = parseModel(bytes, { file: path === "-" ? "stdin" : path });
-  return { model, path, bytes, identity: { sha256: sha256(bytes), bytes: bytes.length } };
+  if (path === "-") {
+    const bytes = await readInput(path, io);
+    const { parseModel } = await import("@equant/core");
+    return loaded(parseModel(bytes, { file: "stdin" }), path, bytes, bytes.length);
+  }
+  const { externalBytesOf, parseModelFile, readModelBytes } = await import("@equant/core/node");
+  const place = resolve(io.cwd, path);
+  const bytes = await readModelBytes(place, { name: path });
+  const model = parseModelFile(bytes, place, { name: path });
+  return loaded(model, path, bytes, bytes.length + externalBytesOf(model));
+}
+
+function loaded(model: Model, path: string, bytes: Uint8Array, total: number): LoadedModel {
+  return { model, path, bytes, identity: { sha256: sha256(bytes), bytes: total } };
 }
 
 /** Names that `--exclude` and `--layer` accept: the model's nodes, for completion and did-you-mean. */

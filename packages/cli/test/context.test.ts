@@ -83,7 +83,7 @@ test("--dry-run writes nothing", async () => {
 
 test.each([
   ["missing.onnx", 3, "error[E3001]: cannot read missing.onnx: no such file or folder (ENOENT)"],
-  [".", 3, "error[E3001]: cannot read .: it is a folder, a file was expected (EISDIR)"],
+  [".", 3, "error[E3001]: cannot read .: it is a folder, a file was expected"],
   ["text.onnx", 3, "error[E3002]: text.onnx: "],
   ["empty.onnx", 3, "error[E3002]: empty.onnx: the file is empty"],
 ] as const)("%s: exit %i", async (path, code, message) => {

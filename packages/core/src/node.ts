@@ -3,7 +3,14 @@ export { type OpenDatasetOptions, openDataset } from "./node/data.js";
 export { diskFile, listFolder } from "./node/data-folder.js";
 export { type Sharp, sharpDecoder } from "./node/data-sharp.js";
 export * from "./node/files.js";
-export { externalBytesOf, parseModelFile, readModel, readModelSync } from "./node/model-file.js";
+export {
+  externalBytesOf,
+  parseModelFile,
+  type ReadModelOptions,
+  readModel,
+  readModelBytes,
+  readModelSync,
+} from "./node/model-file.js";
 export { optimizedModel } from "./node/optimized-model.js";
 export {
   EXTERNAL_DATA,

@@ -14,6 +14,12 @@ export function sourceFileOf(tensor: Tensor): string | undefined {
   return SOURCES.get(tensor);
 }
 
+/** Options for {@link readModel}. */
+export interface ReadModelOptions {
+  /** What messages call the file. Default: the path. */
+  name?: string;
+}
+
 /**
  * Reads a model from disk. Weights stay views of the file; external data is looked up now (that it is there and long
  * enough) and read at its place on first use, so that models larger than memory can be opened.
@@ -21,27 +27,36 @@ export function sourceFileOf(tensor: Tensor): string | undefined {
  * @throws {ModelError} E3001 missing or a folder; E3002 not ONNX (and what it is instead) or damaged; E3003, E3004 invalid;
  * E3005 external data missing, cut, or outside the model's folder.
  */
-export async function readModel(path: string): Promise<Model> {
-  checkSize(path);
-  return parseModelFile(await attempt(path, () => readFile(path)), path);
+export async function readModel(path: string, options: ReadModelOptions = {}): Promise<Model> {
+  return parseModelFile(await readModelBytes(path, options), path, options);
 }
 
 /** {@link readModel}, waiting for the disk. */
-export function readModelSync(path: string): Model {
-  checkSize(path);
+export function readModelSync(path: string, { name = path }: ReadModelOptions = {}): Model {
   let bytes: Uint8Array;
   try {
+    checkFile(path, name);
     bytes = readFileSync(path);
   } catch (error) {
-    throw fromSystemError(error, "read", path);
+    throw fromSystemError(error, "read", name);
   }
-  return parseModelFile(bytes, path);
+  return parseModelFile(bytes, path, { name });
+}
+
+/** The bytes of a model file. @throws {ModelError} E3001 missing or a folder; E3002 larger than any ONNX file. */
+export async function readModelBytes(path: string, { name = path }: ReadModelOptions = {}): Promise<Uint8Array> {
+  try {
+    checkFile(path, name);
+    return await readFile(path);
+  } catch (error) {
+    throw fromSystemError(error, "read", name);
+  }
 }
 
 /** Parses the bytes of a model file that lies at `path`: its external data is looked for beside it. */
-export function parseModelFile(bytes: Uint8Array, path: string): Model {
+export function parseModelFile(bytes: Uint8Array, path: string, options: ReadModelOptions = {}): Model {
   const files = new ExternalFiles(resolve(path));
-  const model = parseModel(bytes, { file: path, external: files.read });
+  const model = parseModel(bytes, { file: options.name ?? path, external: files.read });
   for (const { name, tensor } of tensorsOf(model)) {
     if (!tensor.external) continue;
     const { location, offset, length } = tensor.external;
@@ -75,29 +90,16 @@ export function externalBytesOf(model: Model): number {
   return [...ranges.values()].reduce((total, length) => total + length, 0);
 }
 
-async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw fromSystemError(error, "read", path);
-  }
-}
-
 /** Refuses a folder and a file that protobuf cannot hold, before reading. */
-function checkSize(path: string): void {
-  let info: ReturnType<typeof statSync>;
-  try {
-    info = statSync(path);
-  } catch (error) {
-    throw fromSystemError(error, "read", path);
-  }
+function checkFile(path: string, name: string): void {
+  const info = statSync(path);
   if (info.isDirectory()) {
-    const message = `cannot read ${path}: it is a folder, a model file was expected`;
-    throw new ModelError("E3001", message, { file: path, hint: folderHint(path) });
+    const message = `cannot read ${name}: it is a folder, a file was expected`;
+    throw new ModelError("E3001", message, { file: name, hint: folderHint(path, name) });
   }
   if (info.size > MAX_PROTOBUF_BYTES) {
-    throw new ModelError("E3002", `${path}: ${info.size} bytes, but an ONNX file ends at 2 GiB`, {
-      file: path,
+    throw new ModelError("E3002", `${name}: ${info.size} bytes, but an ONNX file ends at 2 GiB`, {
+      file: name,
       actual: info.size,
       expected: MAX_PROTOBUF_BYTES,
       hint: "if this is the weights' file, give the small .onnx beside it; else export again with external data",
@@ -105,10 +107,10 @@ function checkSize(path: string): void {
   }
 }
 
-function folderHint(path: string): string {
+function folderHint(path: string, name: string): string {
   const names = readdirSync(path);
   const models = names.filter((name) => name.endsWith(".onnx")).sort();
-  if (models.length > 0) return `give the file inside: ${join(path, models[0]!)}`;
+  if (models.length > 0) return `give the file inside: ${join(name, models[0]!)}`;
   if (names.includes("saved_model.pb")) return "a TensorFlow SavedModel is converted with: python -m tf2onnx.convert";
   return "give the .onnx file";
 }
