@@ -1,0 +1,98 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseModel } from "@equant/core";
+import { expect, test } from "vitest";
+import { DIGITS_MODEL as MODEL, writeDigits } from "../helpers/digits.js";
+import { equant, temporaryFolder } from "../helpers/run.js";
+
+interface Step {
+  step: string;
+  kept: boolean;
+  error: { sqnrDb: number; agreement: number };
+}
+
+test("compress writes a verified model and tells what every step was worth", async () => {
+  const cwd = await temporaryFolder();
+  const images = await writeDigits(cwd, 40);
+  const run = await equant(["compress", MODEL, "--data", images, "--preset", "zero-one", "--out", "out", "--json"], {
+    cwd,
+  });
+  expect(run.stderr).not.toContain("error[");
+  expect(run.code).toBe(0);
+  const { result } = run.json<{ result: { steps: Step[]; verification: { runtime: { agreement: number } } } }>();
+  expect(result.steps.map(({ step }) => step)).toEqual(["dead-channels", "equalize", "quantize", "bias-correct"]);
+  expect(result.verification.runtime.agreement).toBeGreaterThan(0.9);
+  const bytes = await readFile(join(cwd, "out/model.onnx"));
+  expect(bytes.length).toBeLessThan(0.4 * (await readFile(MODEL)).length);
+  expect(parseModel(bytes).graph.nodes.some(({ opType }) => opType === "QuantizeLinear")).toBe(true);
+  const report = JSON.parse(await readFile(join(cwd, "out/report.json"), "utf8"));
+  expect(report.schema).toBe("equant.report/1");
+  expect(await readFile(join(cwd, "out/layers.csv"), "utf8")).toMatch(
+    /^layer,parameter,shape,type\nconv_1,Weights,8x1x3x3,/,
+  );
+
+  // The same inputs give the same bytes.
+  const again = await equant(["compress", MODEL, "--data", images, "--preset", "zero-one", "-o", "again.onnx", "-q"], {
+    cwd,
+  });
+  expect(again.code).toBe(0);
+  expect(Buffer.compare(await readFile(join(cwd, "again.onnx")), bytes)).toBe(0);
+});
+
+test("compress without an output says which flags there are", async () => {
+  const run = await equant(["compress", MODEL, "--data", "random"]);
+  expect(run.code).toBe(2);
+  expect(run.stderr).toContain("E2005");
+  expect(run.stderr).toContain("--out DIR");
+});
+
+test("run executes a config, checks its gates and fills the output folder", async () => {
+  const cwd = await temporaryFolder();
+  const images = await writeDigits(cwd, 60);
+  const config = {
+    model: MODEL,
+    data: { calibrate: { dir: images, samples: 30 }, validate: { dir: images }, preprocess: { preset: "zero-one" } },
+    steps: [{ use: "fold" }, { use: "quantize", granularity: "per-channel" }, { use: "bias-correct" }],
+    gates: { maxSize: "1kB" },
+    out: "dist",
+  };
+  await writeFile(join(cwd, "equant.config.json"), JSON.stringify(config));
+  const failed = await equant(["run", "--json"], { cwd });
+  // The gate fails, and the output is there all the same.
+  expect(failed.code).toBe(1);
+  const { result } = failed.json<{ result: { metrics: { top1: { drop: number } } } }>();
+  expect(Math.abs(result.metrics.top1.drop)).toBeLessThan(0.1);
+  for (const file of ["model.onnx", "report.json", "recipe.lock.json", "calibration.json", "layers.csv"]) {
+    expect((await readFile(join(cwd, "dist", file))).length).toBeGreaterThan(50);
+  }
+
+  config.gates = { maxSize: "1MB" };
+  await writeFile(join(cwd, "equant.config.json"), JSON.stringify(config));
+  expect((await equant(["run", "--overwrite", "-q"], { cwd })).code).toBe(0);
+});
+
+test("run refuses steps in an order that cannot work", async () => {
+  const cwd = await temporaryFolder();
+  await mkdir(join(cwd, "data"));
+  const config = {
+    model: MODEL,
+    data: { calibrate: { dir: "random" } },
+    steps: [{ use: "bias-correct" }, { use: "quantize" }],
+  };
+  await writeFile(join(cwd, "equant.config.json"), JSON.stringify(config));
+  const run = await equant(["run"], { cwd });
+  expect(run.code).toBe(2);
+  expect(run.stderr).toContain("bias-correct must stand behind quantize");
+});
+
+test("demo quantizes the embedded network without a loss worth naming", { timeout: 60_000 }, async () => {
+  const run = await equant(["demo", "--json", "--samples", "64"]);
+  expect(run.code).toBe(0);
+  const { result } = run.json<{
+    result: { baseline: { top1: number }; candidate: { top1: number; bytes: number }; agreement: number };
+  }>();
+  expect(result.baseline.top1).toBeGreaterThan(0.985);
+  expect(result.candidate.top1).toBeGreaterThan(result.baseline.top1 - 0.005);
+  expect(result.agreement).toBeGreaterThan(0.99);
+  expect(result.candidate.bytes).toBeLessThan(30_000);
+});
