@@ -22,6 +22,11 @@ export interface RunnerOptions {
   threads?: number;
   /** Execution providers in order of preference. Default: `['cpu']` in Node, `['wasm']` in the browser. */
   providers?: readonly string[];
+  /**
+   * Bytes of weights up to which a model is handed over as one file; beyond, the weights follow one by one.
+   * Default: 1.5 GiB, below the 2 GiB at which such a file ends.
+   */
+  maxEmbeddedBytes?: number;
 }
 
 export interface SessionOptions {
@@ -99,7 +104,7 @@ async function openSession(
   options: SessionOptions,
 ): Promise<Session> {
   const purpose = options.purpose ?? "run";
-  const { bytes, externalData } = sessionSource(model);
+  const { bytes, externalData } = sessionSource(model, runnerOptions.maxEmbeddedBytes);
   const disabled = options.disabledOptimizers ?? [];
   const extra = {
     ...(disabled.length > 0 && { optimization: { disable_specified_optimizers: disabled.join(";") } }),
