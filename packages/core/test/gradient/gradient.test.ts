@@ -11,11 +11,12 @@ import {
 } from "./case.js";
 import { ELEMENTWISE_CASES } from "./elementwise-cases.js";
 import { LAYER_CASES } from "./layer-cases.js";
+import { STRUCTURE_CASES } from "./structure-cases.js";
 
 /** Float32 against float64: a hundred roundings. The bar of the issue is 1e-3. */
 const TOLERANCE = 2e-5;
 
-const CASES: GradientCase[] = [...ELEMENTWISE_CASES, ...LAYER_CASES];
+const CASES: GradientCase[] = [...ELEMENTWISE_CASES, ...LAYER_CASES, ...STRUCTURE_CASES];
 
 describe.each(CASES)("gradient of $name", (testCase) => {
   let expected: Sampled[] = [];

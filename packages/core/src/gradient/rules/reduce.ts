@@ -21,14 +21,17 @@ function reducedAxes(node: Node, c: GradientContext): readonly number[] | undefi
   return attributeOf(node, "noop_with_empty_axes", "int", 0) !== 0 ? [] : undefined;
 }
 
-/** A rule from the gradient in terms of values that all broadcast to the input's shape. */
-function reduction(gradient: (r: Reduction, c: GradientContext) => string): GradientRule {
+/**
+ * A rule from the gradient in terms of values that all broadcast to the input's shape.
+ * @param readsAxes False: with kept dimensions the axes need not be known.
+ */
+function reduction(gradient: (r: Reduction, c: GradientContext) => string, readsAxes = true): GradientRule {
   return (node, [dy], c) => {
     const x = node.inputs[0]!;
     const y = node.outputs[0]!;
-    const axes = reducedAxes(node, c);
-    if (axes?.length === 0) unsupported(node, "noop_with_empty_axes", "remove the node, it does nothing");
     const keep = attributeOf(node, "keepdims", "int", 1) !== 0;
+    const axes = keep && !readsAxes ? undefined : reducedAxes(node, c);
+    if (axes?.length === 0) unsupported(node, "noop_with_empty_axes", "remove the node, it does nothing");
     // A reduction to a scalar broadcasts as it is.
     const widen = (value: string) => (keep || !axes ? value : c.op("Unsqueeze", [value, c.int64(axes)]));
     return [gradient({ dy: widen(dy!), y: widen(y), x, axes }, c)];
@@ -57,18 +60,18 @@ const product = reduction(({ dy, x, axes }, c) => {
 });
 
 export const REDUCE_RULES: Record<string, GradientRule> = {
-  ReduceSum: reduction(({ dy, x }, c) => c.op("Expand", [dy, c.shape(x)])),
+  ReduceSum: reduction(({ dy, x }, c) => c.op("Expand", [dy, c.shape(x)]), false),
   ReduceMean: reduction(({ dy, x, axes }, c) => c.op("Expand", [c.op("Div", [dy, c.count(x, axes, x)]), c.shape(x)])),
   ReduceMax: extremum,
   ReduceMin: extremum,
   ReduceProd: product,
-  ReduceL1: reduction(({ dy, x }, c) => mul(c, dy, c.op("Sign", [x]))),
+  ReduceL1: reduction(({ dy, x }, c) => mul(c, dy, c.op("Sign", [x])), false),
   // 0 where the norm is 0, as PyTorch.
   ReduceL2: reduction(({ dy, y, x }, c) => {
     const isZero = c.op("Equal", [y, c.scalar(0, y)]);
     return mul(c, dy, c.op("Where", [isZero, c.scalar(0, y), c.op("Div", [x, y])]));
   }),
-  ReduceSumSquare: reduction(({ dy, x }, c) => mul(c, dy, mul(c, x, c.scalar(2, x)))),
+  ReduceSumSquare: reduction(({ dy, x }, c) => mul(c, dy, mul(c, x, c.scalar(2, x))), false),
   ReduceLogSum: reduction(({ dy, y, x }, c) =>
     c.op("Expand", [mul(c, dy, c.op("Exp", [c.op("Neg", [y])])), c.shape(x)]),
   ),
