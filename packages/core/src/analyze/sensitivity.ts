@@ -1,21 +1,12 @@
-import { singleInput } from "../calibrate/index.js";
-import { batches, type Dataset, spread } from "../data/index.js";
+import { type Dataset, spread } from "../data/index.js";
 import { OptionsError, rejectUnknownOptions } from "../errors.js";
-import { cloneModel, GraphBuilder, type Model, removeDead, sizeOf, sortNodes } from "../graph/index.js";
-import { sqnrOfPowers, toDb } from "../math/index.js";
+import type { Model } from "../graph/index.js";
 import type { QuantizationPlan } from "../quantize/index.js";
-import {
-  type HostTensor,
-  type ObservedType,
-  observeShapes,
-  requireRunner,
-  type TransformContext,
-} from "../runtime/index.js";
-import { type Cut, singleCuts, subModel } from "./cuts.js";
+import type { TransformContext } from "../runtime/index.js";
+import { SensitivityStudy } from "./sensitivity-study.js";
 import { measureSqnr } from "./sqnr.js";
 import { type MeasuredLayer, measuredLayers } from "./sqnr-layers.js";
-import { DequantizedParameters, QuantizedNetwork } from "./sqnr-networks.js";
-import { DB_LIMIT, type SqnrReport } from "./sqnr-report.js";
+import type { SqnrReport } from "./sqnr-report.js";
 
 /** Name and version of the report's format. A field is never removed within a major version. */
 export const SENSITIVITY_SCHEMA = "equant.sensitivity/1";
@@ -79,7 +70,7 @@ export async function sensitivity(
   const chosen = spread(dataset, samples);
   const all = measuredLayers(model.graph, plan).layers;
   const layers = top === undefined ? all : await worst(all, top, report, model, plan, chosen, context);
-  const study = await Study.of(model, plan, all, chosen, context);
+  const study = await SensitivityStudy.of(model, plan, chosen, context);
   const allDb = await study.whole();
   const results: LayerSensitivity[] = [];
   for (const [at, layer] of layers.entries()) {
@@ -104,169 +95,4 @@ async function worst(
   const { culprits } = report ?? (await measureSqnr(model, plan, dataset, context, { cumulative: false }));
   const names = new Set(culprits.slice(0, top).map(({ layer }) => layer));
   return layers.filter(({ name }) => names.has(name));
-}
-
-/** A quantized variant of the whole model in its own graph. */
-interface Variant {
-  readonly model: Model;
-  readonly network: QuantizedNetwork;
-}
-
-/** The model with the parameters and activations of `plan` quantized; its outputs keep their order. */
-function variant(model: Model, plan: QuantizationPlan): Variant {
-  const copy = cloneModel(model);
-  const builder = new GraphBuilder(copy.graph);
-  const network = new QuantizedNetwork(builder, plan, new DequantizedParameters(builder, plan), true);
-  network.emit(model.graph);
-  copy.graph.outputs = model.graph.outputs.map((info) => ({ ...info, name: network.value(info.name) }));
-  sortNodes(copy.graph);
-  removeDead(copy.graph);
-  return { model: copy, network };
-}
-
-/** The values at one cut, batch by batch, of a network that is walked from cut to cut. */
-class Prefix {
-  #at: Cut;
-  #values: HostTensor[];
-
-  constructor(
-    readonly variant: Variant,
-    start: Cut,
-    values: HostTensor[],
-  ) {
-    this.#at = start;
-    this.#values = values;
-  }
-
-  async advance(to: Cut, study: Study): Promise<readonly HostTensor[]> {
-    if (to.value !== this.#at.value) {
-      const { network, model } = this.variant;
-      const target = network.value(to.value);
-      const part = study.from(model, network.value(this.#at.value), this.#at.value, target);
-      this.#values = await study.run(part, this.#values);
-      this.#at = to;
-    }
-    return this.#values;
-  }
-}
-
-class Study {
-  private constructor(
-    readonly source: Model,
-    readonly plan: QuantizationPlan,
-    readonly layers: readonly MeasuredLayer[],
-    readonly context: TransformContext,
-    readonly types: ReadonlyMap<string, ObservedType>,
-    readonly cuts: readonly Cut[],
-    readonly inputs: readonly HostTensor[],
-    /** Outputs of the float network. */
-    readonly expected: readonly HostTensor[],
-    readonly quantized: Prefix,
-    readonly float: Prefix,
-  ) {}
-
-  static async of(
-    model: Model,
-    plan: QuantizationPlan,
-    layers: readonly MeasuredLayer[],
-    dataset: Dataset,
-    context: TransformContext,
-  ): Promise<Study> {
-    const runner = requireRunner(context, "sensitivity");
-    const input = singleInput(model);
-    const inputs: HostTensor[] = [];
-    for await (const { data, dims } of batches(dataset, {
-      batchSize: 8,
-      ...(context.signal && { signal: context.signal }),
-    })) {
-      inputs.push({ dtype: "float32", dims, data });
-    }
-    const first = inputs[0]!;
-    const one = (first.data as Float32Array).subarray(0, sizeOf(dataset.shape));
-    const types = await observeShapes(runner, model, { [input]: { ...first, dims: [1, ...dataset.shape], data: one } });
-    // Only values with the batch in front can be cut at, whatever the batch size.
-    const cuts = singleCuts(model.graph).filter(({ value }) => types.get(value)?.dims[0] === 1);
-    const start = { value: input, after: 0 };
-    const quantized = variant(model, plan);
-    const none = variant(model, { ...plan, parameters: [], activations: new Map() });
-    const study = new Study(
-      model,
-      plan,
-      layers,
-      context,
-      types,
-      [start, ...cuts.filter(({ value }) => value !== input)],
-      inputs,
-      [],
-      new Prefix(quantized, start, inputs),
-      new Prefix(none, start, inputs),
-    );
-    const expected = await study.run(study.from(none.model, input, input), inputs);
-    return Object.assign(study, { expected });
-  }
-
-  /** Output SQNR with everything quantized. */
-  whole(): Promise<number> {
-    const [start] = this.cuts;
-    return this.#sqnrDb(this.quantized.variant, start!, this.inputs);
-  }
-
-  async layer(measured: MeasuredLayer): Promise<{ aloneDb: number; withoutDb: number }> {
-    const position = this.source.graph.nodes.indexOf(measured.layer.node);
-    const cut = this.cuts.findLast(({ after }) => after <= position)!;
-    const alone = variant(this.source, this.#only(measured));
-    const without = variant(this.source, this.#except(measured));
-    return {
-      aloneDb: await this.#sqnrDb(alone, cut, await this.float.advance(cut, this)),
-      withoutDb: await this.#sqnrDb(without, cut, await this.quantized.advance(cut, this)),
-    };
-  }
-
-  /** The layer's parameters and output. The input of the network belongs to no layer and stays float. */
-  #only({ layer, value, encoding }: MeasuredLayer): QuantizationPlan {
-    const parameters = this.plan.parameters.filter((other) => other.layer.output === layer.output);
-    return { ...this.plan, parameters, activations: new Map(encoding && [[value, encoding]]) };
-  }
-
-  #except({ layer, value }: MeasuredLayer): QuantizationPlan {
-    const parameters = this.plan.parameters.filter((other) => other.layer.output !== layer.output);
-    const activations = new Map([...this.plan.activations].filter(([name]) => name !== value));
-    return { ...this.plan, parameters, activations };
-  }
-
-  async #sqnrDb({ model, network }: Variant, cut: Cut, values: readonly HostTensor[]): Promise<number> {
-    const outputs = await this.run(this.from(model, network.value(cut.value), cut.value), values);
-    let signal = 0;
-    let noise = 0;
-    for (const [batch, { data }] of this.expected.entries()) {
-      const actual = outputs[batch]!.data as Float32Array;
-      (data as Float32Array).forEach((value, at) => {
-        signal += value * value;
-        noise += (value - actual[at]!) ** 2;
-      });
-    }
-    return Math.max(-DB_LIMIT, Math.min(DB_LIMIT, toDb(sqnrOfPowers(signal, noise))));
-  }
-
-  /** The part of a variant behind a cut, up to `output` or the network's first output. */
-  from(model: Model, input: string, cut: string, output = model.graph.outputs[0]!.name): Model {
-    return subModel(model, input, this.types.get(cut)!, [output]);
-  }
-
-  /** Runs a model with one input and one output over batches. */
-  run(model: Model, values: readonly HostTensor[]): Promise<HostTensor[]> {
-    const { signal } = this.context;
-    return requireRunner(this.context, "sensitivity").using(
-      model,
-      async (session) => {
-        const results: HostTensor[] = [];
-        for (const value of values) {
-          const fetched = await session.run({ [session.inputNames[0]!]: value }, { signal });
-          results.push(fetched[session.outputNames[0]!]!);
-        }
-        return results;
-      },
-      { purpose: "sensitivity" },
-    );
-  }
 }

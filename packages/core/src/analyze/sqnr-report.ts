@@ -4,11 +4,11 @@ export const SQNR_SCHEMA = "equant.sqnr/1";
 /** Largest magnitude of a dB figure: JSON has no infinity, and 300 dB stands for no noise at all. */
 export const DB_LIMIT = 300;
 
-/** Signal-to-noise ratios in dB, −300 … 300, by what is quantized. `null`: nothing of that kind is. */
+/** Signal-to-noise ratios in dB, −300 … 300, by what is quantized. */
 export interface SqnrByKind {
   /** Weights and bias of the layer. */
   readonly weights: number;
-  /** Its output, after the fused activation. */
+  /** Its output, after the fused activation; `null` where that stays float and no noise comes from before. */
   readonly activations: number | null;
   readonly both: number;
 }

@@ -63,14 +63,7 @@ function insert(
     source = builder.names.allocate(`${value}_float`);
     for (const node of graph.nodes) node.outputs = node.outputs.map((output) => (output === value ? source : output));
   }
-  const scale = builder.constant(Tensor.scalar(encoding.scale[0]!), `${value}_scale`);
-  const zero = encoding.zeroPoint[0]!;
-  const low = builder.constant(Tensor.scalar(encoding.qmin - zero), `${value}_low`);
-  const high = builder.constant(Tensor.scalar(encoding.qmax - zero), `${value}_high`);
-  const scaled = builder.node("Div", [source, scale]);
-  const rounded = rounding === "even" ? builder.node("Round", [scaled]) : roundAway(builder, scaled);
-  const clipped = builder.node("Clip", [rounded, low, high]);
-  const result = builder.node("Mul", [clipped, scale], {}, { name: `${value}_emulated` });
+  const result = emulateValue(builder, source, encoding, { rounding, name: value });
   const isInput = graph.inputs.some(({ name }) => name === value);
   const inserted = graph.nodes.filter((node) => !before.has(node));
   const untouched = new Set(
@@ -82,6 +75,24 @@ function insert(
     last.outputs = [value];
     for (const node of before) node.inputs = node.inputs.map((input) => (input === result ? value : input));
   }
+}
+
+/** Appends x̂ of a value in float operators, as {@link applyEmulation} computes it, and returns its name. */
+export function emulateValue(
+  builder: GraphBuilder,
+  value: string,
+  encoding: Encoding,
+  options: { rounding?: "even" | "away"; name?: string } = {},
+): string {
+  const { rounding = "even", name = value } = options;
+  const scale = builder.constant(Tensor.scalar(encoding.scale[0]!), `${name}_scale`);
+  const zero = encoding.zeroPoint[0]!;
+  const low = builder.constant(Tensor.scalar(encoding.qmin - zero), `${name}_low`);
+  const high = builder.constant(Tensor.scalar(encoding.qmax - zero), `${name}_high`);
+  const scaled = builder.node("Div", [value, scale]);
+  const rounded = rounding === "even" ? builder.node("Round", [scaled]) : roundAway(builder, scaled);
+  const clipped = builder.node("Clip", [rounded, low, high]);
+  return builder.node("Mul", [clipped, scale], {}, { name: `${name}_emulated` });
 }
 
 /** sign(x)·floor(|x| + 0.5): ties away from zero, as seed 002 rounds. */

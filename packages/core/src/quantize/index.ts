@@ -1,4 +1,4 @@
-export { applyEmulation, dequantizeTensor } from "./apply-emulation.js";
+export { applyEmulation, dequantizeTensor, emulateValue } from "./apply-emulation.js";
 export { applyQdq, type QuantizationPlan } from "./apply-qdq.js";
 export * from "./details.js";
 export * from "./exclude.js";

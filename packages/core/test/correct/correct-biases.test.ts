@@ -1,12 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { OutputProbe } from "../../src/analyze/output-probe.js";
 import { correctBiases, ensureBiases } from "../../src/correct/index.js";
 import { randomDataset, subset } from "../../src/data/index.js";
 import { cloneModel, type Model, serializeModel, Tensor } from "../../src/graph/index.js";
-import { OutputProbe } from "../../src/pipeline/output-probe.js";
 import { convReluConv } from "../helpers/build.js";
-import { runner } from "../helpers/runner.js";
-import { biasOf, naiveMean, quantized, shifted } from "./helpers.js";
-import { NETWORKS } from "./networks.js";
+import { NETWORKS } from "../helpers/networks.js";
+import { biasOf, naiveMean, quantized, runner, shifted } from "../helpers/quantized.js";
 
 const context = { runner };
 /** Coarse weights make shifts that correction must find. */

@@ -3,7 +3,7 @@ import { ensureBiases } from "../../src/correct/index.js";
 import { float, int, type Model, parseModel, serializeModel, Tensor } from "../../src/graph/index.js";
 import { planPlacement, targetSpec } from "../../src/quantize/index.js";
 import { convReluConv, testModel } from "../helpers/build.js";
-import { runner } from "../helpers/runner.js";
+import { runner } from "../helpers/quantized.js";
 
 async function run(model: Model, dims: number[]): Promise<number[]> {
   const data = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, i) => Math.fround(Math.sin(i * 1.7)));

@@ -1,5 +1,5 @@
 import { int, ints, type Model } from "../../src/graph/index.js";
-import { type TestModel, testModel } from "../helpers/build.js";
+import { type TestModel, testModel } from "./build.js";
 
 /** Networks of every shape a walk has to cope with, on [N, 3, 8, 8]; weights spread so that coarse integers shift means. */
 export const NETWORKS: Readonly<Record<string, () => Model>> = {

@@ -1,4 +1,5 @@
-import { calibrate } from "../../src/calibrate/index.js";
+import * as ort from "onnxruntime-node";
+import { type Calibration, calibrate } from "../../src/calibrate/index.js";
 import type { Dataset } from "../../src/data/index.js";
 import { cloneModel, type Model, type Node } from "../../src/graph/index.js";
 import {
@@ -8,8 +9,10 @@ import {
   type QuantizeOptions,
   quantizationRequests,
 } from "../../src/quantize/index.js";
-import { exposeValues } from "../../src/runtime/index.js";
-import { runner } from "../helpers/runner.js";
+import { createRunner, exposeValues } from "../../src/runtime/index.js";
+
+/** One thread: the networks are tiny, and threads that wait spin. */
+export const runner = createRunner(ort as never, { threads: 1 });
 
 export interface Quantized {
   readonly floatModel: Model;
@@ -17,10 +20,14 @@ export interface Quantized {
   readonly plan: QuantizationPlan;
 }
 
+/** What a plan needs to know. */
+export function calibrated(model: Model, dataset: Dataset, options: QuantizeOptions): Promise<Calibration> {
+  return calibrate(model, dataset, { requests: quantizationRequests(model, options) }, { runner });
+}
+
 /** The float model, untouched, and its QDQ form. */
 export async function quantized(floatModel: Model, dataset: Dataset, options: QuantizeOptions): Promise<Quantized> {
-  const requests = quantizationRequests(floatModel, options);
-  const calibration = await calibrate(floatModel, dataset, { requests }, { runner });
+  const calibration = await calibrated(floatModel, dataset, options);
   const model = cloneModel(floatModel);
   const plan = planQuantization(model, calibration, options);
   applyQdq(model, plan);
