@@ -1,5 +1,8 @@
 export type { ClassDrop, Confusion, PairedAccuracy } from "./class-pair.js";
 export { type AccuracySummary, type ClassAccuracy, type ConfusionMatrix, confusionRows } from "./class-score.js";
+export { inspectModel } from "./inspect.js";
+export { spreadText } from "./inspect-findings.js";
+export type * from "./inspect-report.js";
 export {
   type FloatLayer,
   type Int8Coverage,
@@ -13,9 +16,11 @@ export * from "./macs.js";
 export { measuredCoverage, type OptimizeModel } from "./measured-coverage.js";
 export { OutputDifference, type OutputDifferenceSummary } from "./output-difference.js";
 export * from "./output-probe.js";
+export { countParameters, type NodeParameters, type ParameterCount } from "./parameter-count.js";
 export * from "./sensitivity.js";
 export * from "./sqnr.js";
 export * from "./sqnr-report.js";
 export { type ValidateOptions, validateModels } from "./validate.js";
 export * from "./validation-report.js";
+export { type LayerRange, type WeightRanges, weightRanges } from "./weight-ranges.js";
 export { type ChannelPower, optimalRatio, type QuantizedWeights, type WeightSqnr, weightSqnr } from "./weight-sqnr.js";
