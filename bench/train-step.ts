@@ -41,6 +41,7 @@ const step = buildStepGraph({
   optimizer: { type: "sgd" },
   parameters,
   masks: new Map(),
+  statistics: new Map(),
   shapes: await observeBatchShapes(runner, model),
 });
 const session = await runner.open(step.model);

@@ -198,6 +198,10 @@ for name, spec, f in [
     ("SoftmaxCrossEntropyLoss", ([4, 3], -2, 2), lambda x: F.cross_entropy(x, torch.tensor([2, 0, 1, 2]))),
 ]:  # fmt: skip
     case(name, [spec], f)
+LOGITS = ([4, 3], -2, 2)
+case("cross-entropy", [LOGITS], lambda x: F.cross_entropy(x, torch.tensor([2, 0, 1, 2])))
+case("mean-square", [LOGITS, LOGITS], F.mse_loss)
+case("KL divergence", [LOGITS, LOGITS], lambda x, y: 4 * F.kl_div((x / 2).log_softmax(1), (y / 2).log_softmax(1), reduction="batchmean", log_target=True))
 case("Concat", [X, ([2, 1, 4], -1, 1), ([2, 2, 4], -1, 1)], lambda *x: torch.cat(x, 1))
 case("attention", [X, X, X], lambda q, k, v: (0.5 * q @ k.mT).softmax(-1) @ v)
 

@@ -33,6 +33,11 @@ export interface TrainOptions {
   select?: (parameter: Parameter) => boolean;
   /** 1 keeps and 0 removes, by parameter, in its shape. Removed weights become and stay exactly 0. */
   masks?: ReadonlyMap<string, Tensor>;
+  /**
+   * Statistics that BatchNormalization uses: `running` ones, which stay as they are (fine-tuning), or those of the
+   * `batch`, with the running ones following by the node's momentum (training from scratch). Default: running.
+   */
+  batchNorm?: "running" | "batch";
   /** Labelled data to validate on after every epoch. */
   validation?: Dataset;
   /** Where to go on; data and options must be those it was made with, but for `epochs`. */
@@ -50,6 +55,7 @@ export const TRAIN_DEFAULTS = {
   warmupSteps: 0,
   seed: 0,
   loss: { type: "cross-entropy" },
+  batchNorm: "running",
 } as const satisfies Partial<TrainOptions>;
 
 /** Options with their defaults filled in. */
@@ -57,7 +63,7 @@ export type TrainSettings = TrainOptions & Required<Pick<TrainOptions, keyof typ
 
 const OPTION_KEYS = [
   ...["epochs", "batchSize", "rate", "optimizer", "schedule", "warmupSteps", "seed", "loss", "teacher", "output"],
-  ...["select", "masks", "validation", "resume", "onEpoch"],
+  ...["select", "masks", "batchNorm", "validation", "resume", "onEpoch"],
 ];
 
 /** @throws {OptionsError} E2001, E2002, E2004, E2103. */
@@ -75,6 +81,7 @@ export function trainSettings(options: TrainOptions): TrainSettings {
   }
   requireOneOf("train", "optimizer", settings.optimizer.type, ["sgd", "adam"]);
   requireOneOf("train", "loss", settings.loss.type, ["cross-entropy", "distillation", "mean-square"]);
+  requireOneOf("train", "batchNorm", settings.batchNorm, ["running", "batch"]);
   const { type: _type, ...numbers } = settings.optimizer;
   for (const [key, value] of Object.entries(numbers))
     if (typeof value === "number") requireNumber(key, value, 0, false);
@@ -118,10 +125,23 @@ export function checkMasks(
 
 /** What must be equal for a checkpoint to be of this training. */
 export function signatureOf(settings: TrainSettings, parameters: readonly string[], samples: number): string {
-  const { batchSize, rate, optimizer, schedule, warmupSteps, seed, loss, epochs } = settings;
+  const { batchSize, rate, optimizer, schedule, warmupSteps, seed, loss, epochs, batchNorm } = settings;
   // Half a cosine depends on its length; the other schedules do not, so trainings may be prolonged.
   const length = schedule.type === "cosine" ? { epochs } : {};
   const masked = [...(settings.masks?.keys() ?? [])];
-  const all = { batchSize, rate, optimizer, schedule, warmupSteps, seed, loss, ...length, masked, parameters, samples };
+  const all = {
+    batchSize,
+    rate,
+    optimizer,
+    schedule,
+    warmupSteps,
+    seed,
+    loss,
+    batchNorm,
+    ...length,
+    masked,
+    parameters,
+    samples,
+  };
   return JSON.stringify(all);
 }

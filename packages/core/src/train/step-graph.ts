@@ -31,6 +31,8 @@ export interface StepPlan {
   readonly optimizer: Optimizer;
   readonly parameters: readonly string[];
   readonly masks: ReadonlyMap<string, Tensor>;
+  /** Initializers that a forward pass updates, and the values that replace them. */
+  readonly statistics: ReadonlyMap<string, string>;
   readonly shapes: KnownShapes;
 }
 
@@ -61,7 +63,7 @@ export function stateName(kind: string, parameter: string): string {
 export function buildStepGraph(plan: StepPlan): StepGraph {
   const forward = cloneModel(plan.model);
   const graph = forward.graph;
-  for (const name of plan.parameters) {
+  for (const name of [...plan.parameters, ...plan.statistics.keys()]) {
     const tensor = graph.initializers.get(name);
     if (!tensor) throw new PreconditionError("E4005", `train: "${name}" is no initializer`, { tensor: name });
     graph.initializers.delete(name);
@@ -72,7 +74,7 @@ export function buildStepGraph(plan: StepPlan): StepGraph {
   const model = differentiate(forward, {
     loss,
     wrt: plan.parameters,
-    outputs: hits === undefined ? [] : [hits],
+    outputs: [...(hits === undefined ? [] : [hits]), ...plan.statistics.values()],
     shapes: plan.shapes,
   });
   const step = new GraphBuilder(model.graph);
@@ -103,6 +105,10 @@ export function buildStepGraph(plan: StepPlan): StepGraph {
       states.set(from, next.states[i]!);
       step.output(next.states[i]!, "float32", dims);
     });
+  }
+  for (const [name, next] of plan.statistics) {
+    parameters.set(name, next);
+    step.output(next, "float32", plan.model.graph.initializers.get(name)!.dims);
   }
   return { model, loss, hits, labels, parameters, states, scalars };
 }

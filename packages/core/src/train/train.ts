@@ -1,10 +1,11 @@
 import { batches } from "../data/batches.js";
 import { type Dataset, subset } from "../data/dataset.js";
-import { DataError, PreconditionError } from "../errors.js";
+import { DataError, OptionsError, PreconditionError } from "../errors.js";
 import { observeBatchShapes } from "../gradient/index.js";
 import { cloneModel, type Model, requiredInputs } from "../graph/index.js";
 import { createRandom } from "../math/random.js";
 import { type Runner, requireRunner, type Session, type TransformContext } from "../runtime/index.js";
+import { useBatchStatistics } from "./batch-statistics.js";
 import type { Checkpoint, EpochRow } from "./checkpoint.js";
 import { divergence, requireFinite } from "./divergence.js";
 import { measureTop1 } from "./evaluate.js";
@@ -24,7 +25,7 @@ export interface TrainResult {
 
 /**
  * Trains a model by gradient descent. A step is one generated graph (forward, loss, backward, update) that ONNX Runtime
- * runs; parameters and optimizer state go round as its inputs and outputs. Normalizations use their running statistics.
+ * runs; parameters and optimizer state go round as its inputs and outputs.
  * Same model, data, options and number of threads: same bits, stopped and resumed or not. The given model is not changed.
  *
  * @throws {OptionsError} E2001, E2002, E2004, E2103 bad options. @throws {DataError} E5001 no data, E5004 no labels.
@@ -55,10 +56,14 @@ export async function train(
   const masks = checkMasks(settings.masks ?? new Map(), dims);
   const forward = cloneModel(model);
   forward.graph.outputs = forward.graph.outputs.filter(({ name }) => name === output);
+  if (forward.graph.outputs.length === 0) {
+    throw new OptionsError("E2103", `train: the model has no output "${output}"`, { tensor: output });
+  }
   poolBeforeRelu(forward.graph);
   const shapes = await observeBatchShapes(runner, forward);
+  const statistics = settings.batchNorm === "batch" ? useBatchStatistics(forward.graph) : new Map<string, string>();
   const step = buildStepGraph({
-    ...{ model: forward, input, output, shapes, masks, teacher: settings.teacher },
+    ...{ model: forward, input, output, shapes, masks, statistics, teacher: settings.teacher },
     ...{ loss: settings.loss, optimizer: settings.optimizer, parameters },
   });
   const signature = signatureOf(settings, parameters, dataset.length);

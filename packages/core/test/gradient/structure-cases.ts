@@ -1,4 +1,4 @@
-import { float, int, ints, string, Tensor } from "../../src/index.js";
+import { crossEntropy, float, int, ints, klDivergenceLoss, meanSquare, string, Tensor } from "../../src/index.js";
 import type { GradientCase } from "./case.js";
 import { at, type Dense, dense, map, reduce, reshape, sum, transpose } from "./naive.js";
 
@@ -92,6 +92,14 @@ function resizeCase(
         return (1 - a) * ((1 - e) * value(0, 0) + e * value(0, 1)) + a * ((1 - e) * value(1, 0) + e * value(1, 1));
       }),
   };
+}
+
+const scalar = (value: number): Dense => ({ dims: [], data: Float64Array.of(value) });
+
+function logSoftmaxRow(x: Dense, row: number, temperature: number): number[] {
+  const values = Array.from({ length: x.dims[1]! }, (_, k) => at(x, [row, k]) / temperature);
+  const total = Math.log(sum(values.map(Math.exp)));
+  return values.map((value) => value - total);
 }
 
 const FIXED = { batched: [] } as const;
@@ -302,6 +310,39 @@ export const STRUCTURE_CASES: GradientCase[] = [
         return row[label]! - Math.log(sum(row.map(Math.exp)));
       });
       return { dims: [], data: Float64Array.of(-sum(logs) / 4) };
+    },
+  },
+  {
+    name: "cross-entropy",
+    inputs: [[[4, 3], -2, 2]],
+    ...FIXED,
+    build: (b, [x]) => crossEntropy(b, x!, b.constant(int64(2, 0, 1, 2)), 3),
+    naive: ([x]) => scalar(-sum([2, 0, 1, 2].map((label, n) => logSoftmaxRow(x!, n, 1)[label]!)) / 4),
+  },
+  {
+    name: "mean-square",
+    inputs: [
+      [[4, 3], -2, 2],
+      [[4, 3], -2, 2],
+    ],
+    batched: [0, 1],
+    build: (b, [x, y]) => meanSquare(b, x!, y!),
+    naive: ([x, y]) => scalar(sum(Array.from(x!.data, (v, i) => (v - y!.data[i]!) ** 2)) / 12),
+  },
+  {
+    name: "KL divergence",
+    inputs: [
+      [[4, 3], -2, 2],
+      [[4, 3], -2, 2],
+    ],
+    batched: [0, 1],
+    build: (b, [x, y]) => klDivergenceLoss(b, x!, y!, 2),
+    naive: ([x, y]) => {
+      const terms = [0, 1, 2, 3].flatMap((n) => {
+        const [q, p] = [logSoftmaxRow(x!, n, 2), logSoftmaxRow(y!, n, 2)];
+        return p.map((log, k) => Math.exp(log) * (log - q[k]!));
+      });
+      return scalar((4 * sum(terms)) / 4);
     },
   },
   {

@@ -1,0 +1,255 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import {
+  batches,
+  type EpochRow,
+  measureTop1,
+  type Optimizer,
+  type Parameter,
+  parseCheckpoint,
+  RunError,
+  serializeCheckpoint,
+  serializeModel,
+  Tensor,
+  type TrainOptions,
+  train,
+} from "../../src/index.js";
+import { numberAt, runner } from "../gradient/case.js";
+import { bands, linearNetwork, rows, smallNetwork, weightsOf } from "./small.js";
+
+const FAST = { epochs: 4, batchSize: 16, rate: 0.05 } as const satisfies TrainOptions;
+
+describe("optimizers equal PyTorch's", () => {
+  interface Figures {
+    readonly steps: number;
+    readonly final: Record<string, { weight: number[]; bias: number[]; loss: number }>;
+  }
+  const figures = JSON.parse(readFileSync(new URL("./fixtures/optimizers.json", import.meta.url), "utf8")) as Figures;
+  const numbers = (dims: readonly number[], seed: number) =>
+    Tensor.float32(
+      dims,
+      Array.from({ length: dims.reduce((a, b) => a * b) }, (_, i) => 2 * numberAt(i, seed) - 1),
+    );
+  const OPTIMIZERS: Record<string, [Optimizer, number]> = {
+    "sgd plain": [{ type: "sgd", momentum: 0 }, 0.1],
+    "sgd momentum": [{ type: "sgd" }, 0.1],
+    "sgd nesterov": [{ type: "sgd", momentum: 0.8, nesterov: true }, 0.05],
+    "sgd decay": [{ type: "sgd", weightDecay: 0.02 }, 0.1],
+    adam: [{ type: "adam" }, 0.02],
+    "adam decay": [{ type: "adam", beta1: 0.8, beta2: 0.95, epsilon: 1e-6, weightDecay: 0.05 }, 0.02],
+    adamw: [{ type: "adam", weightDecay: 0.1, decoupled: true }, 0.02],
+  };
+
+  it.each(Object.keys(figures.final))("%s", async (name) => {
+    const [optimizer, rate] = OPTIMIZERS[name]!;
+    const teacher = linearNetwork(numbers([2, 3], 2), numbers([2], 3));
+    const student = linearNetwork(numbers([2, 3], 4), numbers([2], 5));
+    const options = {
+      optimizer,
+      rate,
+      epochs: figures.steps,
+      batchSize: 5,
+      loss: { type: "mean-square" },
+      teacher,
+    } as const;
+    const { model, epochs } = await train(student, rows(numbers([5, 3], 1)), options, { runner });
+    const expected = figures.final[name]!;
+    expected.weight.forEach((value, i) => {
+      expect(Math.abs(weightsOf(model, "weight")[i]! - value)).toBeLessThan(2e-6);
+    });
+    expected.bias.forEach((value, i) => {
+      expect(Math.abs(weightsOf(model, "bias")[i]! - value)).toBeLessThan(2e-6);
+    });
+    expect(epochs.at(-1)!.loss).toBeCloseTo(expected.loss, 5);
+  });
+});
+
+describe("train", () => {
+  it("learns, and reports loss and accuracy as they were", async () => {
+    const validation = bands(60, 2);
+    const before = smallNetwork();
+    const bytes = serializeModel(before);
+    const { model, epochs } = await train(before, bands(100), { ...FAST, epochs: 8, validation }, { runner });
+    expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(epochs.at(-1)!.loss).toBeLessThan(0.25 * epochs[0]!.loss);
+    expect(epochs.at(-1)!.top1).toBeGreaterThan(0.95);
+    expect(epochs.at(-1)!.validationTop1).toBe(await measureTop1(model, validation, {}, { runner }));
+    expect(epochs.at(-1)!.validationTop1).toBeGreaterThan(0.9);
+    expect(serializeModel(before)).toEqual(bytes);
+  });
+
+  it("averages the first epoch's loss over samples, the last, partial batch by its size", async () => {
+    // With a rate next to nothing, the weights do not move: the loss is that of the given model.
+    const data = bands(21);
+    const { epochs, model } = await train(smallNetwork(), data, { ...FAST, epochs: 1, rate: 1e-30 }, { runner });
+    let total = 0;
+    await runner.using(model, async (session) => {
+      for await (const batch of batches(data, { batchSize: 21 })) {
+        const results = await session.run({ input: { dtype: "float32", dims: batch.dims, data: batch.data } });
+        const scores = results.fc_output!.data as Float32Array;
+        for (let n = 0; n < 21; n++) {
+          const row = Array.from(scores.subarray(3 * n, 3 * n + 3));
+          total += Math.log(row.reduce((sum, z) => sum + Math.exp(z), 0)) - row[batch.labels![n]!]!;
+        }
+      }
+    });
+    expect(epochs[0]!.loss).toBeCloseTo(total / 21, 5);
+  });
+
+  it("gives the same bits again, and others with another seed", async () => {
+    const run = (seed: number) => train(smallNetwork(), bands(50), { ...FAST, seed }, { runner });
+    const [first, second, other] = [await run(3), await run(3), await run(4)];
+    expect(serializeModel(second.model)).toEqual(serializeModel(first.model));
+    expect(second.epochs).toEqual(first.epochs);
+    expect(serializeModel(other.model)).not.toEqual(serializeModel(first.model));
+  });
+
+  it.each([
+    ["sgd", { type: "sgd", weightDecay: 0.001 }],
+    ["adam", { type: "adam" }],
+  ] as const)("goes on from a checkpoint with the same bits: %s", async (_name, optimizer) => {
+    const options = { ...FAST, optimizer, rate: 0.02, seed: 7, warmupSteps: 10, validation: bands(30, 9) };
+    const whole = await train(smallNetwork(), bands(50), options, { runner });
+    const half = await train(smallNetwork(), bands(50), { ...options, epochs: 2 }, { runner });
+    const resume = parseCheckpoint(serializeCheckpoint(half.checkpoint));
+    expect(resume.epoch).toBe(2);
+    const rest = await train(smallNetwork(), bands(50), { ...options, resume }, { runner });
+    expect(serializeModel(rest.model)).toEqual(serializeModel(whole.model));
+    expect(rest.epochs).toEqual(whole.epochs);
+    expect(serializeCheckpoint(rest.checkpoint)).toEqual(serializeCheckpoint(whole.checkpoint));
+  });
+
+  it("hands out a checkpoint after every epoch, good to resume after a cancellation", async () => {
+    const rowsSeen: EpochRow[] = [];
+    const controller = new AbortController();
+    let kept: Parameters<NonNullable<TrainOptions["onEpoch"]>>[1] | undefined;
+    const options: TrainOptions = {
+      ...FAST,
+      onEpoch(row, checkpoint) {
+        rowsSeen.push(row);
+        kept = checkpoint;
+        if (row.epoch === 3) controller.abort();
+      },
+    };
+    const act = train(smallNetwork(), bands(50), options, { runner, signal: controller.signal });
+    await expect(act).rejects.toMatchObject({ code: "E6005" });
+    expect(rowsSeen.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+    const rest = await train(smallNetwork(), bands(50), { ...FAST, resume: kept! }, { runner });
+    const whole = await train(smallNetwork(), bands(50), FAST, { runner });
+    expect(serializeModel(rest.model)).toEqual(serializeModel(whole.model));
+  });
+
+  it("refuses a checkpoint of another training, and bytes that are none", async () => {
+    const { checkpoint } = await train(smallNetwork(), bands(20), { ...FAST, epochs: 1 }, { runner });
+    const act = train(smallNetwork(), bands(20), { ...FAST, seed: 1, resume: checkpoint }, { runner });
+    await expect(act).rejects.toMatchObject({ code: "E4005" });
+    expect(() => parseCheckpoint(new Uint8Array([1, 2, 3]))).toThrow("not a checkpoint");
+    expect(() => parseCheckpoint(serializeModel(smallNetwork()))).toThrow("no header");
+  });
+
+  it("keeps masked weights exactly zero and moves the others", async () => {
+    const mask = Tensor.float32(
+      [3, 36],
+      Array.from({ length: 108 }, (_, i) => (i % 4 === 0 ? 1 : 0)),
+    );
+    const masks = new Map([["fc.weight", mask]]);
+    for (const optimizer of [{ type: "sgd", weightDecay: 0.01 }, { type: "adam" }] as const) {
+      const { model, epochs, checkpoint } = await train(
+        smallNetwork(),
+        bands(60),
+        { ...FAST, masks, optimizer },
+        { runner },
+      );
+      weightsOf(model, "fc.weight").forEach((value, i) => {
+        if (i % 4 === 0) expect(value).not.toBe(weightsOf(smallNetwork(), "fc.weight")[i]);
+        else expect(value).toBe(0);
+      });
+      for (const [name, state] of checkpoint.states) {
+        if (!name.endsWith("/fc.weight")) continue;
+        (state.array() as Float32Array).forEach((value, i) => {
+          if (i % 4 !== 0) expect(value).toBe(0);
+        });
+      }
+      expect(epochs.at(-1)!.loss).toBeLessThan(epochs[0]!.loss);
+    }
+  });
+
+  it("trains biases only, towards a teacher", async () => {
+    const teacher = smallNetwork();
+    const student = smallNetwork();
+    const bias = weightsOf(teacher, "conv.bias").map((value, i) => value + (i % 2 === 0 ? 0.4 : -0.3));
+    student.graph.initializers.set("conv.bias", Tensor.float32([4], bias));
+    const options: TrainOptions = {
+      ...{ ...FAST, epochs: 12, rate: 0.3, optimizer: { type: "sgd", momentum: 0.5 } },
+      ...{ loss: { type: "distillation", temperature: 2 }, teacher, select: ({ kind }: Parameter) => kind === "bias" },
+    };
+    const { model, epochs } = await train(student, bands(64, 1, false), options, { runner });
+    for (const name of ["conv.weight", "fc.weight"]) expect(weightsOf(model, name)).toEqual(weightsOf(teacher, name));
+    expect(epochs[0]!.top1).toBeUndefined();
+    expect(epochs.at(-1)!.loss).toBeLessThan(0.3 * epochs[0]!.loss);
+  });
+
+  it("uses batch statistics where asked, and moves the running ones", async () => {
+    const running = await train(smallNetwork({ batchNorm: true }), bands(50), FAST, { runner });
+    const before = smallNetwork({ batchNorm: true });
+    expect(weightsOf(running.model, "bn.mean")).toEqual(weightsOf(before, "bn.mean"));
+    expect(weightsOf(running.model, "bn.scale")).not.toEqual(weightsOf(before, "bn.scale"));
+    const data = bands(50);
+    const batch = await train(before, data, { ...FAST, epochs: 10, batchNorm: "batch", validation: data }, { runner });
+    expect(weightsOf(batch.model, "bn.mean")).not.toEqual(weightsOf(before, "bn.mean"));
+    expect(batch.epochs.at(-1)!.validationTop1).toBeGreaterThan(0.9);
+    expect(batch.model.graph.nodes.map(({ attributes }) => attributes.has("training_mode"))).not.toContain(true);
+  });
+
+  it("reports progress step by step", async () => {
+    const events: [number, number][] = [];
+    const onProgress = ({ done, total }: { done: number; total: number }) => events.push([done, total]);
+    await train(smallNetwork(), bands(40), { ...FAST, epochs: 2 }, { runner, onProgress });
+    expect(events).toEqual([1, 2, 3, 4, 5, 6].map((done) => [done, 6]));
+  });
+
+  it("stops at NaN and names the step and the place", async () => {
+    const act = () => train(smallNetwork(), bands(40), { ...FAST, rate: 1e30 }, { runner });
+    await expect(act()).rejects.toBeInstanceOf(RunError);
+    await expect(act()).rejects.toMatchObject({ code: "E7003", details: { step: expect.any(Number) } });
+    await expect(act()).rejects.toThrow(/train: diverged at step [23], (first in node|"[a-z.]+" is no longer finite)/);
+  });
+
+  it("names the first layer whose output is not finite", async () => {
+    const model = smallNetwork();
+    model.graph.initializers.set("conv.bias", Tensor.float32([4], [0, 0, 3e38, 0]));
+    model.graph.initializers.set("fc.weight", Tensor.float32([3, 36], new Float32Array(108).fill(2)));
+    const act = train(model, bands(20), { ...FAST, select: ({ name }) => name === "fc.bias" }, { runner });
+    await expect(act).rejects.toMatchObject({ code: "E7003", details: { step: 1, node: "fc", opType: "Gemm" } });
+  });
+
+  it.each([
+    [{ epochs: 0 }, "E2002"],
+    [{ batchSize: 1.5 }, "E2002"],
+    [{ rate: 0 }, "E2002"],
+    [{ seed: -1 }, "E2002"],
+    [{ warmupSteps: -1 }, "E2002"],
+    [{ rates: 1 }, "E2001"],
+    [{ optimizer: { type: "lbfgs" } }, "E2004"],
+    [{ optimizer: { type: "sgd", momentum: -1 } }, "E2002"],
+    [{ schedule: { type: "step", epochs: 0, factor: 0.1 } }, "E2002"],
+    [{ schedule: { type: "cosine", floor: 2 } }, "E2002"],
+    [{ schedule: { type: "poly" } }, "E2004"],
+    [{ loss: { type: "hinge" } }, "E2004"],
+    [{ loss: { type: "distillation", temperature: 0 } }, "E2002"],
+    [{ loss: { type: "distillation" } }, "E4005"],
+    [{ batchNorm: "moving" }, "E2004"],
+    [{ output: "nothing" }, "E2103"],
+    [{ masks: new Map([["nothing", Tensor.scalar(1)]]) }, "E2103"],
+    [{ masks: new Map([["conv.bias", Tensor.scalar(1)]]) }, "E2002"],
+    [{ select: () => false }, "E4005"],
+  ])("rejects %j", async (options, code) => {
+    await expect(train(smallNetwork(), bands(20), options as never, { runner })).rejects.toMatchObject({ code });
+  });
+
+  it("wants data, labels and a runner", async () => {
+    await expect(train(smallNetwork(), bands(0), {}, { runner })).rejects.toMatchObject({ code: "E5001" });
+    await expect(train(smallNetwork(), bands(5, 1, false), {}, { runner })).rejects.toMatchObject({ code: "E5004" });
+    await expect(train(smallNetwork(), bands(5), {}, {})).rejects.toMatchObject({ code: "E4005" });
+  });
+});
