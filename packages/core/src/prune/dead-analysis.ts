@@ -1,18 +1,17 @@
 import type { ChannelFlow, NodeFlow } from "../equalize/channel-flow.js";
 import { forEachWeight, type LinearLayer } from "../graph/index.js";
-import { whyNotAbsorbed } from "./absorb-constants.js";
+import { whyBiasIsFixed, whyNotAbsorbed } from "./absorb-constants.js";
+import { type Constants, constantRows } from "./constant-rows.js";
 import type { RemovalGroups } from "./removal-groups.js";
 import type { Removal } from "./removal-limits.js";
 
-/** Constant of every channel by value, NaN where it is none. */
-export type Constants = ReadonlyMap<string, Float64Array>;
-
-/** How a channel is needed by what stays. */
+/** How a channel is needed by what lives; the larger the stronger. */
 const UNNEEDED = 0;
-/** Layers read it: a constant can move into their biases. */
-const READ = 1;
+/** Only layers read it, and it is a constant that all of them can take into their biases. */
+const ABSORBED = 1;
+const READ = 2;
 /** An output, a subgraph or an operator that mixes channels reads it. */
-const SEEN = 2;
+const SEEN = 3;
 
 /**
  * The largest set of dead groups: every channel of a group is a constant that its readers can absorb, or is needed by
@@ -23,38 +22,38 @@ export function analyzeDead(flow: ChannelFlow, groups: RemovalGroups, constants:
   const going = new Uint8Array(groups.members.length).fill(1);
   const reasons = new Map<number, string>();
   const readers = layerReaders(flow);
+  const rows = new Map(
+    flow.nodes.flatMap(({ layer }) =>
+      !layer || whyBiasIsFixed(flow, layer) ? [] : [[layer, constantRows(flow, layer, constants)] as const],
+    ),
+  );
   const constantOf = (value: string, channel: number) => constants.get(value)?.[channel] ?? Number.NaN;
   for (let changed = true; changed; ) {
     changed = false;
-    const needed = neededChannels(flow, groups, constantOf, going);
+    const needed = neededChannels(flow, groups, constantOf, rows, going);
     groups.members.forEach((members, group) => {
       if (going[group] === 0) return;
-      for (const { value, channel } of members) {
-        const need = needed.get(value)![channel]!;
-        if (need === UNNEEDED) continue;
-        const constant = constantOf(value, channel);
-        const reason =
-          Number.isNaN(constant) || need === SEEN
-            ? whyAlive(groups, value, group, need)
-            : readers
-                .get(value)
-                ?.map((layer) => whyNotAbsorbed(flow, layer, constant))
-                .find(Boolean);
-        if (reason === undefined) continue;
-        going[group] = 0;
-        reasons.set(group, reason);
-        changed = true;
-        break;
-      }
+      const hindering = members.filter(({ value, channel }) => needed.get(value)![channel]! > ABSORBED);
+      if (hindering.length === 0) return;
+      // The channel that varies says more than the constant ones that meet it.
+      const { value, channel } =
+        hindering.find((member) => Number.isNaN(constantOf(member.value, member.channel))) ?? hindering[0]!;
+      const reason =
+        needed.get(value)![channel] === SEEN
+          ? (groups.fixed[group] ?? `"${value}" is read by an operator that mixes channels`)
+          : whyRead(flow, readers.get(value) ?? [], value, constantOf(value, channel));
+      going[group] = 0;
+      reasons.set(group, reason);
+      changed = true;
     });
   }
   return { going, reasons };
 }
 
-function whyAlive(groups: RemovalGroups, value: string, group: number, need: number): string {
-  const fixed = groups.fixed[group];
-  if (need === SEEN && fixed !== undefined) return fixed;
-  return `"${value}" is coupled with it and varies`;
+function whyRead(flow: ChannelFlow, readers: readonly LinearLayer[], value: string, constant: number): string {
+  const varies = `"${value}" is coupled with it and varies`;
+  if (Number.isNaN(constant)) return varies;
+  return readers.map((layer) => whyNotAbsorbed(flow, layer, constant)).find(Boolean) ?? varies;
 }
 
 /** Backwards through the graph: a channel is needed when an output, or something that lives and is needed, depends on it. */
@@ -62,6 +61,7 @@ function neededChannels(
   flow: ChannelFlow,
   groups: RemovalGroups,
   constantOf: (value: string, channel: number) => number,
+  rows: ReadonlyMap<LinearLayer, Float64Array>,
   going: Uint8Array,
 ): Map<string, Uint8Array> {
   const needed = new Map<string, Uint8Array>();
@@ -73,35 +73,51 @@ function neededChannels(
   const alive = (value: string, channel: number) =>
     needed.get(value)![channel] !== UNNEEDED &&
     !(going[groups.ofValue.get(value)![channel]!] === 1 && !Number.isNaN(constantOf(value, channel)));
-  for (const node of [...flow.nodes].reverse()) markInputs(node, needed, alive);
+  /** What a layer asks of an input channel that it reads. */
+  const demand = (layer: LinearLayer, channel: number) => {
+    const constant = constantOf(layer.input, channel);
+    return Number.isNaN(constant) || whyNotAbsorbed(flow, layer, constant) ? READ : ABSORBED;
+  };
+  for (const node of [...flow.nodes].reverse()) {
+    markInputs(node, needed, node.layer && rows.get(node.layer), alive, demand);
+  }
   return needed;
 }
 
 function markInputs(
   { node, layer, links, inputs, outputs, reason }: NodeFlow,
   needed: ReadonlyMap<string, Uint8Array>,
+  rows: Float64Array | undefined,
   alive: (value: string, channel: number) => boolean,
+  demand: (layer: LinearLayer, channel: number) => number,
 ): void {
   const opaque = reason !== undefined || outputs.length < node.outputs.filter(Boolean).length;
   if (opaque || outputs.some((value) => !needed.has(value))) {
     for (const value of inputs) needed.get(value)?.fill(SEEN);
     return;
   }
-  const mark = (own: Uint8Array, channel: number) => {
-    if (own[channel] === UNNEEDED) own[channel] = READ;
+  const mark = (own: Uint8Array, channel: number, need: number) => {
+    if (own[channel]! < need) own[channel] = need;
   };
   if (layer) {
     const own = needed.get(layer.input)!;
-    const outs = Uint8Array.from({ length: layer.outChannels }, (_, channel) => (alive(layer.output, channel) ? 1 : 0));
+    // A row that becomes a constant reads nothing any more, whoever needs the constant.
+    const outs = Uint8Array.from({ length: layer.outChannels }, (_, channel) =>
+      alive(layer.output, channel) && Number.isNaN(rows?.[channel] ?? Number.NaN) ? 1 : 0,
+    );
     const weights = layer.tensor.array();
+    const read = new Uint8Array(layer.inChannels);
     forEachWeight(layer, (flat, out, input) => {
-      if (outs[out] === 1 && Number(weights[flat]) !== 0) mark(own, input);
+      if (outs[out] === 1 && Number(weights[flat]) !== 0) read[input] = 1;
+    });
+    read.forEach((yes, channel) => {
+      if (yes === 1) mark(own, channel, demand(layer, channel));
     });
     return;
   }
   for (const { input, output, from, to } of links) {
     const own = needed.get(input)!;
-    for (let k = 0; k < from.length; k++) if (alive(output, to[k]!)) mark(own, from[k]!);
+    for (let k = 0; k < from.length; k++) if (alive(output, to[k]!)) mark(own, from[k]!, READ);
   }
 }
 

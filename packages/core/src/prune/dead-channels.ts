@@ -4,7 +4,8 @@ import { rejectUnknownOptions } from "../errors.js";
 import { removeDead } from "../graph/index.js";
 import type { Transform, TransformReport } from "../runtime/index.js";
 import { absorbConstants } from "./absorb-constants.js";
-import { analyzeDead, type Constants } from "./dead-analysis.js";
+import type { Constants } from "./constant-rows.js";
+import { analyzeDead } from "./dead-analysis.js";
 import {
   type DeadChannels,
   type ModelSize,
@@ -91,6 +92,7 @@ export function removeDeadChannels(options: DeadChannelsOptions): Transform<Dead
     const zeroed = zeroedChannels(groups, analysis.going, cleared);
     const widened = new Map(shapes);
     for (const [inner, outer] of aliases) widened.set(inner, shapes.get(outer)!);
+    for (const [name, { dims, dtype }] of model.graph.initializers) widened.set(name, { dims, dtype });
     const after = analysis.going.includes(1)
       ? cutGroups(model, channelFlow(model.graph, widened), widened, groups, analysis.going, aliases)
       : widened;

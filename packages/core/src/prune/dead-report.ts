@@ -3,7 +3,7 @@ import type { ChannelFlow, ObservedShapes } from "../equalize/channel-flow.js";
 import { labelOf, type Model } from "../graph/index.js";
 import type { Skip } from "../runtime/index.js";
 import type { ClearedWeights } from "./absorb-constants.js";
-import type { Constants } from "./dead-analysis.js";
+import type { Constants } from "./constant-rows.js";
 import type { RemovalGroups } from "./removal-groups.js";
 import type { Removal } from "./removal-limits.js";
 

@@ -43,7 +43,7 @@ export function channelIntervals(
     if (space) set(name, inputBounds(space.count, options.inputRange));
   }
   for (const node of flow.nodes) {
-    const results = node.reason === undefined ? nodeIntervals(flow, node, shapes, intervals) : undefined;
+    const results = node.layer || node.reason === undefined ? nodeIntervals(flow, node, shapes, intervals) : undefined;
     node.outputs.forEach((value, k) => {
       const count = flow.space(value)?.count ?? 0;
       set(value, results?.[k] ?? unbounded(count));
@@ -60,9 +60,17 @@ function nodeIntervals(
 ): readonly ChannelIntervals[] | undefined {
   if (node.layer) {
     const input = intervals.get(node.layer.input);
-    return input && [layerIntervals(flow, node.layer, input)];
+    if (!input) return undefined;
+    return [layerIntervals(flow, node.layer, node.reason === undefined ? input : hull(input, node.layer.inChannels))];
   }
   return INTERVAL_RULES.get(node.node.opType)?.({ flow, node, shapes, intervals });
+}
+
+/** Bounds over all channels, for a layer that counts the channels of its input along another axis. */
+function hull({ low, high }: ChannelIntervals, count: number): ChannelIntervals {
+  const least = low.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const most = high.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  return { low: new Float64Array(count).fill(least), high: new Float64Array(count).fill(most) };
 }
 
 function inputBounds(count: number, range: InputRange | undefined): ChannelIntervals {

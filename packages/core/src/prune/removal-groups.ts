@@ -51,11 +51,14 @@ export function removalGroups(flow: ChannelFlow, shapes: ObservedShapes, opset: 
 }
 
 function bind(union: ChannelUnion, node: NodeFlow, reason: string | undefined): void {
+  const { layer } = node;
   if (reason !== undefined) {
-    for (const value of [...node.inputs, ...node.outputs]) union.pin(value, reason);
+    // A layer that counts the channels of its input along another axis still makes channels of its own.
+    const fixed =
+      layer && node.inputs.length === 1 && node.reason !== undefined ? node.inputs : [...node.inputs, ...node.outputs];
+    for (const value of fixed) union.pin(value, reason);
     return;
   }
-  const { layer } = node;
   if (layer) {
     if (layer.depthwise) {
       const multiplier = layer.outChannels / layer.inChannels;

@@ -10,8 +10,7 @@ export const NORMALIZATION_PARAMETERS: Readonly<Record<string, readonly number[]
 /** Why channels cannot leave what a node reads and makes; undefined when they can. */
 export function whyFixed(flow: ChannelFlow, node: NodeFlow, shapes: ObservedShapes, opset: number): string | undefined {
   const label = `${node.node.opType} "${labelOf(node.node)}"`;
-  if (node.reason !== undefined) return `${label}: ${node.reason}`;
-  const reason = whyNodeIsFixed(flow, node, shapes, opset);
+  const reason = node.reason ?? whyNodeIsFixed(flow, node, shapes, opset);
   return reason && `${label}: ${reason}`;
 }
 

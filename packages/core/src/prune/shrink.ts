@@ -115,12 +115,12 @@ function agree(flow: ChannelFlow, groups: RemovalGroups, marks: Marks, multiple:
       );
     }
   }
-  const going = Uint8Array.from(groups.members, (members, group) =>
-    groups.fixed[group] === undefined && members.every(({ value, channel }) => agreed.get(value)![channel] === 1)
-      ? 1
-      : 0,
-  );
-  const removal: Removal = { going, reasons: new Map() };
+  const removal: Removal = { going: new Uint8Array(groups.members.length), reasons: new Map() };
+  groups.members.forEach((members, group) => {
+    const other = members.find(({ value, channel }) => agreed.get(value)![channel] === 0);
+    if (!other) removal.going[group] = 1;
+    else removal.reasons.set(group, `channel ${other.channel} of "${other.value}" is coupled with it and stays`);
+  });
   takeBack(flow, groups, removal, multiple);
   return removal;
 }
@@ -159,8 +159,7 @@ function refusals(flow: ChannelFlow, groups: RemovalGroups, marks: Marks, remova
     own.forEach((mark, channel) => {
       const group = groups.ofValue.get(value)![channel]!;
       if (mark === 0 || removal.going[group] === 1) return;
-      const reason =
-        groups.fixed[group] ?? removal.reasons.get(group) ?? "a channel coupled with it is not to be removed";
+      const reason = groups.fixed[group] ?? removal.reasons.get(group)!;
       reasons.set(reason, [...(reasons.get(reason) ?? []), channel]);
     });
     const producer = flow.index.producer(value);
