@@ -41,9 +41,10 @@ export interface ChannelFlow {
   readonly nodes: readonly NodeFlow[];
   /** Channels of a float activation; undefined for constants, other types and values of unknown shape. */
   space(value: string): ChannelSpace | undefined;
-  /** Number of elements and of axes of a value of known shape, else 0. */
+  /** Number of elements of a value of known shape, else 0. */
   size(value: string): number;
-  rank(value: string): number;
+  /** Sizes of a value of known shape, else none. */
+  dims(value: string): readonly number[];
   /** A value that is the same in every run: an initializer or the output of a Constant node. */
   constant(value: string): Tensor | undefined;
 }
@@ -77,8 +78,8 @@ export function channelFlow(graph: Graph, shapes: ObservedShapes): ChannelFlow {
       return { node, inputs, outputs, links: flow.links, layer: flow.layer, reason: flow.reason };
     });
   const size = (value: string) => (shapes.has(value) ? sizeOf(shapes.get(value)!.dims) : 0);
-  const rank = (value: string) => shapes.get(value)?.dims.length ?? 0;
-  return { graph, index, nodes, constant, size, rank, space: (value) => spaces.get(value) };
+  const dims = (value: string) => shapes.get(value)?.dims ?? [];
+  return { graph, index, nodes, constant, size, dims, space: (value) => spaces.get(value) };
 }
 
 interface NodeView {

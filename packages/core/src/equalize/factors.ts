@@ -1,3 +1,4 @@
+import type { ActivationStats, ChannelStats } from "../calibrate/channel-stats.js";
 import type { ScaleClasses, ScaleFactors } from "./scale-classes.js";
 
 /** Factors that change nothing. */
@@ -16,4 +17,24 @@ export function factorsOf(classes: ScaleClasses, factors: ScaleFactors, value: s
 /** Factors rounded to powers of two: multiplying float32 weights by them is exact. */
 export function powerOfTwoFactors(factors: ScaleFactors): Float64Array[] {
   return factors.map((ofClass) => ofClass.map((factor) => 2 ** Math.round(Math.log2(factor))));
+}
+
+/** Statistics of the network after scaling, from those before: ranges and means follow the factor, powers its square. */
+export function scaleStats(stats: ActivationStats, classes: ScaleClasses, factors: ScaleFactors): ActivationStats {
+  const scaled = new Map<string, ChannelStats>();
+  for (const [value, own] of stats) {
+    const by = factorsOf(classes, factors, value);
+    if (by?.length !== own.max.length) {
+      scaled.set(value, own);
+      continue;
+    }
+    const times = (values: ArrayLike<number>) => by.map((factor, channel) => factor * values[channel]!);
+    scaled.set(value, {
+      min: times(own.min),
+      max: times(own.max),
+      mean: times(own.mean),
+      meanSquare: by.map((factor, channel) => factor * factor * own.meanSquare[channel]!),
+    });
+  }
+  return scaled;
 }

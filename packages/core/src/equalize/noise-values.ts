@@ -19,7 +19,7 @@ export function valuePower(flow: ChannelFlow, stats: ActivationStats, value: str
   const given = stats.get(value);
   const space = flow.space(value);
   if (!given || !space || !allFinite(given)) return undefined;
-  const rank = flow.rank(value);
+  const rank = flow.dims(value).length;
   const aligned = sameAxes(space.axes, rank === 0 ? [] : [Math.min(1, rank - 1)]) && given.max.length === space.count;
   if (aligned) {
     return {

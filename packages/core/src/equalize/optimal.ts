@@ -1,8 +1,8 @@
 import { DualBound } from "./dual-bound.js";
 import { newton } from "./newton.js";
 import { type NoiseModel, type NoiseTerm, predictedNoise, termNoise } from "./noise-model.js";
-import type { ScaleFactors } from "./scale-classes.js";
-import { type FactorLimit, indexVariables, SmoothObjective, type VariableIndex } from "./smooth-objective.js";
+import type { ClassClip, ScaleFactors } from "./scale-classes.js";
+import { type FactorLimit, SmoothObjective, type VariableIndex } from "./smooth-objective.js";
 
 /** Options for {@link optimalFactors}. */
 export interface OptimalOptions {
@@ -20,6 +20,10 @@ export interface FactorRules {
   readonly limits: readonly FactorLimit[];
   /** Makes factors obey the limits exactly. */
   project(factors: Float64Array[]): void;
+  /** Whether the factors of a class are limited as such, so that their common scale is not free. */
+  absolute(classId: number): boolean;
+  /** Factor of the one bound that a Clip keeps in `common` mode. */
+  boundFactor(clip: ClassClip, factors: ScaleFactors): number;
 }
 
 /** Result of {@link optimalFactors}. */
@@ -160,9 +164,4 @@ function lowerBound(objective: SmoothObjective, z: Float64Array): { bound: numbe
   let slack = 0;
   for (let k = 0; k < y.length; k++) slack += Math.abs(gradient[k]!) * (Math.abs(y[k]!) + LOG_FACTOR_BOUND);
   return { bound: value - slack, steps };
-}
-
-/** Rules that restrict nothing. */
-export function freeRules(model: NoiseModel): FactorRules {
-  return { variables: indexVariables(model.classes.classes), limits: [], project: () => undefined };
 }

@@ -1,0 +1,185 @@
+import type { ActivationStats } from "../calibrate/channel-stats.js";
+import { PreconditionError } from "../errors.js";
+import { labelOf } from "../graph/index.js";
+import { valuePower } from "./noise-values.js";
+import type { FactorRules } from "./optimal.js";
+import type { ClassClip, ScaleClass, ScaleClasses } from "./scale-classes.js";
+import { type FactorLimit, indexVariables } from "./smooth-objective.js";
+
+/**
+ * What happens to a Clip such as ReLU6, which does not pass a factor as it is.
+ * - `exact`: one bound a channel, bound·factor: the same function for every input.
+ * - `common`: channels that reached the bound on calibration data share one factor, all others stay below the bound scaled
+ *   by it, so one bound is enough; exact as long as no other channel reaches the bound.
+ * - `paper`: the bound stays (Meller et al. 2019, §5.2): no channel is amplified beyond it, and none attenuated below
+ *   {@link PAPER_FLOOR} of its range, which lets values pass that it cut off. Changes the function a little.
+ * - `replace`: ReLU instead of ReLU6. Changes the function wherever the bound was reached.
+ */
+export type Relu6Mode = "exact" | "common" | "paper" | "replace";
+
+export const RELU6_MODES = ["exact", "common", "paper", "replace"] as const satisfies readonly Relu6Mode[];
+
+/** "we limit the attenuation to 70% of the original range" (Meller et al. 2019, §5.2). */
+export const PAPER_FLOOR = 0.7;
+
+/** Share of a bound from which a channel counts as having reached it: float32 rounding lies below. */
+const REACHED = 1 - 1e-6;
+
+/** How far the channels of a Clip went on calibration data. */
+export interface ClipReach {
+  readonly clip: ClassClip;
+  /** Channels that reached a bound other than 0. */
+  readonly reached: Uint8Array;
+  /** By channel, how often its range fits between the bounds: ≥ 1, and 1 where it reached one. */
+  readonly headroom: Float64Array;
+}
+
+/** Reads from statistics of the values before or behind each Clip of a class. Undefined where a Clip has none. */
+export function clipReaches(
+  classes: ScaleClasses,
+  scaleClass: ScaleClass,
+  stats: ActivationStats,
+): (ClipReach | undefined)[] {
+  return scaleClass.clips.map((clip) => {
+    const { node, bounds, variables } = clip;
+    const known = [node.inputs[0]!, node.outputs[0]!].map((value) => valuePower(classes.flow, stats, value));
+    const power = known.find((own) => own?.max.length === variables.length);
+    if (!power) return undefined;
+    const headroom = Float64Array.from(variables, (_, channel) => {
+      const above =
+        bounds.high !== undefined && bounds.high > 0 ? bounds.high / Math.max(power.max[channel]!, 0) : Infinity;
+      const below =
+        bounds.low !== undefined && bounds.low < 0 ? bounds.low / Math.min(power.min[channel]!, 0) : Infinity;
+      return Math.max(1, Math.min(above, below));
+    });
+    return { clip, headroom, reached: Uint8Array.from(headroom, (room) => (room * REACHED <= 1 ? 1 : 0)) };
+  });
+}
+
+/** Rules of one class, in its own variables. */
+interface ClassRules {
+  /** For every variable the one whose factor it shares. */
+  readonly shared: Int32Array | undefined;
+  readonly limits: readonly FactorLimit[];
+  /** In `common` mode the variable that every Clip's bound follows, −1 where no channel of it reached the bound. */
+  readonly boundVariables: ReadonlyMap<ClassClip, number>;
+}
+
+const NO_RULES: ClassRules = { shared: undefined, limits: [], boundVariables: new Map() };
+
+/** Rules that a mode sets on factors. `floor` is the least factor in `paper` mode: 1 for one-step, {@link PAPER_FLOOR} else. */
+export function clipRules(
+  classes: ScaleClasses,
+  stats: ActivationStats | undefined,
+  mode: Relu6Mode,
+  floor = PAPER_FLOOR,
+): FactorRules {
+  const rules = classes.classes.map((scaleClass): ClassRules => {
+    if (mode === "exact" || mode === "replace" || scaleClass.clips.length === 0) return NO_RULES;
+    const reaches = clipReaches(classes, scaleClass, stats ?? new Map());
+    const unknown = scaleClass.clips.find((_, k) => reaches[k] === undefined);
+    if (unknown) {
+      const node = labelOf(unknown.node);
+      throw new PreconditionError("E4005", `equalize: relu6 '${mode}' needs statistics of the input of "${node}"`, {
+        node,
+        opType: unknown.node.opType,
+        hint: "collect them with calibrate(), or use relu6 'exact', which needs none",
+      });
+    }
+    const known = reaches as ClipReach[];
+    return mode === "paper" ? paperRules(scaleClass, known, floor) : commonRules(scaleClass, known);
+  });
+  const variables = indexVariables(classes.classes, ({ id }) => rules[id]!.shared);
+  const limits = rules.flatMap(({ limits: own }, id) =>
+    own.flatMap((limit) => {
+      const variable = variables.of[id]![limit.variable]!;
+      const reference = limit.reference < 0 ? -1 : variables.of[id]![limit.reference]!;
+      return variable < 0 ? [] : [{ ...limit, variable, reference }];
+    }),
+  );
+  return {
+    variables,
+    limits,
+    absolute: (id) => rules[id]!.limits.some(({ reference }) => reference < 0),
+    project: (factors) => {
+      classes.classes.forEach((scaleClass, id) => {
+        projectClass(scaleClass, rules[id]!, factors[id]!);
+      });
+    },
+    boundFactor: (clip, factors) => {
+      const id = rules.findIndex(({ boundVariables }) => boundVariables.has(clip));
+      const variable = rules[id]?.boundVariables.get(clip) ?? -1;
+      const own = factors[id];
+      if (!own) return 1;
+      // Where no channel reached the bound it must not come nearer to any of them.
+      return variable >= 0 ? own[variable]! : clip.variables.reduce((most, v) => Math.max(most, own[v]!), 0);
+    },
+  };
+}
+
+/** floor ≤ c ≤ headroom for every channel of every Clip. */
+function paperRules(scaleClass: ScaleClass, reaches: readonly ClipReach[], floor: number): ClassRules {
+  const room = new Float64Array(scaleClass.size).fill(Number.POSITIVE_INFINITY);
+  const bounded = new Uint8Array(scaleClass.size);
+  for (const { clip, headroom, reached } of reaches) {
+    clip.variables.forEach((variable, channel) => {
+      bounded[variable] = 1;
+      const own = reached[channel] ? 1 : headroom[channel]!;
+      if (own < room[variable]!) room[variable] = own;
+    });
+  }
+  const limits: FactorLimit[] = [];
+  bounded.forEach((isBounded, variable) => {
+    if (!isBounded || scaleClass.pinned[variable] !== undefined) return;
+    limits.push({ variable, reference: -1, sign: -1, limit: -Math.log(floor) });
+    if (room[variable]! < Number.POSITIVE_INFINITY) {
+      limits.push({ variable, reference: -1, sign: 1, limit: Math.log(room[variable]!) });
+    }
+  });
+  return { ...NO_RULES, limits };
+}
+
+/** Channels that reached a bound share the factor of the first of them; others stay below the bound times it. */
+function commonRules(scaleClass: ScaleClass, reaches: readonly ClipReach[]): ClassRules {
+  const shared = Int32Array.from({ length: scaleClass.size }, (_, variable) => variable);
+  let first = -1;
+  for (const { clip, reached } of reaches) {
+    clip.variables.forEach((variable, channel) => {
+      if (!reached[channel] || scaleClass.pinned[variable] !== undefined) return;
+      if (first < 0 || variable < first) first = variable;
+    });
+  }
+  const boundVariables = new Map(reaches.map(({ clip, reached }) => [clip, reached.includes(1) ? first : -1]));
+  if (first < 0) return { ...NO_RULES, boundVariables };
+  const limits: FactorLimit[] = [];
+  for (const { clip, reached, headroom } of reaches) {
+    clip.variables.forEach((variable, channel) => {
+      if (scaleClass.pinned[variable] !== undefined) return;
+      if (reached[channel]) shared[variable] = first;
+      else if (headroom[channel]! < Number.POSITIVE_INFINITY) {
+        limits.push({ variable, reference: first, sign: 1, limit: Math.log(headroom[channel]!) });
+      }
+    });
+  }
+  const others = limits.filter(({ variable }) => shared[variable] === variable && variable !== first);
+  return { shared, limits: others, boundVariables };
+}
+
+/** Shared variables take the least of their factors; then every limit is enforced. */
+function projectClass(scaleClass: ScaleClass, { shared, limits }: ClassRules, factors: Float64Array): void {
+  if (shared) {
+    const least = new Float64Array(factors.length).fill(Number.POSITIVE_INFINITY);
+    const free = (variable: number) => scaleClass.pinned[variable] === undefined;
+    factors.forEach((factor, variable) => {
+      const group = shared[variable]!;
+      if (free(variable)) least[group] = Math.min(least[group]!, factor);
+    });
+    factors.forEach((_, variable) => {
+      if (free(variable)) factors[variable] = least[shared[variable]!]!;
+    });
+  }
+  for (const { variable, reference, sign, limit } of limits) {
+    const bound = (reference < 0 ? 1 : factors[reference]!) * Math.exp(sign * limit);
+    factors[variable] = sign > 0 ? Math.min(factors[variable]!, bound) : Math.max(factors[variable]!, bound);
+  }
+}
