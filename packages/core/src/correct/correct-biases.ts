@@ -1,7 +1,7 @@
+import { OutputProbe, PROBE_SAMPLES } from "../analyze/output-probe.js";
 import { type Dataset, spread, subset } from "../data/index.js";
 import { ModelError, PreconditionError, throwIfAborted } from "../errors.js";
 import { labelOf } from "../graph/index.js";
-import { OutputProbe, PROBE_SAMPLES } from "../analyze/output-probe.js";
 import { requireRunner, type Skip, type TransformContext } from "../runtime/index.js";
 import { CorrectionRun, type Target } from "./correction-run.js";
 import { LayerBias } from "./layer-bias.js";

@@ -4,9 +4,9 @@ import { RunError, throwIfAborted } from "../errors.js";
 import { byteLengthOf, labelOf, type Model, type Node, sizeOf } from "../graph/index.js";
 import type { LayerParameters } from "../quantize/index.js";
 import {
+  exposeValues,
   type HostTensor,
   type ObservedType,
-  observeShapes,
   type Runner,
   requireRunner,
   type TransformContext,
@@ -66,7 +66,7 @@ export class CorrectionRun {
     const { floatModel, model, referenceDataset } = this.#options;
     const nodes = this.#nodes();
     const steps = planWalk(model.graph, nodes, [this.#input]);
-    const types = await this.#observe(model, dataset);
+    const types = await this.#observe(model, [...new Set(steps.flatMap(({ keep }) => keep))], dataset);
     const bytesOf = (value: string) => {
       const type = types.get(value)!;
       return byteLengthOf(type.dtype, sizeOf(type.dims)) ?? 0;
@@ -148,21 +148,27 @@ export class CorrectionRun {
 
   async *#feeds(dataset: Dataset): AsyncGenerator<HostTensor> {
     const { signal } = this.#context;
-    for await (const { data, dims } of batches(dataset, {
-      batchSize: this.#options.batchSize,
-      ...(signal && { signal }),
-    })) {
+    const batchSize = this.#options.batchSize ?? defaultBatch(dataset);
+    for await (const { data, dims } of batches(dataset, { batchSize, ...(signal && { signal }) })) {
       yield { dtype: "float32", dims, data };
     }
   }
 
-  async #observe(model: Model, dataset: Dataset): Promise<Map<string, ObservedType>> {
+  /** Types and sizes of the network's input and of cut values, for one sample. */
+  async #observe(model: Model, values: readonly string[], dataset: Dataset): Promise<Map<string, ObservedType>> {
     const data = new Float32Array(sizeOf(dataset.shape));
     await dataset.fill(0, data, 0);
     throwIfAborted(this.#context.signal, "correctBiases");
-    return observeShapes(this.#runner, model, {
-      [this.#input]: { dtype: "float32", dims: [1, ...dataset.shape], data },
-    });
+    const feed: HostTensor = { dtype: "float32", dims: [1, ...dataset.shape], data };
+    const types = new Map<string, ObservedType>([[this.#input, feed]]);
+    if (values.length === 0) return types;
+    const found = await this.#runner.using(
+      exposeValues(model, values),
+      (session) => session.run({ [this.#input]: feed }),
+      { optimization: "disabled", purpose: "correctBiases" },
+    );
+    for (const [name, { dtype, dims }] of Object.entries(found)) types.set(name, { dtype, dims });
+    return types;
   }
 
   #nodes(): Node[] {
@@ -189,4 +195,9 @@ export class CorrectionRun {
       },
     );
   }
+}
+
+/** Small samples in larger batches: a run costs a network of a millisecond as much as its operators do. */
+function defaultBatch(dataset: Dataset): number {
+  return Math.max(8, Math.min(32, Math.floor(2 ** 20 / sizeOf(dataset.shape))));
 }

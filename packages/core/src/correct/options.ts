@@ -22,7 +22,7 @@ export interface CorrectBiasesOptions {
   method?: CorrectionMethod;
   /** Samples for the means, spread over the dataset. Default: 64. */
   samples?: number;
-  /** Samples a run. The result does not depend on it beyond float rounding. Default: 8. */
+  /** Samples a run. The result does not depend on it beyond float rounding. Default: 8 to 32, more for small samples. */
   batchSize?: number;
   /** `better`: undone where the output did not come closer to the float model's. `always`: kept anyway. Default: `'better'`. */
   keep?: "better" | "always";
@@ -35,12 +35,12 @@ export interface CorrectBiasesOptions {
 export const CORRECT_DEFAULTS = {
   method: "sequential",
   samples: 64,
-  batchSize: 8,
   keep: "better",
   cacheBytes: 256 * 1024 * 1024,
 } as const satisfies Partial<CorrectBiasesOptions>;
 
-export type ResolvedCorrectOptions = CorrectBiasesOptions & Required<Omit<CorrectBiasesOptions, "referenceDataset">>;
+export type ResolvedCorrectOptions = CorrectBiasesOptions &
+  Required<Omit<CorrectBiasesOptions, "batchSize" | "referenceDataset">>;
 
 const KEYS: readonly (keyof CorrectBiasesOptions)[] = [
   "floatModel",
@@ -63,6 +63,7 @@ export function resolveCorrectOptions(options: CorrectBiasesOptions): ResolvedCo
   requireOneOf("correctBiases", "keep", merged.keep, ["better", "always"]);
   for (const key of ["samples", "batchSize", "cacheBytes"] as const) {
     const value = merged[key];
+    if (value === undefined) continue;
     if (Number.isInteger(value) && value >= 1) continue;
     throw new OptionsError("E2002", `correctBiases: invalid ${key} ${value}, expected a whole number from 1`, {
       expected: "an integer, 1 or more",

@@ -61,7 +61,7 @@ describe("prediction from ranges, eqs. (5) and (6)", () => {
     const layer = measured([4, 1, 1], [1, 1, 1, 1], [0.1, 0.2, 0.3, 0.4], { group: 2 });
     const noise = predictFromRanges(layer, statistics([0, 0], [3, 12], [1, 1, 1, 1]));
     const expected = [(3 * 0.01) / 12, (3 * 0.04) / 12, (12 * 0.09) / 12, (12 * 0.16) / 12];
-    noise.weights.forEach((value, c) => expect(value).toBeCloseTo(expected[c]!, 6));
+    for (const [c, value] of noise.weights.entries()) expect(value).toBeCloseTo(expected[c]!, 6);
     expect(noise.activations).toBeUndefined();
   });
 });
