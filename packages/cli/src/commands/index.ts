@@ -16,6 +16,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./compress.js")).compress,
   },
   {
+    name: "inspect",
+    summary: "what a model is made of: operators, sizes, ranges, findings",
+    load: async () => (await import("./inspect.js")).inspect,
+  },
+  {
     name: "calibrate",
     summary: "run a model over images and write the statistics of its values",
     load: async () => (await import("./calibrate.js")).calibrate,
@@ -29,6 +34,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "validate",
     summary: "measure a model on data: accuracy, drop, size, latency; gates for CI",
     load: async () => (await import("./validate.js")).validate,
+  },
+  {
+    name: "debug",
+    summary: "which layers lose signal when the model is quantized, and why",
+    load: async () => (await import("./debug.js")).debug,
   },
   {
     name: "run",

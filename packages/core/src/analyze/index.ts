@@ -2,6 +2,7 @@ export type { ClassDrop, Confusion, PairedAccuracy } from "./class-pair.js";
 export { type AccuracySummary, type ClassAccuracy, type ConfusionMatrix, confusionRows } from "./class-score.js";
 export { inspectModel } from "./inspect.js";
 export { spreadText } from "./inspect-findings.js";
+export { inspectLayers, type LayerDetail, type LayerValue } from "./inspect-layer.js";
 export type * from "./inspect-report.js";
 export {
   type FloatLayer,

@@ -113,7 +113,10 @@ function addOutside(model: Model, { nodes, hasMacs }: Seen, add: Add): void {
     open.map(({ name }) => name),
     `open sizes besides the batch: ${open.map(({ name }) => name).join(", ")}`,
   );
-  if (!hasMacs && nodes.length > 0) add("noSizes", [], "no sizes of values: operations are not counted", 1);
+  if (!hasMacs) {
+    const unknown = nodes.filter(({ macs }) => macs === null).map(({ name }) => name);
+    add("noSizes", unknown, "sizes of values unknown: operations are not counted");
+  }
 }
 
 function plural(count: number, noun: string): string {

@@ -21,7 +21,7 @@ import type {
   InspectReport,
 } from "./inspect-report.js";
 import { isQuantized } from "./int8-coverage.js";
-import { macsOf, type ValueShapes } from "./macs.js";
+import { isMultiplying, macsOf } from "./macs.js";
 import { type ConstantLookup, constantLookup, countParameters } from "./parameter-count.js";
 import { weightRanges } from "./weight-ranges.js";
 
@@ -49,7 +49,7 @@ export async function inspectModel(model: Model, options: InspectOptions = {}): 
         outputs: node.outputs,
         parameters: own?.parameters ?? 0,
         bytes: own?.bytes ?? 0,
-        macs: macsAt(node, isInner, macs, shapes),
+        macs: macsAt(node, macs),
         outputShape: shapes.get(node.outputs[0] ?? "")?.dims ?? null,
         ...quantizability(node, lookup, isInner),
       });
@@ -57,9 +57,8 @@ export async function inspectModel(model: Model, options: InspectOptions = {}): 
     }
   };
   visit(model.graph, false);
-  const known = nodes.flatMap((node) => node.macs ?? []);
   const weightBytes = [...tensorsOf(model)].reduce((sum, { tensor }) => sum + (tensor.byteLength ?? 0), 0);
-  const hasMacs = known.length > 0 || nodes.length === 0;
+  const hasMacs = model.graph.nodes.every((node) => macsAt(node, macs) !== null);
   return {
     opset: model.opsets.get("") ?? null,
     opsets: Object.fromEntries([...model.opsets].map(([domain, version]) => [domain || "ai.onnx", version])),
@@ -70,7 +69,7 @@ export async function inspectModel(model: Model, options: InspectOptions = {}): 
     quantized: isQuantized(model),
     parameters: counted.parameters,
     parametersWithStatistics: counted.parametersWithStatistics,
-    macs: hasMacs ? known.reduce((sum, count) => sum + count, 0) : null,
+    macs: hasMacs ? nodes.reduce((sum, node) => sum + (node.macs ?? 0), 0) : null,
     bytes: options.bytes ?? weightBytes,
     weightBytes,
     operators: operatorsOf(nodes),
@@ -81,10 +80,8 @@ export async function inspectModel(model: Model, options: InspectOptions = {}): 
 }
 
 /** Counted MACs, 0 for operators that do not multiply, null where a size is missing. */
-function macsAt(node: Node, isInner: boolean, macs: ReadonlyMap<Node, number>, shapes: ValueShapes): number | null {
-  const isKnown = node.inputs.some((value) => shapes.has(value)) && shapes.has(node.outputs[0] ?? "");
-  if (isInner || !isKnown) return null;
-  return macs.get(node) ?? 0;
+function macsAt(node: Node, macs: ReadonlyMap<Node, number>): number | null {
+  return isMultiplying(node) ? macs.get(node) || null : 0;
 }
 
 /** Depthwise convolutions behave differently in quantization: counted apart. */

@@ -1,0 +1,111 @@
+import type { InspectReport, Model, ObservedType } from "@equant/core";
+import type { CommandDefinition, CommandOutcome } from "../command.js";
+import type { CommandContext } from "../context.js";
+import { formatBytes, formatCount } from "../format.js";
+import { layerText, reportText, weightsText } from "../inspect-text.js";
+import { matchNames } from "../match.js";
+import { completing, flag, repeatable } from "../options.js";
+
+interface InspectCommandOptions {
+  names?: boolean;
+  weights?: boolean;
+  layer?: string[];
+  run: boolean;
+}
+
+/** Running a model shows its sizes; one with more weights than this is not run for that. */
+const MAX_RUN_BYTES = 1e9;
+
+/** `equant inspect`: what a model is made of, and what is worth knowing before it is compressed. */
+export const inspect: CommandDefinition = {
+  echoSettings: false,
+  configure(command) {
+    command
+      .description("Shows operators, parameters, operations and sizes of a model, ranges of its weights, and findings.")
+      .argument("<model>", "the ONNX file")
+      .optionsGroup("Options:")
+      .addOption(flag("--names", "only the names of the nodes, one a line"))
+      .addOption(flag("--weights", "ranges of the weights, layer by layer"))
+      .addOption(
+        completing(repeatable("--layer <name>", "one node in detail; may be repeated, globs allowed"), "names"),
+      )
+      .addOption(flag("--no-run", "do not run the model to find the sizes of its values"));
+  },
+  async run(context: CommandContext, path: string): Promise<CommandOutcome> {
+    const options = context.options<InspectCommandOptions>();
+    const { assertValid, inspectModel } = await import("@equant/core");
+    const { model, identity } = await context.loadModel(path);
+    assertValid(model);
+    const shapes = options.run && !options.names ? await observedShapes(context, model) : undefined;
+    const report = await inspectModel(model, { bytes: identity.bytes, ...(shapes && { shapes }) });
+    const { weights, ...rest } = report;
+    if (options.names) {
+      return { result: rest, text: report.nodes.map(({ name }) => `${name}\n`).join("") };
+    }
+    if (options.layer) return await layers(model, report, options.layer, shapes);
+    if (options.weights) {
+      const ranges = weights.map(({ channelMax, ...range }) => ({ ...range, channels: channelMax.length }));
+      return { result: { ...rest, weights: ranges }, text: weightsText(context, weights) };
+    }
+    return { result: rest, text: reportText(context, path, report), hint: hintFor(path, report) };
+  },
+};
+
+/** Sizes of all values from one run on zeros; undefined when the model does not run like that. */
+async function observedShapes(context: CommandContext, model: Model): Promise<Map<string, ObservedType> | undefined> {
+  const { CompressionError } = await import("@equant/core/errors");
+  const { observeShapes, tensorsOf, zeroFeeds } = await import("@equant/core");
+  const bytes = [...tensorsOf(model)].reduce((sum, { tensor }) => sum + (tensor.byteLength ?? 0), 0);
+  if (bytes > MAX_RUN_BYTES) {
+    context.reporter.info(`note      ${formatBytes(bytes)} of weights: not run, sizes are those the file declares`);
+    return undefined;
+  }
+  try {
+    return await observeShapes(await context.runner(), model, zeroFeeds(model));
+  } catch (error) {
+    if (!(error instanceof CompressionError) || error.code === "E6005") throw error;
+    context.reporter.info(`note      the model does not run on zeros of batch 1: ${error.message}`);
+    return undefined;
+  }
+}
+
+async function layers(
+  model: Model,
+  report: InspectReport,
+  patterns: readonly string[],
+  shapes: ReadonlyMap<string, ObservedType> = new Map(),
+): Promise<CommandOutcome> {
+  const { inspectLayers } = await import("@equant/core");
+  const names = report.nodes.map(({ name }) => name);
+  const hint = "list names with  equant inspect MODEL --names";
+  const wanted = new Set(matchNames(patterns, names, { option: "--layer", hint }));
+  const details = inspectLayers(model, wanted, shapes).map((detail) => {
+    const node = report.nodes.find(({ name }) => name === detail.name)!;
+    return { detail, node, range: report.weights.find(({ name }) => name === detail.name) };
+  });
+  return {
+    result: {
+      layers: details.map(({ detail, node, range }) => ({
+        ...node,
+        ...detail,
+        opType: node.opType,
+        weights: range ?? null,
+      })),
+    },
+    text: details.map(({ detail, node, range }) => layerText(detail, factsOf(node), range)).join("\n"),
+  };
+}
+
+function factsOf(node: InspectReport["nodes"][number]): string[] {
+  const facts: string[] = [];
+  if (node.parameters > 0) facts.push(`parameters ${formatCount(node.parameters)}, ${formatBytes(node.bytes)}`);
+  if (node.macs) facts.push(`MACs       ${formatCount(node.macs)}`);
+  facts.push(`int8       ${node.quantizable}${node.reason === null ? "" : `: ${node.reason}`}`);
+  return facts;
+}
+
+function hintFor(path: string, { quantized }: InspectReport): string {
+  return quantized
+    ? `measure it with  equant validate ${path} --data images/`
+    : `try  equant compress ${path} --data images/`;
+}
