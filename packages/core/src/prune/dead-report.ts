@@ -1,6 +1,5 @@
-import { macsOf } from "../analyze/macs.js";
 import type { ChannelFlow, ObservedShapes } from "../equalize/channel-flow.js";
-import { labelOf, type Model } from "../graph/index.js";
+import { type LinearLayer, labelOf, linearLayers, type Model, sizeOf } from "../graph/index.js";
 import type { Skip } from "../runtime/index.js";
 import type { ClearedWeights } from "./absorb-constants.js";
 import type { Constants } from "./constant-rows.js";
@@ -133,5 +132,16 @@ export function sizeOfModel(model: Model, shapes: ObservedShapes): ModelSize {
     if (tensor.dtype.startsWith("float") || tensor.dtype === "bfloat16") parameters += tensor.size;
     bytes += tensor.byteLength ?? 0;
   }
-  return { parameters, bytes, macs: macsOf(model, shapes).total };
+  return {
+    parameters,
+    bytes,
+    macs: linearLayers(model.graph).reduce((sum, layer) => sum + macsOfLayer(layer, shapes), 0),
+  };
+}
+
+/** Conv: outputs · C/group · kernel; ConvTranspose: inputs · M/group · kernel; Gemm and MatMul: outputs · K. */
+function macsOfLayer({ opType, input, output, tensor, inChannels }: LinearLayer, shapes: ObservedShapes): number {
+  const size = (value: string) => sizeOf(shapes.get(value)?.dims ?? [0]);
+  if (opType === "Gemm" || opType === "MatMul") return size(output) * inChannels;
+  return size(opType === "Conv" ? output : input) * sizeOf(tensor.dims.slice(1));
 }

@@ -224,7 +224,8 @@ export class RandomNet {
         if (size < 3) return same(this.#node("Relu", [name]));
         const shape = { kernel_shape: ints([2, 2]), pads: ints([1, 0, 0, 1]), strides: ints([1, 1]) };
         const pool = this.#pick(["MaxPool", "AveragePool"]);
-        const counts = pool === "AveragePool" ? { count_include_pad: int(this.#below(2)) } : {};
+        const counts: Record<string, Attribute> =
+          pool === "AveragePool" ? { count_include_pad: int(this.#below(2)) } : {};
         return same(this.#node(pool, [name], { ...shape, ...counts }));
       }
       default: {
