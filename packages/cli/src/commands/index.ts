@@ -41,6 +41,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./debug.js")).debug,
   },
   {
+    name: "train",
+    summary: "train the digit network from scratch, or a classifier further",
+    load: async () => (await import("./train.js")).train,
+  },
+  {
     name: "run",
     summary: "execute a config file: every step, the gates, the output folder",
     load: async () => (await import("./run.js")).run,

@@ -40,6 +40,8 @@ export interface TrainOptions {
   batchNorm?: "running" | "batch";
   /** Labelled data to validate on after every epoch. */
   validation?: Dataset;
+  /** Samples are kept in memory after their first reading when all of them fit into this many bytes. Default: 512 MiB. */
+  cacheBytes?: number;
   /** Where to go on; data and options must be those it was made with, but for `epochs`. */
   resume?: Checkpoint;
   /** Called after every epoch, for instance to write the checkpoint to a file; training waits for it. */
@@ -56,6 +58,7 @@ export const TRAIN_DEFAULTS = {
   seed: 0,
   loss: { type: "cross-entropy" },
   batchNorm: "running",
+  cacheBytes: 512 * 1024 * 1024,
 } as const satisfies Partial<TrainOptions>;
 
 /** Options with their defaults filled in. */
@@ -63,7 +66,7 @@ export type TrainSettings = TrainOptions & Required<Pick<TrainOptions, keyof typ
 
 const OPTION_KEYS = [
   ...["epochs", "batchSize", "rate", "optimizer", "schedule", "warmupSteps", "seed", "loss", "teacher", "output"],
-  ...["select", "masks", "batchNorm", "validation", "resume", "onEpoch"],
+  ...["select", "masks", "batchNorm", "cacheBytes", "validation", "resume", "onEpoch"],
 ];
 
 /** @throws {OptionsError} E2001, E2002, E2004, E2103. */
@@ -74,6 +77,7 @@ export function trainSettings(options: TrainOptions): TrainSettings {
   requireNumber("batchSize", settings.batchSize, 1, true);
   requireNumber("warmupSteps", settings.warmupSteps, 0, true);
   requireNumber("seed", settings.seed, 0, true);
+  requireNumber("cacheBytes", settings.cacheBytes, 0, false);
   if (!(settings.rate > 0 && Number.isFinite(settings.rate))) {
     throw new OptionsError("E2002", `train: invalid rate ${settings.rate}, expected a positive number`, {
       actual: settings.rate,

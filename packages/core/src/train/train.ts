@@ -6,6 +6,7 @@ import { cloneModel, type Model, requiredInputs } from "../graph/index.js";
 import { createRandom } from "../math/random.js";
 import { type Runner, requireRunner, type Session, type TransformContext } from "../runtime/index.js";
 import { useBatchStatistics } from "./batch-statistics.js";
+import { cachedDataset } from "./cache.js";
 import type { Checkpoint, EpochRow } from "./checkpoint.js";
 import { divergence, requireFinite } from "./divergence.js";
 import { measureTop1 } from "./evaluate.js";
@@ -72,20 +73,21 @@ export async function train(
   let checkpoint = settings.resume ?? snapshot(start, step, 0, signature, history);
   const stepsPerEpoch = Math.ceil(dataset.length / settings.batchSize);
   const quantized = model.graph.nodes.some(({ opType }) => opType === "QuantizeLinear");
+  const data = cachedDataset(dataset, settings.cacheBytes);
+  const validation = settings.validation && cachedDataset(settings.validation, settings.cacheBytes);
   await runner.using(
     step.model,
     async (session) => {
       let feeds = start;
       for (let epoch = checkpoint.epoch; epoch < settings.epochs; epoch++) {
         const result = await runEpoch(
-          { runner, session, step, dataset, settings, context, input, epoch, stepsPerEpoch },
+          { runner, session, step, dataset: data, settings, context, input, epoch, stepsPerEpoch },
           feeds,
         );
         feeds = result.feeds;
         const row: { -readonly [K in keyof EpochRow]: EpochRow[K] } = { epoch: epoch + 1, ...result.row };
         checkpoint = snapshot(feeds, step, epoch + 1, signature, history);
         requireFinite(checkpoint);
-        const { validation } = settings;
         if (validation) {
           const trained = withParameters(model, checkpoint.parameters);
           row.validationTop1 = await measureTop1(trained, validation, { output }, context);
