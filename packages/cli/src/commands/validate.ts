@@ -73,7 +73,7 @@ export const validate: CommandDefinition = {
       result: report,
       text: validationText(context, report, { candidate: path, baseline: options.against }),
       gates,
-      ...(gates.some(({ passed }) => !passed) && { hint: hintFor(report) }),
+      ...(gates.some(({ passed }) => !passed) && { hint: await hintFor(report, path, options) }),
     };
   },
 };
@@ -93,10 +93,16 @@ function externalBytes(model: Model): number {
   return total;
 }
 
-function hintFor({ warnings, candidate }: ValidationReport): string {
+async function hintFor(
+  { warnings, candidate, baseline }: ValidationReport,
+  path: string,
+  { against, data }: ValidateCommandOptions,
+): Promise<string> {
   if (warnings.some(({ code }) => code === "W5002")) return "check --preset and the order of the classes first";
   if (warnings.some(({ code }) => code === "W6001")) return "quantize again with --weight-storage uint8";
-  return candidate.int8 === null
-    ? "compare with the original on the same images: --against FLOAT.onnx"
+  if (!baseline) return "compare with the original on the same images: --against FLOAT.onnx";
+  const { COMMANDS } = await import("./index.js");
+  return COMMANDS.some(({ name }) => name === "debug")
+    ? `equant debug ${path} --against ${against} --data ${data}`
     : "quantize again with --per-channel, more calibration images, or --exclude for the layers that suffer";
 }
