@@ -94,7 +94,7 @@ function externalBytes(model: Model): number {
 }
 
 async function hintFor(
-  { warnings, candidate, baseline }: ValidationReport,
+  { warnings, baseline }: ValidationReport,
   path: string,
   { against, data }: ValidateCommandOptions,
 ): Promise<string> {
