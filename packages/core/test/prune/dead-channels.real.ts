@@ -107,8 +107,8 @@ describe("observed on 100 calibration images", () => {
     const data = spread(await openDataset(sharedData(calibration), options), 100);
     const report = await removeDeadChannels({ shapes, stats: await statistics(model, shapes, data) })(model, {});
     expect(count(report.removed)).toBeGreaterThanOrEqual(channels);
-    // Without an input range the first layer of all has no proof.
-    expect(report.removed[0]!.kind).toBe("observed");
+    // Without an input range few are proved: those behind a Relu6, or with a bias below everything.
+    expect(report.removed.map(({ kind }) => kind)).toContain("observed");
     const seen = compare(await predictions(before, data), await predictions(model, data));
     expect(seen.drift).toBeLessThan(1e-4);
     expect(seen.changed).toBe(0);
