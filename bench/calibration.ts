@@ -1,10 +1,11 @@
 /**
  * Calibration against plain inference over the same images: MobileNetV1 0.75 of the shared models, one process, in turns.
  *
- *   npm run bench calibration [rounds] [images]
+ *   npm run bench calibration [rounds] [images] [threads]
  *
  * Every round runs plain inference, calibration by min-max and calibration with histograms once each, in turns; a run
- * opens and disposes its own session, as the command does. Printed: medians of the ratios round by round.
+ * opens and disposes its own session, as the command does. Printed: medians of the ratios round by round, of elapsed time
+ * and of processor time. On a machine that does other work too only the second, with one thread, means much.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -28,7 +29,7 @@ const SHARED = process.env.EQUANT_SHARED ?? fileURLToPath(new URL("../../shared"
 if (!existsSync(SHARED)) throw new Error(`${SHARED} is missing; set EQUANT_SHARED`);
 const rounds = Number(process.argv[2] ?? 7);
 const images = Number(process.argv[3] ?? 64);
-const runner = createRunner(ort as never, { threads: 2 });
+const runner = createRunner(ort as never, { threads: Number(process.argv[4] ?? 2) });
 const context = { runner };
 
 /** The samples, decoded once: what is compared is the running, not the decoding that goes on beside it. */
@@ -66,23 +67,33 @@ const dataset = await inMemory(opened);
 
 const tasks = {
   plain: () => plain(model, dataset, 8),
-  "plain by 2": () => plain(model, dataset, 2),
+  "plain by 1": () => plain(model, dataset, 1),
   "min-max": () => collect(model, dataset, {}),
   histograms: () => collect(model, dataset, { chooser: "mse" }),
 };
-const times = new Map(Object.keys(tasks).map((name) => [name, [] as number[]]));
+const times = new Map(Object.keys(tasks).map((name) => [name, { elapsed: [] as number[], cpu: [] as number[] }]));
 for (let round = -1; round < rounds; round++) {
   for (const [name, task] of Object.entries(tasks)) {
+    const used = process.cpuUsage();
     const start = performance.now();
     await task();
-    if (round >= 0) times.get(name)!.push(performance.now() - start);
+    const elapsed = performance.now() - start;
+    const { user, system } = process.cpuUsage(used);
+    if (round < 0) continue;
+    times.get(name)!.elapsed.push(elapsed);
+    times.get(name)!.cpu.push((user + system) / 1000);
   }
 }
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
-for (const [name, list] of times) {
-  const ratios = list.map((time, round) => time / times.get("plain")![round]!);
+const reference = times.get("plain")!;
+for (const [name, { elapsed, cpu }] of times) {
+  const ratios = elapsed.map((time, round) => time / reference.elapsed[round]!);
+  const cpuRatios = cpu.map((time, round) => time / reference.cpu[round]!);
   process.stdout.write(
-    `${name.padEnd(12)} ${(median(list) / images).toFixed(2)} ms an image, ${median(ratios).toFixed(2)} × plain inference` +
-      ` (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)} in ${rounds} rounds of ${images} images)\n`,
+    `${name.padEnd(16)} ${(median(elapsed) / images).toFixed(2)} ms an image, ${median(ratios).toFixed(2)} × plain inference` +
+      ` (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)});` +
+      ` processor time ${(median(cpu) / images).toFixed(2)} ms, ${median(cpuRatios).toFixed(2)} ×` +
+      ` (${Math.min(...cpuRatios).toFixed(2)}–${Math.max(...cpuRatios).toFixed(2)})\n`,
   );
 }
+process.stdout.write(`medians of ${rounds} rounds of ${images} images\n`);

@@ -48,15 +48,24 @@ export interface SessionOptions {
   optimizedModelPath?: string;
 }
 
+/** Options of {@link Session.run}. */
+export interface RunOptions {
+  /** Names of the outputs wanted. Default: all. */
+  readonly fetches?: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Outputs of an earlier run of the same shapes, whose memory is written again: no fresh pages, nothing to collect.
+   * Node only; elsewhere outputs are always fresh.
+   */
+  readonly into?: Readonly<Record<string, HostTensor>> | undefined;
+}
+
 /** An open model. Runs are queued one behind the other; a rejected run does not stop those behind it. */
 export interface Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   /** Runs the model. `fetches` limits the outputs. @throws {RunError} E6004 when ONNX Runtime fails, E6005 when cancelled. */
-  run(
-    feeds: Readonly<Record<string, HostTensor>>,
-    options?: { fetches?: readonly string[]; signal?: AbortSignal | undefined },
-  ): Promise<Record<string, HostTensor>>;
+  run(feeds: Readonly<Record<string, HostTensor>>, options?: RunOptions): Promise<Record<string, HostTensor>>;
   /** Releases memory and threads, after the runs in the queue. Idle sessions' threads spin: dispose early. */
   dispose(): Promise<void>;
 }
@@ -144,7 +153,8 @@ function wrapSession(ort: OrtModule, native: InferenceSession, purpose: string):
         try {
           const inputs: Record<string, InstanceType<TensorConstructor>> = {};
           for (const [name, tensor] of Object.entries(feeds)) inputs[name] = toOrt(ort, tensor);
-          const fetched = options.fetches ? await native.run(inputs, options.fetches) : await native.run(inputs);
+          const fetches = fetchesOf(ort, native.outputNames, options);
+          const fetched = fetches ? await native.run(inputs, fetches) : await native.run(inputs);
           return fromOrt(fetched);
         } catch (error) {
           throw new RunError("E6004", `${purpose}: ONNX Runtime failed (${messageOf(error)})`, {}, error);
@@ -152,6 +162,16 @@ function wrapSession(ort: OrtModule, native: InferenceSession, purpose: string):
       }),
     dispose: () => enqueue(() => native.release()),
   };
+}
+
+function fetchesOf(
+  ort: OrtModule,
+  outputs: readonly string[],
+  { fetches, into }: RunOptions,
+): readonly string[] | InferenceSession.NullableOnnxValueMapType | undefined {
+  if (into === undefined || ort.env.versions.node === undefined) return fetches;
+  const wanted = fetches ?? outputs;
+  return Object.fromEntries(wanted.map((name) => [name, into[name] ? toOrt(ort, into[name]) : null]));
 }
 
 function toOrt(ort: OrtModule, tensor: HostTensor): InstanceType<TensorConstructor> {
