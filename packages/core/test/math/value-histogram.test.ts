@@ -55,6 +55,40 @@ describe("ValueHistogram", () => {
     expect(histogram.sumOfSquares / squares).toBeCloseTo(1, 12);
   });
 
+  test.each([1, 2, 3])("addCounts: the same counts as a naive loop, with a range from elsewhere (seed %i)", (seed) => {
+    const values = seed === 1 ? wildFloats(300_001, seed) : DISTRIBUTIONS[seed === 2 ? "relu" : "gaussian"](300_001);
+    const expected = naive(values);
+    const histogram = new ValueHistogram();
+    for (const [from, to] of [
+      [0, 5],
+      [5, 5],
+      [5, 100_000],
+      [100_000, values.length],
+    ] as const) {
+      histogram.addCounts(values, { min: expected.min, max: expected.max }, from, to);
+    }
+    expect(facts(histogram)).toEqual(expected);
+    const whole = ValueHistogram.of(values);
+    for (const negative of [false, true]) {
+      expect(histogram.tinyByExponent(negative)).toEqual(whole.tinyByExponent(negative));
+    }
+    expect(histogram.sorted()).toEqual(whole.sorted());
+    expect(histogram.sum).toBeNaN();
+  });
+
+  test("sums that were not collected are null in JSON and stay so through merging", () => {
+    const counted = new ValueHistogram().addCounts(Float32Array.of(1, 2), { min: 1, max: 2 });
+    const text = JSON.stringify(counted);
+    expect(JSON.parse(text)).toMatchObject({ sum: null, sumOfSquares: null, min: 1, max: 2, total: 2 });
+    const read = ValueHistogram.fromJSON(JSON.parse(text));
+    expect(JSON.stringify(read)).toBe(text);
+    expect(read.merge(ValueHistogram.of(Float32Array.of(3))).sum).toBeNaN();
+    expect(new ValueHistogram().addCounts(new Float32Array(0), { min: 5, max: 6 })).toMatchObject({
+      sum: 0,
+      max: -Infinity,
+    });
+  });
+
   test("moments are those of the finite values when NaN and infinities are among them", () => {
     const clean = DISTRIBUTIONS.gaussian(20_000);
     const dirty = new Float32Array(clean.length + 3);
@@ -171,7 +205,8 @@ describe("JSON", () => {
     ["a total that differs", { total: 9 }],
     ["more tiny values than their bin", { tiny: [[0, 5]] }],
     ["no range", { min: null }],
-    ["no sum", { sum: null }],
+    ["no sum", { sum: undefined }],
+    ["a sum that is no number", { sum: "1" }],
     ["runs that are no list", { runs: 3 }],
     ["a fractional NaN count", { nan: 0.5 }],
   ])("rejects %s", (_, change) => {
