@@ -54,8 +54,7 @@ function quantizeStep(step: Extract<StepConfig, { use: "quantize" }>, at: string
       hint: "an override leaves the layers that match in float",
     });
   }
-  const type =
-    weights === undefined ? undefined : parseChoice(`${at}.weights`, weights, WEIGHT_TYPES);
+  const type = weights === undefined ? undefined : parseChoice(`${at}.weights`, weights, WEIGHT_TYPES);
   return {
     ...(type && { weightBits: BITS[type], weightSymmetric: type !== "uint8" }),
     ...(activations && {

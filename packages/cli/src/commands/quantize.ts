@@ -74,7 +74,7 @@ export const quantize: CommandDefinition = {
       ({ samples }) => `re-opened, ran ${samples} images`,
     );
     for (const { node, reason } of report.skipped) context.warn("W4001", `stays in float: ${reason}`, node);
-    if (verification.runtime.sqnrDb < verification.literal.sqnrDb - 6) {
+    if (verification.kernelLossDb > 6) {
       context.warn("W6001", "integer kernels of this processor lose accuracy: try --weight-storage uint8");
     }
     const written = await context.writeOutput(options.output, bytes);

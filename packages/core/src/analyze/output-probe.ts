@@ -1,4 +1,4 @@
-import { batches, type Dataset, spread } from "../data/index.js";
+import { batches, type Dataset, spread, subset } from "../data/index.js";
 import { RunError } from "../errors.js";
 import type { Model } from "../graph/index.js";
 import { argmax } from "../math/index.js";
@@ -53,6 +53,13 @@ export class OutputProbe {
       );
     }
     return new OutputProbe(chosen, outputs, batchSize);
+  }
+
+  /** The same probe over its first batch only. */
+  head(): OutputProbe {
+    const count = Math.min(this.batchSize, this.dataset.length);
+    const indices = Array.from({ length: count }, (_, index) => index);
+    return new OutputProbe(subset(this.dataset, indices), this.outputs.slice(0, 1), this.batchSize);
   }
 
   /** Runs another state of the model and compares. */

@@ -1,9 +1,20 @@
-import { calibrate, singleInput } from "../calibrate/index.js";
+import { type ActivationStats, calibrate, singleInput } from "../calibrate/index.js";
 import type { Dataset } from "../data/index.js";
-import { PreconditionError } from "../errors.js";
+import {
+  type EqualizeMethod,
+  type EqualizeReport,
+  equalize,
+  equalizeValues,
+  type Relu6Mode,
+} from "../equalize/index.js";
 import type { Model } from "../graph/index.js";
-import { type DeadChannelsReport, deadChannelValues, removeDeadChannels } from "../prune/index.js";
-import type { QuantizeOptions } from "../quantize/index.js";
+import {
+  type DeadChannelsReport,
+  deadChannelValues,
+  ORT_CHANNEL_MULTIPLE,
+  removeDeadChannels,
+} from "../prune/index.js";
+import { type QuantizeOptions, quantizationRequests, resolveQuantizeOptions } from "../quantize/index.js";
 import { type ObservedType, observeShapes, requireRunner, type TransformContext } from "../runtime/index.js";
 
 /** Removes channels that are constant. */
@@ -16,8 +27,8 @@ export interface DeadChannelsStep {
 /** Equalizes channels for the granularity and bits that will be used. */
 export interface EqualizeStep {
   readonly use: "equalize";
-  readonly method?: "optimal" | "dfq" | "one-step" | "two-step";
-  readonly relu6?: "exact" | "common" | "paper" | "replace";
+  readonly method?: EqualizeMethod;
+  readonly relu6?: Relu6Mode;
   readonly sMax?: number;
 }
 
@@ -31,38 +42,93 @@ export interface FloatStepResult {
   readonly report?: unknown;
 }
 
+/** What a float step works with. */
+export interface FloatStepInput {
+  /** How the network will be quantized. */
+  readonly quantize: QuantizeOptions;
+  readonly dataset: Dataset;
+  /** Channel statistics of the model as it is, from the calibration of its last quantization. */
+  readonly known: ActivationStats;
+}
+
 /** Applies a float step in place. */
 export async function applyFloatStep(
   model: Model,
   step: FloatStep,
-  _quantize: QuantizeOptions,
-  dataset: Dataset,
+  input: FloatStepInput,
   context: TransformContext,
 ): Promise<FloatStepResult> {
-  const shapes = await shapesOf(model, dataset, context);
-  if (step.use === "equalize") throw new PreconditionError("E9001", "equalize: not connected");
-  return deadChannels(model, step, shapes, dataset, context);
+  const shapes = await shapesOf(model, input.dataset, context);
+  return step.use === "equalize"
+    ? equalizeStep(model, step, shapes, input, context)
+    : deadChannels(model, step, shapes, input, context);
+}
+
+async function equalizeStep(
+  model: Model,
+  { use: _use, ...options }: EqualizeStep & { keep?: unknown },
+  shapes: ReadonlyMap<string, ObservedType>,
+  { quantize: quantizeOptions, dataset }: FloatStepInput,
+  context: TransformContext,
+): Promise<FloatStepResult> {
+  const { keep: _keep, ...chosen } = options;
+  const { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric } =
+    resolveQuantizeOptions(quantizeOptions);
+  const quantized = quantizationRequests(model, quantizeOptions).map(({ value }) => value);
+  const values = equalizeValues(model, shapes, quantized);
+  const requests = values.map((value) => ({ value, moments: true, exactMinimum: false, histogram: false }));
+  const stats = (await calibrate(model, dataset, { requests }, context)).activationStats();
+  const noise = { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric, quantized };
+  const report = await equalize({ ...chosen, ...noise, stats, shapes })(model, context);
+  return { modified: report.modified, note: describeEqualization(report), report };
+}
+
+function describeEqualization({ method, classes, noise, proof }: EqualizeReport): string {
+  const channels = classes.reduce((sum, own) => sum + own.channels, 0);
+  const gain = noise ? `, predicted noise ${(10 * Math.log10(noise.after / noise.before)).toFixed(1)} dB` : "";
+  const gap = proof ? `, within ${(100 * proof.gap).toFixed(1)} % of the optimum` : "";
+  return `${method}: ${channels} channels in ${classes.length} classes${gain}${gap}`;
 }
 
 async function deadChannels(
   model: Model,
   { observed = true }: DeadChannelsStep,
   shapes: ReadonlyMap<string, ObservedType>,
-  dataset: Dataset,
+  { quantize, dataset, known }: FloatStepInput,
   context: TransformContext,
 ): Promise<FloatStepResult> {
-  const values = observed ? deadChannelValues(model, shapes) : [];
-  const requests = values.map((value) => ({ value, moments: false, exactMinimum: true, histogram: false }));
-  const stats = observed ? (await calibrate(model, dataset, { requests }, context)).activationStats() : undefined;
-  const report = await removeDeadChannels({ shapes, observed, ...(stats && { stats }) })(model, context);
+  const { target } = resolveQuantizeOptions(quantize);
+  // ONNX Runtime's kernels work on blocks of channels: half a block costs as much as a whole one, or more.
+  const channelMultiple = target.startsWith("ort") ? ORT_CHANNEL_MULTIPLE : 1;
+  const stats = observed ? await silentStats(model, shapes, dataset, known, context) : undefined;
+  const report = await removeDeadChannels({ shapes, observed, channelMultiple, ...(stats && { stats }) })(
+    model,
+    context,
+  );
   return { modified: report.modified, note: describeDead(report), report: summaryOf(report) };
 }
 
+/** Ranges by channel behind every activation that cuts off: those known from calibration, the others collected. */
+async function silentStats(
+  model: Model,
+  shapes: ReadonlyMap<string, ObservedType>,
+  dataset: Dataset,
+  known: ActivationStats,
+  context: TransformContext,
+): Promise<ActivationStats> {
+  const missing = deadChannelValues(model, shapes).filter((value) => !known.has(value));
+  if (missing.length === 0) return known;
+  const requests = missing.map((value) => ({ value, moments: false, exactMinimum: true, histogram: false }));
+  const collected = (await calibrate(model, dataset, { requests }, context)).activationStats();
+  return new Map([...known, ...collected]);
+}
+
 function describeDead(report: DeadChannelsReport): string {
-  const count = report.removed.reduce((sum, { removed }) => sum + removed.length, 0);
-  if (count === 0) return "no dead channels";
+  const removed = report.removed.reduce((sum, { removed }) => sum + removed.length, 0);
+  const zeroed = report.zeroed.reduce((sum, { outputs }) => sum + outputs.length, 0);
+  if (removed + zeroed === 0) return "no dead channels";
   const saved = 100 * (1 - report.after.macs / report.before.macs);
-  return `${count} dead channels removed, ${saved.toFixed(1)} % of MACs`;
+  return `${removed} dead channels removed, ${zeroed} set to zero, ${saved.toFixed(1)} % of MACs`;
 }
 
 /** The report without the shapes, which are working data. */

@@ -36,6 +36,7 @@ export type RecipeStep = (FoldStep | FloatStep | QuantizeStep | BiasCorrectStep)
 export const COMPRESS_RECIPE: readonly RecipeStep[] = [
   { use: "fold" },
   { use: "dead-channels" },
+  { use: "equalize" },
   { use: "quantize" },
   { use: "bias-correct" },
 ];

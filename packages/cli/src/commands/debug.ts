@@ -1,0 +1,105 @@
+import type { LayerSqnr } from "@equant/core";
+import type { CommandDefinition, CommandOutcome } from "../command.js";
+import type { CommandContext } from "../context.js";
+import { openData } from "../data-options.js";
+import { formatDb } from "../format.js";
+import { addDataOptions, type DataOptions } from "../option-groups.js";
+import { choice, flag, integer } from "../options.js";
+import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
+import { CALIBRATION_SAMPLES, describeCalibration } from "./quantize.js";
+
+const SORTS = ["local", "cumulative", "graph"] as const;
+
+interface DebugOptions extends QuantizeFlags, DataOptions {
+  top: number;
+  sort: (typeof SORTS)[number];
+  channels?: boolean;
+  sensitivity?: boolean;
+}
+
+/** `equant debug`: which layers lose signal when the model is quantized, and why. */
+export const debug: CommandDefinition = {
+  step: "quantize",
+  configure(command) {
+    command
+      .description(
+        "Measures the signal-to-noise ratio of every layer when a float model is quantized with these options: predicted and measured, weights, activations and both, local and cumulative.",
+      )
+      .argument("<model>", "the float ONNX file")
+      .optionsGroup("Options:")
+      .addOption(integer("--top <n>", "layers shown; the JSON has all", { min: 1 }, 10))
+      .addOption(choice("--sort <order>", "worst local or cumulative ratio first, or graph order", SORTS, "local"))
+      .addOption(flag("--channels", "ratios by output channel in the JSON"))
+      .addOption(flag("--sensitivity", "also the outputs with one layer quantized at a time, and with all but one"));
+    addQuantizeOptions(command);
+    addDataOptions(command, { samples: CALIBRATION_SAMPLES });
+  },
+  async run(context: CommandContext, path: string): Promise<CommandOutcome> {
+    const options = context.options<DebugOptions>();
+    const settings = quantizeOptions(options);
+    const core = await import("@equant/core");
+    core.resolveQuantizeOptions(settings);
+    const { model } = await context.loadModel(path);
+    const transform = await context.transformContext();
+    const dataset = await openData(context, model, options);
+    await context.phase(
+      "fold",
+      () => core.prepareModel(model, transform),
+      ({ fold }) => core.describeFold(fold),
+    );
+    const calibration = await context.phase(
+      "calibrate",
+      () => core.calibrate(model, dataset, { requests: core.quantizationRequests(model, settings) }, transform),
+      describeCalibration,
+    );
+    const plan = core.planQuantization(model, calibration, settings);
+    const report = await context.phase(
+      "measure",
+      () => core.measureSqnr(model, plan, dataset, transform, { perChannel: options.channels ?? false }),
+      ({ layers, samples }) => `${layers.length} layers on ${samples} samples`,
+    );
+    const study = options.sensitivity
+      ? await context.phase("sensitivity", () => core.sensitivity(model, plan, dataset, transform, { report }))
+      : undefined;
+    const rows = sorted(report.layers, options.sort).slice(0, options.top);
+    const text = context.table<LayerSqnr>(
+      [
+        { title: "layer", cell: ({ layer }) => layer, align: "left" },
+        { title: "local dB", cell: ({ local }) => formatDb(local.both) },
+        { title: "cumulative", cell: ({ cumulative }) => (cumulative ? formatDb(cumulative.both) : "-") },
+        { title: "weights", cell: ({ local }) => formatDb(local.weights) },
+        {
+          title: "activations",
+          cell: ({ local }) => (local.activations === null ? "float" : formatDb(local.activations)),
+        },
+        { title: "predicted", cell: ({ predicted }) => formatDb(predicted.refined.both) },
+        { title: "kind of loss", cell: ({ findings }) => findings[0]?.text ?? "-", align: "left" },
+      ],
+      rows,
+    );
+    const { weights, activations } = report.agreement.refined;
+    const line = (name: string, { medianErrorDb, correlation }: typeof weights) =>
+      `${name}: median |predicted − measured| ${medianErrorDb.toFixed(1)} dB, r = ${correlation.toFixed(2)}`;
+    return {
+      result: { ...report, ...(study && { sensitivity: study }) },
+      text: `${text}${line("weights", weights)} · ${line("activations", activations)}\n`,
+      hint: hintFor(report.layers, path),
+    };
+  },
+};
+
+function sorted(layers: readonly LayerSqnr[], order: (typeof SORTS)[number]): LayerSqnr[] {
+  if (order === "graph") return [...layers];
+  const key = ({ local, cumulative }: LayerSqnr) => (order === "local" ? local.both : (cumulative?.both ?? local.both));
+  return [...layers].sort((a, b) => key(a) - key(b));
+}
+
+/** The remedy for the worst layer: what its first finding calls for. */
+function hintFor(layers: readonly LayerSqnr[], path: string): string {
+  const worst = sorted(layers, "local")[0];
+  const kind = worst?.findings[0]?.kind;
+  if (kind === "overflow") return "ranges cut off too much: --calibrator minmax";
+  if (kind !== undefined)
+    return `equant compress ${path} --data DIR -o out.onnx  equalizes channels; or quantize with --per-channel`;
+  return worst ? `leave the worst layer in float: --exclude ${worst.layer}` : "no layer was quantized";
+}
