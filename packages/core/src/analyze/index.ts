@@ -20,6 +20,7 @@ export * from "./output-probe.js";
 export { countParameters, type NodeParameters, type ParameterCount } from "./parameter-count.js";
 export * from "./sensitivity.js";
 export * from "./sqnr.js";
+export * from "./sqnr-curves.js";
 export * from "./sqnr-report.js";
 export { type ValidateOptions, validateModels } from "./validate.js";
 export * from "./validation-report.js";

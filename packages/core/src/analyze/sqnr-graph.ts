@@ -89,7 +89,7 @@ export function buildSqnrGraph(
       top: reduce.max(value, like),
       bottom: reduce.max(reduce.node("Neg", value), like),
       free: freeShare(builder, measured, (indicator) => reduce.mean(indicator, like)),
-      overflow: quantized && reduce.mean(overHalf(builder, value, quantized, half!), like),
+      overflow: quantized && reduce.mean(overHalf(builder, reduce.node("Sub", value, quantized), half!), like),
       local: { weights: error(weights)!, activations: error(quantized), both: error(both) },
       cumulative: networks && {
         weights: error(networks.weights.value(value))!,
@@ -109,12 +109,14 @@ function localWeights(
   { layer, activations }: MeasuredLayer,
   parameters: DequantizedParameters,
 ): string {
-  let value = layer.output;
+  let original = layer.output;
+  let value = original;
   for (const node of [layer.node, ...activations]) {
     const copy = cloneNode(node);
     copy.name = "";
     if (node === layer.node) parameters.apply(copy, layer.output);
-    else copy.inputs[0] = value;
+    else copy.inputs = node.inputs.map((input) => (input === original ? value : input));
+    original = node.outputs[0]!;
     value = builder.names.allocate(`${node.outputs[0]}_local`);
     copy.outputs = [value];
     builder.graph.nodes.push(copy);
@@ -122,34 +124,41 @@ function localWeights(
   return value;
 }
 
-/** 1 where the last activation lets its input through, 0 where it cuts off: such values lie on the grid and carry no noise. */
+/** Mean of 1 where the activations let their input through, 0 where they cut off: such values lie on the grid and carry no noise. */
 function freeShare(
   builder: GraphBuilder,
   { activations, value }: MeasuredLayer,
   mean: (indicator: string) => string,
 ): string | undefined {
-  const last = activations.at(-1);
-  if (!last) return undefined;
-  const bounds = isOp(last, "Relu") ? [builder.constant(0, "zero")] : clipBounds(builder, last);
-  const tests = bounds.flatMap((bound, at) =>
-    bound === "" ? [] : [builder.node(at === 0 ? "Greater" : "Less", [value, bound])],
-  );
-  if (tests.length === 0) return undefined;
-  const inside = tests.length === 1 ? tests[0]! : builder.node("And", tests);
-  return mean(builder.node("Cast", [inside], { to: int(1) }));
+  let inside: string | undefined;
+  for (const node of activations) {
+    const { above, below } = boundsOf(builder, node);
+    for (const [opType, bound] of [
+      ["Greater", above],
+      ["Less", below],
+    ] as const) {
+      if (bound === undefined) continue;
+      const test = builder.node(opType, [value, bound]);
+      inside = inside === undefined ? test : builder.node("And", [inside, test]);
+    }
+  }
+  return inside && mean(builder.node("Cast", [inside], { to: int(1) }));
 }
 
-function clipBounds(builder: GraphBuilder, clip: Node): string[] {
-  const attribute = (name: string) => {
-    const value = attributeOf(clip, name, "float", undefined);
-    return value === undefined ? "" : builder.constant(value, name);
+/** Values between which an activation is the identity. */
+function boundsOf(builder: GraphBuilder, node: Node): { above?: string | undefined; below?: string | undefined } {
+  if (isOp(node, "Relu")) return { above: builder.constant(0, "zero") };
+  if (isOp(node, "Min")) return { below: node.inputs.find((input) => builder.graph.initializers.has(input)) };
+  const bound = (input: number, name: string) => {
+    const attribute = attributeOf(node, name, "float", undefined);
+    return node.inputs[input] || (attribute === undefined ? undefined : builder.constant(attribute, name));
   };
-  return [clip.inputs[1] || attribute("min"), clip.inputs[2] || attribute("max")];
+  return { above: bound(1, "min"), below: bound(2, "max") };
 }
 
-function overHalf(builder: GraphBuilder, value: string, noisy: string, half: number): string {
-  const size = builder.node("Abs", [builder.node("Sub", [value, noisy])]);
-  return builder.node("Cast", [builder.node("Greater", [size, builder.constant(half, "half")])], { to: int(1) });
+function overHalf(builder: GraphBuilder, error: string, half: number): string {
+  const over = builder.node("Greater", [builder.node("Abs", [error]), builder.constant(half, "half")]);
+  return builder.node("Cast", [over], { to: int(1) });
 }
 
 /** Where the channels of a value lie: axis 1, or the last one. */

@@ -55,7 +55,10 @@ export function measuredLayers(graph: Graph, plan: QuantizationPlan): { layers: 
   return { layers, skipped };
 }
 
-/** Follows the fused activations behind a layer to the value with an encoding. */
+/**
+ * Follows the fused activations behind a layer to the value with an encoding, and past it over a bound a channel (Min with a
+ * constant, from an equalized ReLU6) that shares the encoding: what the bound cuts off is no loss.
+ */
 function whereEncoded(
   index: GraphIndex,
   plan: QuantizationPlan,
@@ -71,5 +74,12 @@ function whereEncoded(
     activations.push(next);
     value = next.outputs[0]!;
   }
-  return { activations, value, encoding: plan.activations.get(value) };
+  const encoding = plan.activations.get(value);
+  const bound = index.onlyConsumer(value);
+  const after = bound?.outputs[0] ?? "";
+  if (isOp(bound, "Min") && plan.activations.get(after) === encoding) {
+    activations.push(bound);
+    value = after;
+  }
+  return { activations, value, encoding };
 }

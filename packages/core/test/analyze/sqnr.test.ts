@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type LayerSqnr, measureSqnr, type SqnrReport } from "../../src/analyze/index.js";
+import { compareSqnr, type LayerSqnr, measureSqnr, type SqnrReport } from "../../src/analyze/index.js";
 import { type Dataset, randomDataset } from "../../src/data/index.js";
 import { cloneModel, type Model, Tensor } from "../../src/graph/index.js";
 import type { Encoding } from "../../src/math/index.js";
@@ -111,7 +111,7 @@ function expectClose(actual: LayerSqnr, expected: Awaited<ReturnType<typeof naiv
 }
 
 describe("measureSqnr", () => {
-  for (const name of ["residual", "gate", "floatBetween"]) {
+  for (const name of ["residual", "gate", "bounded", "floatBetween"]) {
     it(`${name}: every figure equals its definition, measured on a network of its own`, async () => {
       const model = NETWORKS[name]!();
       const plan = planQuantization(model, await calibrated(model, DATA, OPTIONS), OPTIONS);
@@ -259,5 +259,30 @@ describe("findings", () => {
     const limit = values.reduce((a, b) => Math.max(a, b), 0) / 2;
     const share = values.filter((value) => value > limit).length / values.length;
     expect(Math.abs(overflow.amount / share - 1)).toBeLessThan(0.05);
+  });
+});
+
+describe("compareSqnr", () => {
+  it("puts states side by side, sorted as the first one is", async () => {
+    const model = NETWORKS.chain!();
+    const six = await measureSqnr(model, { weightBits: 6 }, DATA, context);
+    const eight = await measureSqnr(model, { weightBits: 8 }, DATA, context, { cumulative: false });
+    const curves = compareSqnr({ six, eight });
+    expect(curves.layers).toEqual(["a", "b", "fc"]);
+    expect(curves.states.map(({ state }) => state)).toEqual(["six", "eight"]);
+    const [first, second] = curves.states;
+    expect(first!.weights).toEqual(six.layers.map(({ local }) => local.weights));
+    expect(second!.weights.every((db, at) => db > first!.weights[at]! + 6)).toBe(true);
+    expect([first!.cumulative.length, second!.cumulative.length]).toEqual([3, 0]);
+    const sorted = curves.order.weights.map((at) => first!.weights[at]!);
+    expect(sorted).toEqual(first!.weights.toSorted((a, b) => b - a));
+    // The last layer's output stays float.
+    expect(first!.activations[2]).toBeNull();
+    expect(curves.order.activations.toSorted()).toEqual([0, 1]);
+    expect(curves.optimal.weights).toEqual(six.layers.map(({ weight }) => weight.optimalDb));
+  });
+
+  it("wants reports of one network", () => {
+    expect(() => compareSqnr({})).toThrow(expect.objectContaining({ code: "E2002" }));
   });
 });

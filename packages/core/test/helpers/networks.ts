@@ -1,4 +1,4 @@
-import { int, ints, type Model } from "../../src/graph/index.js";
+import { int, ints, type Model, Tensor } from "../../src/graph/index.js";
 import { type TestModel, testModel } from "./build.js";
 
 /** Networks of every shape a walk has to cope with, on [N, 3, 8, 8]; weights spread so that coarse integers shift means. */
@@ -29,6 +29,13 @@ export const NETWORKS: Readonly<Record<string, () => Model>> = {
       const gate = t.builder.node("Sigmoid", [point(t, squeezed, 3, 6, "excite")]);
       const scaled = t.builder.node("Mul", [data, gate]);
       return gemm(t, pool(t, conv(t, scaled, 6, 5, "after")), 5, 4);
+    }),
+  /** One bound a channel behind Relu, as equalization makes of ReLU6. */
+  bounded: () =>
+    build(6, (t, input) => {
+      const bounds = t.builder.constant(Tensor.float32([1, 6, 1, 1], [0.3, 0.6, 0.9, 1.2, 1.5, 1.8]), "bounds");
+      const bounded = t.builder.node("Min", [relu(t, conv(t, input, 3, 6, "a")), bounds]);
+      return gemm(t, pool(t, relu(t, conv(t, bounded, 6, 5, "b"))), 5, 4);
     }),
   /** HardSwish runs in float between integer layers; depthwise and transposed layers on both sides. */
   floatBetween: () =>
