@@ -192,14 +192,21 @@ class RecipeRun {
 
   async #trialDb(candidate: Candidate): Promise<number> {
     if (candidate.trialDb !== undefined) return candidate.trialDb;
-    const { model, plan } = candidate;
-    const quantized = cloneModel(candidate.quantized);
+    const { model, quantized, plan } = candidate;
     const { dataset, context } = this;
-    await correctBiases(
-      { floatModel: model, model: quantized, plan, dataset, samples: TRIAL_SAMPLES, keep: "always" },
-      context,
-    );
+    // The plan names nodes of this very model, so the trial runs on it: it changes biases only, which are put back.
+    const initializers = new Map(quantized.graph.initializers);
+    const trial = {
+      floatModel: model,
+      model: quantized,
+      plan,
+      dataset,
+      samples: TRIAL_SAMPLES,
+      keep: "always",
+    } as const;
+    await correctBiases(trial, context);
     candidate.trialDb = (await this.#probe.measure(serializeModel(quantized), context)).sqnrDb;
+    quantized.graph.initializers = initializers;
     return candidate.trialDb;
   }
 
