@@ -9,6 +9,7 @@ import {
 } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
 import type { QuantizationPlan } from "./apply-qdq.js";
+import { dropUnused, placeOf } from "./place.js";
 
 /**
  * Rewrites the model so that float operators behave like integer ones (seed 001): every encoded value is scaled,
@@ -23,7 +24,15 @@ export function applyEmulation(model: Model, plan: QuantizationPlan, rounding: "
     setInput(builder, layer, 1, dequantizeTensor(weight.data, weight.encoding));
     if (bias?.data) setInput(builder, layer, 2, dequantizeTensor(bias.data, bias.encoding!));
   }
-  for (const [value, encoding] of plan.activations) insert(model.graph, builder, value, encoding, plan, rounding);
+  for (const { value, readers, data, encoding } of plan.constants) {
+    if (!plan.activations.has(value)) continue;
+    const emulated = builder.constant(dequantizeTensor(data, encoding), `${value}_emulated`);
+    for (const node of readers) node.inputs = node.inputs.map((input) => (input === value ? emulated : input));
+    dropUnused(model.graph, value);
+  }
+  const constants = new Set(plan.constants.map(({ value }) => value));
+  for (const [value, encoding] of plan.activations)
+    if (!constants.has(value)) insert(model.graph, builder, value, encoding, plan, rounding);
   sortNodes(model.graph);
 }
 
@@ -31,7 +40,7 @@ function setInput(builder: GraphBuilder, layer: LinearLayer, input: 1 | 2, tenso
   const old = layer.node.inputs[input]!;
   const { graph } = builder;
   layer.node.inputs[input] = builder.constant(tensor, `${old}_emulated`);
-  if (!graph.nodes.some((node) => node.inputs.includes(old))) graph.initializers.delete(old);
+  dropUnused(graph, old);
 }
 
 /** scale·(q − zeroPoint) in float32, as DequantizeLinear computes it. */
@@ -56,25 +65,12 @@ function insert(
   plan: QuantizationPlan,
   rounding: "even" | "away",
 ): void {
+  const place = placeOf(graph, builder.names, value, plan.placement.nodes);
   const before = new Set(graph.nodes);
-  let source = value;
-  const isOutput = graph.outputs.some(({ name }) => name === value);
-  if (isOutput) {
-    source = builder.names.allocate(`${value}_float`);
-    for (const node of graph.nodes) node.outputs = node.outputs.map((output) => (output === value ? source : output));
-  }
-  const result = emulateValue(builder, source, encoding, { rounding, name: value });
-  const isInput = graph.inputs.some(({ name }) => name === value);
+  const result = emulateValue(builder, place.source, encoding, { rounding, name: value });
   const inserted = graph.nodes.filter((node) => !before.has(node));
-  const untouched = new Set(
-    isInput ? [...inserted, ...[...before].filter((node) => !plan.placement.nodes.has(node))] : inserted,
-  );
-  replaceUses(graph, value, result, untouched);
-  if (isOutput) {
-    const last = graph.nodes.find((node) => node.outputs[0] === result)!;
-    last.outputs = [value];
-    for (const node of before) node.inputs = node.inputs.map((input) => (input === result ? value : input));
-  }
+  if (place.isOutput) inserted.find((node) => node.outputs[0] === result)!.outputs = [value];
+  else replaceUses(graph, value, result, new Set([...inserted, ...place.untouched]));
 }
 
 /** Appends x̂ of a value in float operators, as {@link applyEmulation} computes it, and returns its name. */

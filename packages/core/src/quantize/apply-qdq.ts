@@ -7,12 +7,15 @@ import {
   type Model,
   NameAllocator,
   type Node,
+  replaceUses,
   sortNodes,
   Tensor,
 } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
+import type { ConstantParameters } from "./constants.js";
 import { integerTensor } from "./integer-tensor.js";
 import type { LayerParameters } from "./parameters.js";
+import { dropUnused, placeOf } from "./place.js";
 import type { Placement } from "./placement.js";
 
 /** Everything that is decided before the graph is touched. */
@@ -21,6 +24,8 @@ export interface QuantizationPlan {
   /** Encoding by value name; values of one group share one object. */
   readonly activations: ReadonlyMap<string, Encoding>;
   readonly parameters: readonly LayerParameters[];
+  /** Constants beside activations; each counts only while {@link activations} has its encoding. */
+  readonly constants: readonly ConstantParameters[];
 }
 
 /**
@@ -32,6 +37,7 @@ export interface QuantizationPlan {
 export function applyQdq(model: Model, plan: QuantizationPlan): void {
   const writer = new QdqWriter(model);
   for (const parameters of plan.parameters) writer.layer(parameters);
+  writer.constants(plan);
   writer.activations(plan);
   sortNodes(model.graph);
 }
@@ -43,6 +49,8 @@ class QdqWriter {
   readonly #graph: Graph;
   readonly #model: Model;
   readonly #names: NameAllocator;
+  /** Dequantized constants by name and encoding. */
+  readonly #dequantized = new Map<string, string>();
   /** Scale and zero-point initializers of an encoding: values of one group share them. */
   readonly #constants = new Map<Encoding, { scale: string; zeroPoint: string }>();
 
@@ -54,50 +62,59 @@ class QdqWriter {
 
   layer(parameters: LayerParameters): void {
     const { layer, weight, bias } = parameters;
-    const dequantized = this.#constant(layer.weight, weight.encoding, weight.data);
-    layer.node.inputs[1] = dequantized;
+    layer.node.inputs[1] = this.#constant(layer.weight, weight.encoding, weight.data);
     if (bias?.data) layer.node.inputs[2] = this.#constant(layer.bias!, bias.encoding!, bias.data);
-    this.#dropUnused(layer.weight);
-    if (bias?.data) this.#dropUnused(layer.bias!);
+    dropUnused(this.#graph, layer.weight);
+    if (bias?.data) dropUnused(this.#graph, layer.bias!);
+  }
+
+  constants(plan: QuantizationPlan): void {
+    for (const { value, readers, encoding, data } of plan.constants) {
+      if (!plan.activations.has(value)) continue;
+      const dequantized = this.#constant(value, encoding, data);
+      for (const node of readers) node.inputs = node.inputs.map((input) => (input === value ? dequantized : input));
+      dropUnused(this.#graph, value);
+    }
   }
 
   activations(plan: QuantizationPlan): void {
-    const integer = plan.placement.nodes;
-    for (const [value, encoding] of plan.activations) this.#pair(value, encoding, integer);
+    const constants = new Set(plan.constants.map(({ value }) => value));
+    for (const [value, encoding] of plan.activations) {
+      if (!constants.has(value)) this.#pair(value, encoding, plan.placement.nodes);
+    }
   }
 
-  /** Adds an integer initializer and the DequantizeLinear that reads it; returns the dequantized value. */
+  /**
+   * Adds an integer initializer and the DequantizeLinear that reads it; returns the dequantized value. Layers that share
+   * a weight share its integers where the encodings are equal, which those of two inputs need not be.
+   */
   #constant(stem: string, encoding: Encoding, data: Tensor): string {
+    const { scale, zeroPoint, dtype, axis } = encoding;
+    const key = JSON.stringify([stem, dtype, axis, [...scale], [...zeroPoint]]);
+    const known = this.#dequantized.get(key);
+    if (known !== undefined) return known;
     const quantized = this.#names.allocate(`${stem}_quantized`);
     this.#graph.initializers.set(quantized, data);
-    const { scale, zeroPoint } = this.#encodingConstants(stem, encoding);
+    const constants = this.#encodingConstants(stem, encoding);
     const output = this.#names.allocate(`${stem}_dequantized`);
-    this.#graph.nodes.push(this.#node("DequantizeLinear", [quantized, scale, zeroPoint], output, encoding));
+    this.#graph.nodes.push(
+      this.#node("DequantizeLinear", [quantized, constants.scale, constants.zeroPoint], output, encoding),
+    );
+    this.#dequantized.set(key, output);
     return output;
   }
 
   #pair(value: string, encoding: Encoding, integer: ReadonlySet<Node>): void {
     const graph = this.#graph;
-    const isInput = graph.inputs.some(({ name }) => name === value);
-    const isOutput = graph.outputs.some(({ name }) => name === value);
-    let source = value;
-    let target = this.#names.allocate(`${value}_dequantized`);
-    if (isOutput) {
-      // The output keeps its name: what was made under it is renamed.
-      source = this.#names.allocate(`${value}_float`);
-      const producer = graph.nodes.find((node) => node.outputs.includes(value))!;
-      producer.outputs = producer.outputs.map((output) => (output === value ? source : output));
-      target = value;
-    }
-    for (const node of graph.nodes) {
-      // A float operator may read the input of the network as it is; elsewhere the float value vanishes in the integer kernel.
-      if (isInput && !integer.has(node)) continue;
-      node.inputs = node.inputs.map((input) => (input === value ? target : input));
-    }
+    const target = this.#names.allocate(`${value}_dequantized`);
+    const place = placeOf(graph, this.#names, value, integer);
     const { scale, zeroPoint } = this.#encodingConstants(value, encoding);
     const quantized = this.#names.allocate(`${value}_quantized`);
-    graph.nodes.push(this.#node("QuantizeLinear", [source, scale, zeroPoint], quantized, encoding));
-    graph.nodes.push(this.#node("DequantizeLinear", [quantized, scale, zeroPoint], target, encoding));
+    const quantize = this.#node("QuantizeLinear", [place.source, scale, zeroPoint], quantized, encoding);
+    const output = place.isOutput ? value : target;
+    const dequantize = this.#node("DequantizeLinear", [quantized, scale, zeroPoint], output, encoding);
+    if (!place.isOutput) replaceUses(graph, value, target, new Set(place.untouched));
+    graph.nodes.push(quantize, dequantize);
   }
 
   #node(opType: string, inputs: string[], output: string, encoding: Encoding): Node {
@@ -126,11 +143,5 @@ class QdqWriter {
     this.#graph.initializers.set(names.zeroPoint, integerTensor(encoding.dtype as DType, dims, encoding.zeroPoint));
     this.#constants.set(encoding, names);
     return names;
-  }
-
-  #dropUnused(initializer: string): void {
-    if (this.#graph.nodes.some((node) => node.inputs.includes(initializer))) return;
-    this.#graph.initializers.delete(initializer);
-    this.#graph.inputs = this.#graph.inputs.filter(({ name }) => name !== initializer);
   }
 }

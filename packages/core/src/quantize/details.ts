@@ -1,10 +1,10 @@
 import { labelOf } from "../graph/index.js";
 import type { QuantizationPlan } from "./apply-qdq.js";
 
-/** One quantized learnable parameter, as a row of seed 001's table. */
+/** One quantized learnable parameter, as a row of seed 001's table; `Constant` is what Add, Mul or Concat read beside data. */
 export interface LearnableDetails {
   readonly layer: string;
-  readonly parameter: "Weights" | "Bias";
+  readonly parameter: "Weights" | "Bias" | "Constant";
   readonly shape: readonly number[];
   readonly dtype: string;
 }
@@ -19,7 +19,7 @@ export interface QuantizationDetails {
 }
 
 export function quantizationDetails(plan: QuantizationPlan, target: string): QuantizationDetails {
-  const learnables = plan.parameters.flatMap(({ layer, weight, bias }): LearnableDetails[] => {
+  const parameters = plan.parameters.flatMap(({ layer, weight, bias }): LearnableDetails[] => {
     const name = labelOf(layer.node);
     const rows: LearnableDetails[] = [
       { layer: name, parameter: "Weights", shape: weight.data.dims, dtype: weight.encoding.dtype },
@@ -30,8 +30,14 @@ export function quantizationDetails(plan: QuantizationPlan, target: string): Qua
     }
     return rows;
   });
+  const constants = plan.constants.map(({ value, readers, data, encoding }): LearnableDetails => {
+    const [reader] = readers;
+    const layer = reader ? labelOf(reader) : value;
+    return { layer, parameter: "Constant", shape: data.dims, dtype: encoding.dtype };
+  });
+  const learnables = [...parameters, ...constants];
   return {
-    isQuantized: plan.parameters.length > 0,
+    isQuantized: plan.placement.nodes.size > 0,
     target,
     quantizedLayerNames: [...plan.placement.nodes].map(labelOf),
     learnables,

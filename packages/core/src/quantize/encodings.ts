@@ -1,9 +1,16 @@
 import type { Calibration } from "../calibrate/index.js";
 import { PreconditionError } from "../errors.js";
 import type { Graph } from "../graph/index.js";
-import { chooseRange, type Encoding, encodingFromRange, type Range, ValueHistogram } from "../math/index.js";
+import {
+  assertFinite,
+  chooseRange,
+  type Encoding,
+  encodingFromRange,
+  type Range,
+  ValueHistogram,
+} from "../math/index.js";
 import type { ResolvedQuantizeOptions } from "./options.js";
-import type { EncodingGroup } from "./placement.js";
+import { type EncodingGroup, valueOrder } from "./shared-encodings.js";
 
 /** Chooses one encoding for every group from the statistics of its values. */
 export function activationEncodings(
@@ -15,7 +22,7 @@ export function activationEncodings(
   const signed = options.activations.startsWith("int");
   const encodings = new Map<string, Encoding>();
   for (const group of groups) {
-    const range = groupRange(group, calibration, options);
+    const range = groupRange(graph, group, calibration, options);
     const encoding = encodingFromRange(range, {
       bits: options.activationBits,
       dtype: options.activations,
@@ -27,34 +34,62 @@ export function activationEncodings(
     for (const value of group.values) encodings.set(value, encoding);
   }
   // The order of the graph, so that the file does not depend on the order of groups.
-  const order = [...graph.inputs.map(({ name }) => name), ...graph.nodes.flatMap((node) => node.outputs)];
-  return new Map(order.flatMap((value) => (encodings.has(value) ? [[value, encodings.get(value)!] as const] : [])));
+  return new Map(
+    valueOrder(graph).flatMap((value) => (encodings.has(value) ? [[value, encodings.get(value)!] as const] : [])),
+  );
 }
 
-function groupRange(group: EncodingGroup, calibration: Calibration, options: ResolvedQuantizeOptions): Range {
-  const statistics = group.rangeFrom.map((value) => calibration.get(value));
-  if (options.chooser !== "minmax") {
-    const histogram = new ValueHistogram();
-    for (const [at, { histogram: part }] of statistics.entries()) {
-      if (!part) {
-        throw new PreconditionError(
-          "E4005",
-          `quantize: chooser '${options.chooser}' needs a histogram of value "${group.rangeFrom[at]}"`,
-          {
-            tensor: group.rangeFrom[at]!,
-            hint: "calibrate with histograms: equant calibrate --histograms",
-          },
-        );
-      }
-      histogram.merge(part);
-    }
-    return chooseRange(histogram, {
-      chooser: options.chooser,
-      bits: options.activationBits,
-      symmetric: options.activationSymmetric,
-    });
+function groupRange(
+  graph: Graph,
+  group: EncodingGroup,
+  calibration: Calibration,
+  options: ResolvedQuantizeOptions,
+): Range {
+  const constants = group.rangeFrom.flatMap((value) => {
+    const tensor = graph.initializers.get(value);
+    return tensor ? [rangeOfConstant(value, tensor.array() as Float32Array)] : [];
+  });
+  const measured = group.rangeFrom.filter((value) => !graph.initializers.has(value));
+  const ranges = measured.length > 0 ? [...constants, measuredRange(measured, calibration, options)] : constants;
+  return {
+    min: ranges.reduce((min, range) => Math.min(min, range.min), Number.POSITIVE_INFINITY),
+    max: ranges.reduce((max, range) => Math.max(max, range.max), Number.NEGATIVE_INFINITY),
+  };
+}
+
+/** All of it: a constant is no sample of a distribution. */
+function rangeOfConstant(name: string, values: Float32Array): Range {
+  assertFinite(values, `quantize: constant "${name}"`, name);
+  let min = 0;
+  let max = 0;
+  for (const value of values) {
+    if (value < min) min = value;
+    if (value > max) max = value;
   }
-  const min = Math.min(...statistics.map((value) => value.min));
-  const max = Math.max(...statistics.map((value) => value.max));
   return { min, max };
+}
+
+function measuredRange(values: readonly string[], calibration: Calibration, options: ResolvedQuantizeOptions): Range {
+  const statistics = values.map((value) => calibration.get(value));
+  if (options.chooser === "minmax") {
+    const min = Math.min(...statistics.map((value) => value.min));
+    const max = Math.max(...statistics.map((value) => value.max));
+    return { min, max };
+  }
+  const histogram = new ValueHistogram();
+  for (const [at, { histogram: part }] of statistics.entries()) {
+    if (!part) {
+      throw new PreconditionError(
+        "E4005",
+        `quantize: chooser '${options.chooser}' needs a histogram of value "${values[at]}"`,
+        { tensor: values[at]!, hint: "calibrate with histograms: equant calibrate --histograms" },
+      );
+    }
+    histogram.merge(part);
+  }
+  return chooseRange(histogram, {
+    chooser: options.chooser,
+    bits: options.activationBits,
+    symmetric: options.activationSymmetric,
+  });
 }

@@ -1,9 +1,12 @@
 export { applyEmulation, dequantizeTensor, emulateValue } from "./apply-emulation.js";
 export { applyQdq, type QuantizationPlan } from "./apply-qdq.js";
+export type { ConstantParameters } from "./constants.js";
 export * from "./details.js";
+export { CONCAT_RANGE_RATIO } from "./detection-heads.js";
 export * from "./exclude.js";
 export * from "./options.js";
 export { biasIntegers, type LayerParameters } from "./parameters.js";
-export { type EncodingGroup, type Placement, planPlacement } from "./placement.js";
+export { type Placement, planPlacement } from "./placement.js";
 export * from "./quantize.js";
+export type { EncodingGroup } from "./shared-encodings.js";
 export * from "./targets.js";

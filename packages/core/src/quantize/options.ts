@@ -1,4 +1,5 @@
 import { OptionsError, rejectUnknownOptions, requireOneOf } from "../errors.js";
+import { parseChooser } from "../math/index.js";
 import type { Exclusions } from "./exclude.js";
 import { type BiasFormat, type TargetName, type TargetSpec, targetSpec } from "./targets.js";
 
@@ -89,6 +90,8 @@ export function resolveQuantizeOptions(options: QuantizeOptions): ResolvedQuanti
     "perChannel",
   ]);
   const bias = requireOneOf("quantize", "bias", merged.bias ?? spec.bias, ["int32", "int16", "float32"]);
+  parseChooser(merged.chooser);
+  parseChooser(merged.weightChooser);
   const storedBits = activations.endsWith("16") ? 16 : 8;
   const activationBits = merged.activationBits ?? storedBits;
   checkBits("weight bits", merged.weightBits, 16);

@@ -1,3 +1,4 @@
+import { inferStaticTypes, type StaticTypes } from "../fold/static-types.js";
 import {
   attributeOf,
   type Graph,
@@ -11,32 +12,38 @@ import {
   subgraphsOf,
 } from "../graph/index.js";
 import type { Skip } from "../runtime/index.js";
+import { type EncodingGroup, SharedEncodings } from "./shared-encodings.js";
 import type { TargetSpec } from "./targets.js";
-
-/** Values that must have one encoding, and the values whose ranges decide it. */
-export interface EncodingGroup {
-  readonly values: readonly string[];
-  readonly rangeFrom: readonly string[];
-}
 
 /** Where a target quantizes: which layers get integer weights, which values get an encoding, which of those share one. */
 export interface Placement {
   readonly layers: readonly LinearLayer[];
-  /** Every node that runs on integers, fused activations and movers included. */
+  /** Every node that runs on integers, fused activations and movers included, in node order. */
   readonly nodes: ReadonlySet<Node>;
   /** In node order; the input of the network first. */
   readonly groups: readonly EncodingGroup[];
   readonly skipped: readonly Skip[];
 }
 
+/** Why a node is left alone that was not excluded by name: reported when it would have run on integers. */
+export type FloatReasons = ReadonlyMap<Node, string>;
+
 /**
  * Decides placement by the target's table. A value gets an encoding when an integer operator makes or reads it;
- * between an operator and its fused activation there is none.
+ * between an operator and its fused activation there is none. Constants that an integer operator reads beside activations
+ * are values too. `float` names nodes that stay in float by a rule.
  */
-export function planPlacement(graph: Graph, target: TargetSpec, excluded: ReadonlySet<Node> = new Set()): Placement {
-  const planner = new Planner(graph, target, excluded);
-  return planner.plan();
+export function planPlacement(
+  graph: Graph,
+  target: TargetSpec,
+  excluded: ReadonlySet<Node> = new Set(),
+  float: FloatReasons = new Map(),
+): Placement {
+  return new Planner(graph, target, excluded, float).plan();
 }
+
+/** Operators all of whose inputs carry data; others read theirs from the first input. */
+const SEVERAL_INPUTS = ["Concat", "Add", "Mul", "MatMul"];
 
 class Planner {
   readonly #index: GraphIndex;
@@ -44,22 +51,25 @@ class Planner {
   readonly #nodes = new Set<Node>();
   readonly #skipped: Skip[] = [];
   readonly #marked = new Set<string>();
-  readonly #parent = new Map<string, string>();
-  /** Values whose range does not count in their group: what a clamp cuts off. */
-  readonly #clamped = new Set<string>();
+  readonly #shared = new SharedEncodings();
+  readonly #types: StaticTypes;
 
   constructor(
     readonly graph: Graph,
     readonly target: TargetSpec,
     readonly excluded: ReadonlySet<Node>,
+    readonly float: FloatReasons,
   ) {
     this.#index = indexGraph(graph);
+    this.#types = inferStaticTypes(graph, (value) => graph.initializers.get(value));
   }
 
   plan(): Placement {
     for (const node of this.graph.nodes) this.#visit(node);
     this.#spreadOverMovers();
-    return { layers: this.#layers, nodes: this.#nodes, groups: this.#groups(), skipped: this.#skipped };
+    const groups = this.#shared.groups(this.graph, this.#marked);
+    const nodes = new Set(this.graph.nodes.filter((node) => this.#nodes.has(node)));
+    return { layers: this.#layers, nodes, groups, skipped: this.#skipped };
   }
 
   #visit(node: Node): void {
@@ -68,6 +78,11 @@ class Planner {
       return;
     }
     if (node.domain !== "" || subgraphsOf(node).length > 0) return;
+    const reason = this.float.get(node);
+    if (reason !== undefined) {
+      if (this.target.layers.has(node.opType) || this.target.operators.has(node.opType)) this.#skip(node, reason);
+      return;
+    }
     const layer = this.target.layers.has(node.opType) ? linearLayerOf(this.graph, node) : undefined;
     if (layer) {
       const reason = this.#layerRefusal(layer);
@@ -87,6 +102,7 @@ class Planner {
   }
 
   #layerRefusal(layer: LinearLayer): string | undefined {
+    if (this.#isConstant(layer.input)) return "input is constant";
     if (layer.tensor.dtype !== "float32") return `weight is ${layer.tensor.dtype}, not float32`;
     const { node } = layer;
     if (layer.opType === "Gemm") {
@@ -102,34 +118,25 @@ class Planner {
     return undefined;
   }
 
-  /** Inputs that carry activations: no constants, and float as far as the graph says. */
+  /** Inputs that carry data, constants beside activations included; none when they are not float32. */
   #dataInputs(node: Node): string[] {
-    const candidates =
-      node.opType === "Concat" || node.opType === "Add" || node.opType === "Mul" || node.opType === "MatMul";
-    const inputs = candidates ? node.inputs : node.inputs.slice(0, 1);
-    const data = inputs.filter((input) => input !== "" && !this.graph.initializers.has(input));
-    const integers = data.some((input) => {
-      const dtype = this.#dtype(input);
-      return dtype !== undefined && dtype !== "float32";
-    });
-    return integers ? [] : data;
+    const inputs = isOp(node, ...SEVERAL_INPUTS) ? node.inputs : node.inputs.slice(0, 1);
+    const data = inputs.filter((input) => input !== "");
+    return data.every((input) => this.#isFloat(input)) && !data.every((input) => this.#isConstant(input)) ? data : [];
   }
 
-  /** Element type as far as the graph tells; shape arithmetic that was not folded is found to be integer here. */
-  #dtype(value: string, depth = 16): string | undefined {
-    const known = this.graph.valueInfos.get(value) ?? this.graph.inputs.find(({ name }) => name === value);
-    if (known?.dtype) return known.dtype;
-    const constant = this.graph.initializers.get(value);
-    if (constant) return constant.dtype;
-    const producer = this.#index.producer(value);
-    if (!producer || depth === 0) return undefined;
-    if (isOp(producer, "Shape", "Size", "ArgMax", "NonZero")) return "int64";
-    if (isOp(producer, "Constant", "ConstantOfShape")) {
-      const tensor = producer.attributes.get("value");
-      return tensor?.type === "tensor" ? tensor.value.dtype : undefined;
-    }
-    if (isOp(producer, "Cast")) return attributeOf(producer, "to", "int", 1) === 1 ? "float32" : "other";
-    return isOp(producer, "Concat", ...this.target.movers) ? this.#dtype(producer.inputs[0]!, depth - 1) : undefined;
+  /** As far as the graph tells; shape arithmetic that was not folded is found to be integer here. */
+  #isFloat(value: string): boolean {
+    return (this.#types.dtype(value) ?? "float32") === "float32";
+  }
+
+  #isConstant(value: string): boolean {
+    return this.graph.initializers.has(value);
+  }
+
+  /** Whether a node may run on integers as far as nobody said otherwise. */
+  #isFree(node: Node): boolean {
+    return !this.excluded.has(node) && !this.float.has(node);
   }
 
   #skip(node: Node, reason: string): void {
@@ -137,7 +144,7 @@ class Planner {
   }
 
   #mark(value: string): void {
-    if (value !== "" && !this.graph.initializers.has(value)) this.#marked.add(value);
+    if (value !== "") this.#marked.add(value);
   }
 
   /** Marks what leaves the operator, behind the activation that fuses with it. */
@@ -152,8 +159,8 @@ class Planner {
         this.#nodes.add(clamp);
         this.#mark(next.outputs[0]!);
         this.#mark(clamp.outputs[0]!);
-        this.#unite(next.outputs[0]!, clamp.outputs[0]!);
-        this.#clamped.add(next.outputs[0]!);
+        this.#shared.unite(next.outputs[0]!, clamp.outputs[0]!);
+        this.#shared.leaveOut(next.outputs[0]!);
         return;
       }
       this.#mark(next.outputs[0]!);
@@ -164,7 +171,7 @@ class Planner {
   }
 
   #fusable(activation: Node): boolean {
-    if (this.excluded.has(activation)) return false;
+    if (!this.#isFree(activation)) return false;
     // Clip with computed bounds cannot be shown to lie around the encoding's range.
     return (
       activation.opType !== "Clip" ||
@@ -175,7 +182,7 @@ class Planner {
   /** A Min with a constant vector that alone reads `value`: the upper bound of an equalized ReLU6. */
   #clampBehind(value: string): Node | undefined {
     const next = this.#index.onlyConsumer(value);
-    if (!isOp(next, "Min") || next.inputs.length !== 2 || this.excluded.has(next)) return undefined;
+    if (!isOp(next, "Min") || next.inputs.length !== 2 || !this.#isFree(next)) return undefined;
     const other = next.inputs.find((input) => input !== value);
     return other !== undefined && this.graph.initializers.has(other) ? next : undefined;
   }
@@ -183,7 +190,7 @@ class Planner {
   /** Whether an integer operator reads the value, through movers. */
   #reachesInteger(value: string): boolean {
     return this.#index.uses(value).some(({ node, input }) => {
-      if (this.excluded.has(node) || input < 0) return false;
+      if (!this.#isFree(node) || input < 0) return false;
       if (isOp(node, ...this.target.movers))
         return input === 0 && node.outputs.some((output) => this.#reachesInteger(output));
       if (isOp(node, ...this.target.layers)) return input === 0 && linearLayerOf(this.graph, node) !== undefined;
@@ -196,29 +203,37 @@ class Planner {
    * quantized before it. Forward: a quantized value keeps its encoding through a mover that leads to an integer operator.
    */
   #spreadOverMovers(): void {
-    const movers = this.graph.nodes.filter((node) => isOp(node, ...this.target.movers) && !this.excluded.has(node));
+    const movers = this.graph.nodes.filter((node) => isOp(node, ...this.target.movers) && this.#movesData(node));
     for (const node of [...movers].reverse()) {
-      if (this.#movesData(node) && node.outputs.some((output) => this.#marked.has(output))) this.#joinMover(node);
+      if (node.outputs.some((output) => this.#marked.has(output))) this.#joinMover(node);
     }
     for (const node of movers) {
-      if (!this.#movesData(node) || !this.#marked.has(node.inputs[0]!)) continue;
-      if (node.outputs.some((output) => this.#reachesInteger(output))) this.#joinMover(node);
+      if (this.#marked.has(node.inputs[0]!) && node.outputs.some((output) => this.#reachesInteger(output))) {
+        this.#joinMover(node);
+      }
     }
     if (!this.target.sharedConcat) return;
     for (const node of this.#nodes) {
-      if (node.opType === "Concat") for (const input of this.#dataInputs(node)) this.#unite(input, node.outputs[0]!);
+      if (node.opType !== "Concat") continue;
+      for (const input of this.#dataInputs(node)) this.#shared.unite(input, node.outputs[0]!);
     }
   }
 
-  /** Resize that interpolates and Pad with another value than 0 make new values and do not share an encoding. */
+  /** Some movers make new values: Resize that interpolates, Pad with another value than 0, MaxPool that counts positions. */
   #movesData(node: Node): boolean {
-    if (node.opType === "Resize") return attributeOf(node, "mode", "string", "nearest") === "nearest";
+    const input = node.inputs[0] ?? "";
+    if (!this.#isFree(node) || this.#isConstant(input) || !this.#isFloat(input)) return false;
+    if (node.opType === "MaxPool") return (node.outputs[1] ?? "") === "";
+    if (node.opType === "Resize") {
+      const crops = attributeOf(node, "coordinate_transformation_mode", "string", "") === "tf_crop_and_resize";
+      return attributeOf(node, "mode", "string", "nearest") === "nearest" && !crops;
+    }
     if (node.opType === "Pad") {
       const constant = attributeOf(node, "mode", "string", "constant") === "constant";
       const value = this.graph.initializers.get(node.inputs[2] ?? "");
       return !constant || (node.inputs[2] ?? "") === "" || value?.numbers()[0] === 0;
     }
-    return this.#dtype(node.inputs[0]!) === undefined || this.#dtype(node.inputs[0]!) === "float32";
+    return true;
   }
 
   #joinMover(node: Node): void {
@@ -227,36 +242,8 @@ class Planner {
     for (const output of node.outputs) {
       if (output === "") continue;
       this.#mark(output);
-      this.#unite(node.inputs[0]!, output);
+      this.#shared.unite(node.inputs[0]!, output);
+      this.#shared.leaveOut(output);
     }
-  }
-
-  #find(value: string): string {
-    let root = value;
-    for (let next = this.#parent.get(root); next !== undefined && next !== root; next = this.#parent.get(root))
-      root = next;
-    return root;
-  }
-
-  #unite(a: string, b: string): void {
-    const rootA = this.#find(a);
-    const rootB = this.#find(b);
-    if (rootA !== rootB) this.#parent.set(rootB, rootA);
-  }
-
-  #groups(): EncodingGroup[] {
-    const groups = new Map<string, string[]>();
-    const order = [...this.graph.inputs.map(({ name }) => name), ...this.graph.nodes.flatMap((node) => node.outputs)];
-    for (const value of order) {
-      if (!this.#marked.has(value)) continue;
-      const root = this.#find(value);
-      const group = groups.get(root);
-      if (group) group.push(value);
-      else groups.set(root, [value]);
-    }
-    return [...groups.values()].map((values) => {
-      const rangeFrom = values.filter((value) => !this.#clamped.has(value));
-      return { values, rangeFrom: rangeFrom.length > 0 ? rangeFrom : values };
-    });
   }
 }

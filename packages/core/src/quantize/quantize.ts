@@ -1,16 +1,19 @@
 import type { Calibration, StatisticsRequest } from "../calibrate/index.js";
 import { ModelError, PreconditionError } from "../errors.js";
-import { type LinearLayer, labelOf, type Model } from "../graph/index.js";
+import { labelOf, type Model } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
 import type { Transform, TransformReport } from "../runtime/index.js";
 import { applyEmulation } from "./apply-emulation.js";
 import { applyQdq, type QuantizationPlan } from "./apply-qdq.js";
+import { quantizeConstants } from "./constants.js";
 import { type QuantizationDetails, quantizationDetails } from "./details.js";
+import { keepHeadsApart } from "./detection-heads.js";
 import { activationEncodings } from "./encodings.js";
 import { resolveExclusions } from "./exclude.js";
 import { type QuantizeOptions, type ResolvedQuantizeOptions, resolveQuantizeOptions } from "./options.js";
 import { quantizeParameters } from "./parameters.js";
-import { type Placement, planPlacement } from "./placement.js";
+import { type FloatReasons, type Placement, planPlacement } from "./placement.js";
+import { inputMaxima } from "./sources.js";
 
 /** What {@link quantize} did. */
 export interface QuantizeReport extends TransformReport {
@@ -31,6 +34,7 @@ export function quantizationRequests(model: Model, options: QuantizeOptions = {}
   const histogram = resolved.chooser !== "minmax";
   return placementOf(model, resolved)
     .groups.flatMap(({ rangeFrom }) => rangeFrom)
+    .filter((value) => !model.graph.initializers.has(value))
     .map((value) => ({ value, moments: false, exactMinimum: false, histogram }));
 }
 
@@ -42,7 +46,9 @@ export function planQuantization(
 ): QuantizationPlan {
   const resolved = resolveQuantizeOptions(options);
   requireFloatModel(model);
-  const placement = placementOf(model, resolved);
+  const first = placementOf(model, resolved);
+  const float = keepHeadsApart(model.graph, first, calibration);
+  const placement = float.size > 0 ? placementOf(model, resolved, float) : first;
   const activations = activationEncodings(model.graph, placement.groups, calibration, resolved);
   const parameters = placement.layers.map((layer) =>
     quantizeParameters(
@@ -50,10 +56,11 @@ export function planQuantization(
       layer,
       inputEncoding(activations, layer.input),
       resolved,
-      inputMaxima(calibration, layer),
+      inputMaxima(model.graph, calibration, layer),
     ),
   );
-  return { placement, activations, parameters };
+  const constants = quantizeConstants(model.graph, placement, activations);
+  return { placement, activations, parameters, constants };
 }
 
 /**
@@ -83,14 +90,8 @@ export function quantize(calibration: Calibration, options: QuantizeOptions = {}
   };
 }
 
-function placementOf(model: Model, options: ResolvedQuantizeOptions): Placement {
-  return planPlacement(model.graph, options.spec, resolveExclusions(model.graph, options.exclude));
-}
-
-/** Largest value of every input channel; undefined where calibration did not keep channels or counts them differently. */
-function inputMaxima(calibration: Calibration, layer: LinearLayer): ArrayLike<number> | undefined {
-  const max = calibration.values.get(layer.input)?.channels?.max;
-  return max?.length === layer.inChannels ? max : undefined;
+function placementOf(model: Model, options: ResolvedQuantizeOptions, float?: FloatReasons): Placement {
+  return planPlacement(model.graph, options.spec, resolveExclusions(model.graph, options.exclude), float);
 }
 
 function inputEncoding(activations: ReadonlyMap<string, Encoding>, input: string): Encoding {
@@ -103,10 +104,12 @@ function summary(encoding: Encoding): { scale: number; zeroPoint: number; dtype:
   return { scale: encoding.scale[0]!, zeroPoint: encoding.zeroPoint[0]!, dtype: encoding.dtype };
 }
 
+/** Operators of quantized models, standard and of ONNX Runtime. */
+const QUANTIZED =
+  /^(Dynamic)?Quantize|^DequantizeLinear$|^QLinear|^Q(Gemm|Attention)$|Integer(ToFloat)?$|^MatMulNBits$/;
+
 function requireFloatModel(model: Model): void {
-  const quantized = model.graph.nodes.find(
-    (node) => node.opType === "DequantizeLinear" || node.opType.startsWith("QLinear"),
-  );
+  const quantized = model.graph.nodes.find(({ opType }) => QUANTIZED.test(opType));
   if (quantized) {
     throw new ModelError("E4003", `quantize: the model is already quantized (node "${labelOf(quantized)}")`, {
       node: labelOf(quantized),

@@ -21,13 +21,18 @@ export function saturationRatios(layer: LinearLayer, weights: Int8Array, inputMa
     const columns = tensor.dims[tensor.dims.length - 1]!;
     const byRow = layer.outAxis === tensor.dims.length - 2;
     const [outStride, inStride] = byRow ? [columns, 1] : [1, columns];
-    for (let out = 0; out < layer.outChannels; out++) {
-      const row = out * outStride;
-      ratios[out] = rowRatio(
-        layer.inChannels,
-        (k) => weights[row + k * inStride]!,
-        (k) => inputMax[k]!,
-      );
+    const matrix = layer.outChannels * layer.inChannels;
+    // MatMul takes a stack of matrices too.
+    for (let at = 0; at < tensor.size; at += matrix) {
+      for (let out = 0; out < layer.outChannels; out++) {
+        const row = at + out * outStride;
+        const ratio = rowRatio(
+          layer.inChannels,
+          (k) => weights[row + k * inStride]!,
+          (k) => inputMax[k]!,
+        );
+        ratios[out] = Math.max(ratios[out]!, ratio);
+      }
     }
     return ratios;
   }

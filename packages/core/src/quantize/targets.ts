@@ -29,7 +29,8 @@ export interface TargetSpec {
   readonly activations: "uint8" | "int8";
 }
 
-const MOVERS = [
+/** Operators that move data, the same for every target. */
+export const MOVERS = [
   "MaxPool",
   "Reshape",
   "Flatten",
@@ -46,12 +47,12 @@ const MOVERS = [
   "SpaceToDepth",
   "Pad",
   "Resize",
-];
+] as const;
 
 const CPU: TargetSpec = {
   layers: new Set(["Conv", "ConvTranspose", "Gemm", "MatMul"]),
   operators: new Set(["Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid", "MatMul"]),
-  movers: new Set(MOVERS),
+  movers: new Set<string>(MOVERS),
   fused: new Set(["Relu", "Clip"]),
   floatOutput: new Set(["Gemm", "MatMul"]),
   sharedConcat: false,

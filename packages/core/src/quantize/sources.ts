@@ -1,0 +1,56 @@
+import type { Calibration } from "../calibrate/index.js";
+import { type Graph, type GraphIndex, indexGraph, isOp, type LinearLayer, type Node } from "../graph/index.js";
+import { MOVERS } from "./targets.js";
+
+/** The calibrated value from which another follows through operators that only move data. */
+export interface CalibratedSource {
+  readonly value: string;
+  /** The operators between, the last one first. */
+  readonly movers: readonly Node[];
+}
+
+/**
+ * What a mover makes is not calibrated: its range is that of its input. This walks back to the value that was.
+ * Undefined where there is none.
+ */
+export function calibratedSource(
+  index: GraphIndex,
+  calibration: Calibration,
+  value: string,
+): CalibratedSource | undefined {
+  const movers: Node[] = [];
+  const seen = new Set<string>();
+  for (let at = value; !seen.has(at); ) {
+    if (calibration.values.has(at)) return { value: at, movers };
+    seen.add(at);
+    const node = index.producer(at);
+    if (!isOp(node, ...MOVERS)) return undefined;
+    movers.push(node);
+    at = node.inputs[0] ?? "";
+  }
+  return undefined;
+}
+
+/** Movers that keep axis 1 as it is. */
+const KEEP_CHANNELS = ["MaxPool", "Identity", "Pad", "Resize"];
+
+/**
+ * An upper bound of every input channel of a layer, from the channel maxima of what was calibrated: its own where channels
+ * stay channels, the maximum of the whole value where they do not (or where channels lie along another axis, as they do
+ * for MatMul on three axes). Undefined without statistics.
+ */
+export function inputMaxima(graph: Graph, calibration: Calibration, layer: LinearLayer): ArrayLike<number> | undefined {
+  const source = calibratedSource(indexGraph(graph), calibration, layer.input);
+  if (!source) return undefined;
+  const statistics = calibration.values.get(source.value)!;
+  const own = statistics.channels?.max;
+  const { inChannels } = layer;
+  const flattens = source.movers.filter((node) => isOp(node, "Flatten")).length;
+  const kept = source.movers.every((node) => isOp(node, ...KEEP_CHANNELS, "Flatten")) && flattens <= 1;
+  if (own && kept && layer.opType !== "MatMul" && inChannels % own.length === 0) {
+    const each = inChannels / own.length;
+    if (each === 1 || flattens === 1)
+      return Float64Array.from({ length: inChannels }, (_, c) => own[Math.floor(c / each)]!);
+  }
+  return new Float64Array(inChannels).fill(statistics.max);
+}
