@@ -36,6 +36,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./validate.js")).validate,
   },
   {
+    name: "equalize",
+    summary: "scale channels, the function unchanged, so that quantizing loses less",
+    load: async () => (await import("./equalize.js")).equalize,
+  },
+  {
     name: "debug",
     summary: "which layers lose signal when the model is quantized, and why",
     load: async () => (await import("./debug.js")).debug,

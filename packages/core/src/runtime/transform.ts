@@ -53,7 +53,7 @@ export async function transformModel<R extends TransformReport>(
 export function requireRunner(context: TransformContext, transform: string): Runner {
   if (!context.runner) {
     throw new PreconditionError("E4005", `${transform}: needs a runner`, {
-      hint: 'pass { runner: createRunner(await import("onnxruntime-node")) } as context',
+      hint: "pass { runner: createRunner(ort) } as context, where ort is onnxruntime-node or onnxruntime-web",
     });
   }
   return context.runner;

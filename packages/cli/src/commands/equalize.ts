@@ -1,0 +1,115 @@
+import { OptionsError } from "@equant/core/errors";
+import type { CommandDefinition, CommandOutcome } from "../command.js";
+import type { CommandContext } from "../context.js";
+import { openData } from "../data-options.js";
+import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
+import { choice, flag, number } from "../options.js";
+import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
+import { CALIBRATION_SAMPLES } from "./quantize.js";
+
+const METHODS = ["optimal", "dfq", "one-step", "two-step", "cle"] as const;
+const RELU6 = ["exact", "common", "paper", "replace"] as const;
+
+interface EqualizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions {
+  method: (typeof METHODS)[number];
+  relu6: (typeof RELU6)[number];
+  smax?: number;
+  explain?: boolean;
+}
+
+/** `equant equalize`: scales channels so that quantization disturbs the network less; the result is a float model. */
+export const equalize: CommandDefinition = {
+  step: "equalize",
+  configure(command) {
+    command
+      .description(
+        "Scales channels of a float model, its function unchanged, so that quantizing it loses less. --explain lists what can be scaled together, and why the rest cannot.",
+      )
+      .argument("<model>", "the ONNX file")
+      .optionsGroup("Options:")
+      .addOption(choice("--method <name>", "how factors are chosen; cle is another name of dfq", METHODS, "optimal"))
+      .addOption(choice("--relu6 <how>", "how Clip(0, 6) is treated", RELU6, "exact"))
+      .addOption(number("--smax <factor>", "largest factor of one-step and two-step (default 16)", { min: 1 }))
+      .addOption(flag("--explain", "list the scale classes, their layers and reasons; write nothing"));
+    addQuantizeOptions(command);
+    addDataOptions(command, { samples: CALIBRATION_SAMPLES });
+    addOutputOptions(command);
+  },
+  async run(context: CommandContext, path: string): Promise<CommandOutcome> {
+    const options = context.options<EqualizeCommandOptions>();
+    const settings = quantizeOptions(options);
+    const core = await import("@equant/core");
+    const { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric } =
+      core.resolveQuantizeOptions(settings);
+    if (options.explain !== true) {
+      if (options.output === undefined) {
+        throw new OptionsError("E2005", "equalize: no output given", {
+          hint: "give -o FILE, or --explain to only look",
+        });
+      }
+      await context.checkOutput(options.output);
+    }
+    const { model } = await context.loadModel(path);
+    const transform = await context.transformContext();
+    await context.phase(
+      "fold",
+      () => core.prepareModel(model, transform),
+      ({ fold }) => core.describeFold(fold),
+    );
+    const shapes = await core.observeShapes(await context.runner(), model, core.zeroFeeds(model));
+    if (options.explain) {
+      const classes = core.explainClasses(model, shapes);
+      return { result: classes, text: `${JSON.stringify(classes, null, 2)}\n` };
+    }
+    const dataset = await openData(context, model, options);
+    const probe = await context.phase("float model", () =>
+      core.OutputProbe.of(core.cloneModel(model), dataset, transform),
+    );
+    const values = core.equalizeValues(model, shapes);
+    const requests = values.map((value) => ({ value, moments: true, exactMinimum: false, histogram: false }));
+    const calibration = await context.phase("calibrate", () => core.calibrate(model, dataset, { requests }, transform));
+    const report = await context.phase(
+      "equalize",
+      async () =>
+        core.equalize({
+          method: options.method === "cle" ? "dfq" : options.method,
+          relu6: options.relu6,
+          ...(options.smax !== undefined && { sMax: options.smax }),
+          granularity,
+          weightBits,
+          weightSymmetric,
+          activationBits,
+          activationSymmetric,
+          stats: calibration.activationStats(),
+          shapes,
+        })(model, transform),
+      ({ classes, undone }) => `${classes.length} classes${undone.length > 0 ? `, ${undone.length} undone` : ""}`,
+    );
+    const error = await context.phase(
+      "verify",
+      () => probe.measure(model, transform),
+      ({ maxDrift }) => `drift ${maxDrift.toExponential(1)}`,
+    );
+    for (const { producers, reason } of report.undone)
+      context.warn("W7001", `undone: ${reason}`, producers[0] ?? "all classes");
+    await context.writeOutput(options.output!, core.serializeModel(model));
+    const widest = [...report.layers].sort((a, b) => b.before - a.before).slice(0, 10);
+    const table = context.table<(typeof widest)[number]>(
+      [
+        { title: "layer", cell: ({ node }) => node, align: "left" },
+        { title: "spread before", cell: ({ before }) => `${before.toPrecision(3)}x` },
+        { title: "after", cell: ({ after }) => `${after.toPrecision(3)}x` },
+      ],
+      widest,
+    );
+    const noise = report.noise
+      ? `predicted noise ${(10 * Math.log10(report.noise.after / report.noise.before)).toFixed(1)} dB`
+      : "no statistics";
+    const proof = report.proof ? `, within ${(100 * report.proof.gap).toFixed(2)} % of the optimum` : "";
+    return {
+      result: { ...report, drift: { max: error.maxDrift, mean: error.meanDrift } },
+      text: `${table}${noise}${proof} · output drift ${error.maxDrift.toExponential(1)} of its range\n`,
+      hint: `equant quantize ${options.output} --data ${options.data ?? "DIR"} -o quantized.onnx`,
+    };
+  },
+};
