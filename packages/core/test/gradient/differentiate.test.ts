@@ -142,6 +142,49 @@ describe("differentiate", () => {
     }
   });
 
+  it("hands a training Dropout's gradient to what it kept", async () => {
+    const { model, builder } = GraphBuilder.model("dropout");
+    const x = builder.input("x", [200]);
+    const training = builder.constant(Tensor.of("bool", [], Uint8Array.of(1)));
+    builder.output(builder.node("Dropout", [x, builder.constant(0.4), training], { seed: int(3) }), "float32", [200]);
+    const y = model.graph.outputs[0]!.name;
+    const derived = differentiate(model, { loss: y, wrt: ["x"] });
+    const data = Float32Array.from({ length: 200 }, (_, i) => i + 1);
+    const results = await runner.using(derived, (session) =>
+      session.run({ x: { dtype: "float32", dims: [200], data } }),
+    );
+    const out = results[y]!.data as Float32Array;
+    const gradient = results[gradientName("x")]!.data as Float32Array;
+    expect(out.filter((value) => value === 0).length).toBeGreaterThan(40);
+    gradient.forEach((value, i) => {
+      expect(value).toBeCloseTo(out[i]! / data[i]!, 5);
+    });
+  });
+
+  it("learns step sizes: the gradient by a scale is q − z, less x/scale where nothing saturates (Esser et al. 2020)", async () => {
+    const { model, builder } = GraphBuilder.model("step");
+    const x = builder.input("x", [2, 3]);
+    const scale = builder.constant(Tensor.float32([3], [0.1, 0.01, 0.5]), "scale");
+    const zero = builder.constant(Tensor.of("int8", [3], Int8Array.of(5, 0, -20)));
+    const q = builder.node("QuantizeLinear", [x, scale, zero], { axis: int(1) });
+    builder.output(builder.node("DequantizeLinear", [q, scale, zero], { axis: int(1) }), "float32", [2, 3]);
+    const shapes = await observeBatchShapes(runner, model);
+    const derived = differentiate(model, { loss: model.graph.outputs[0]!.name, wrt: ["scale"], shapes });
+    const data = Float32Array.of(1.23, -0.777, 70, -3.33, 5, -60);
+    const results = await runner.using(derived, (session) =>
+      session.run({ x: { dtype: "float32", dims: [2, 3], data } }),
+    );
+    const expected = [0, 0, 0];
+    data.forEach((value, i) => {
+      const [step, z] = [[0.1, 0.01, 0.5][i % 3]!, [5, 0, -20][i % 3]!];
+      const level = Math.round(value / step) + z;
+      const saturated = level < -128 || level > 127;
+      expected[i % 3]! += Math.min(Math.max(level, -128), 127) - z - (saturated ? 0 : value / step);
+    });
+    const actual = Array.from(results[gradientName("scale")]!.data as Float32Array);
+    expect(actual).toEqual(expected.map((value) => expect.closeTo(value, 3)));
+  });
+
   it("names the node of an operator without a rule", () => {
     const { model, builder } = GraphBuilder.model("unknown");
     const x = builder.input("x", [4, 4]);

@@ -252,6 +252,14 @@ export const STRUCTURE_CASES: GradientCase[] = [
         b.node("GatherElements", [x!, b.constant(Tensor.int64([2, 3], [1, 0, 1, 3, 3, 2]))], { axis: int(1) }),
     },
   ),
+  moving(
+    "GatherND",
+    picked([3, 4], ([i, j]) => [[1, 0, 1][i!]!, [2, 0, 2][i!]!, j!]),
+    {
+      ...FIXED,
+      build: (b, [x]) => b.node("GatherND", [x!, b.constant(Tensor.int64([3, 2], [1, 2, 0, 0, 1, 2]))]),
+    },
+  ),
   moving("Cast", (x) => x, { build: (b, x) => b.node("Cast", [b.node("Cast", x, { to: int(11) })], { to: int(1) }) }),
   moving("Dropout", (x) => x, { build: (b, x) => b.node("Dropout", x) }),
   ...Object.keys(FOLDS).flatMap(reduceCases),
