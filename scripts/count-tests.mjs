@@ -12,7 +12,9 @@ try {
     if (!file.endsWith(".json")) continue;
     const report = JSON.parse(readFileSync(join(folder, file), "utf8"));
     passed += report.numPassedTests;
-    failed += report.numFailedTests + report.testResults.filter((r) => r.status === "failed" && r.assertionResults.length === 0).length;
+    failed +=
+      report.numFailedTests +
+      report.testResults.filter((r) => r.status === "failed" && r.assertionResults.length === 0).length;
     found.add(file);
   }
 } catch {

@@ -39,7 +39,17 @@ async function measure(command: "quantize" | "compress", name: Name, flags: read
   const made = await equant([command, model, ...flags, ...data, "--samples", "100", "-o", output, "-q"], { cwd });
   expect(made.code, made.stderr).toBe(0);
   const judged = await equant(
-    ["validate", output, "--against", model, "--data", sharedPath("data", labelled), ...preprocessing, "--no-latency", "--json"],
+    [
+      "validate",
+      output,
+      "--against",
+      model,
+      "--data",
+      sharedPath("data", labelled),
+      ...preprocessing,
+      "--no-latency",
+      "--json",
+    ],
     { cwd },
   );
   expect(judged.code, judged.stderr).toBe(0);

@@ -1,14 +1,17 @@
-import { afterEach, beforeEach, expect, vi } from "vitest";
+import { afterEach, beforeEach, expect, type MockInstance, vi } from "vitest";
+
+const METHODS = ["log", "info", "warn", "error"] as const;
+let spies: MockInstance[] = [];
 
 /** Anything printed by library code under test is a failure: results are returned, never logged. */
 beforeEach(() => {
-  for (const method of ["log", "info", "warn", "error"] as const) vi.spyOn(console, method);
+  spies = METHODS.map((method) => vi.spyOn(globalThis.console, method));
 });
+
 afterEach(() => {
-  for (const method of ["log", "info", "warn", "error"] as const) {
-    const spy = vi.mocked(console[method]);
-    const calls = spy.mock.calls;
+  for (const [at, spy] of spies.entries()) {
+    const calls = [...spy.mock.calls];
     spy.mockRestore();
-    expect(calls, `console.${method} was called`).toEqual([]);
+    expect(calls, `console.${METHODS[at]} was called`).toEqual([]);
   }
 });
