@@ -81,7 +81,7 @@ export class ValueAccumulator {
       let low = negatedMin ? Number.POSITIVE_INFINITY : 0;
       let high = Number.NEGATIVE_INFINITY;
       for (let channel = 0; channel < width; channel++, at++) {
-        const top = max[at]!;
+        const top = max[at]! + 0;
         const bottom = negatedMin ? 0 - negatedMin[at]! : 0;
         if (top > channels.max[channel]!) channels.max[channel] = top;
         if (bottom < channels.min[channel]!) channels.min[channel] = bottom;

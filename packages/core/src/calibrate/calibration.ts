@@ -8,6 +8,31 @@ export const CALIBRATION_SCHEMA = "equant.calibration/1";
 
 const numbers = z.array(z.number());
 
+const channelsSchema = z
+  .strictObject({
+    count: z.number(),
+    min: numbers,
+    max: numbers,
+    sum: numbers.optional(),
+    sumSquares: numbers.optional(),
+  })
+  .refine(
+    ({ min, max, sum = min, sumSquares = min }) => new Set([min, max, sum, sumSquares].map((x) => x.length)).size === 1,
+    {
+      error: "lists of channels of unlike length",
+    },
+  );
+
+const valueSchema = z
+  .strictObject({
+    min: z.number(),
+    max: z.number(),
+    count: z.number(),
+    channels: channelsSchema.optional(),
+    histogram: z.unknown().optional(),
+  })
+  .refine(({ min, max }) => min <= max, { error: "min is above max" });
+
 /** Schema of calibration.json. Infinite bounds cannot occur: a value without samples is not written. */
 export const calibrationSchema = z.strictObject({
   schema: z.literal(CALIBRATION_SCHEMA),
@@ -19,24 +44,7 @@ export const calibrationSchema = z.strictObject({
   random: z.boolean(),
   /** For every value, the number of samples after which its range grew by over 1 % no more; empty after a merge. */
   lastWidening: z.array(z.int().nonnegative()),
-  values: z.record(
-    z.string(),
-    z.strictObject({
-      min: z.number(),
-      max: z.number(),
-      count: z.number(),
-      channels: z
-        .strictObject({
-          count: z.number(),
-          min: numbers,
-          max: numbers,
-          sum: numbers.optional(),
-          sumSquares: numbers.optional(),
-        })
-        .optional(),
-      histogram: z.unknown().optional(),
-    }),
-  ),
+  values: z.record(z.string(), valueSchema),
 });
 
 interface CalibrationFields {

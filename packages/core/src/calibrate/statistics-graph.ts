@@ -68,7 +68,8 @@ export function buildStatisticsGraph(
     if (observed?.dtype !== "float32") continue;
     const { dims } = observed;
     const axis = dims.length >= 3 ? 1 : dims.length - 1;
-    const channels = dims[axis] ?? 1;
+    // A list has one element a sample, or as many as the data decide.
+    const channels = dims.length >= 2 ? dims[axis]! : 1;
     const inner = dims.slice(axis + 1).reduce((product, size) => product * size, 1);
     const common = { request, channels, inner };
     if (dims.length < 3 || dims[0]! * channels * inner <= SMALL) {
