@@ -1,5 +1,6 @@
 import type { LayerSqnr } from "@equant/core";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
+import { compareEqualization, comparisonTable } from "../compare-equalization.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
 import { formatDb } from "../format.js";
@@ -15,6 +16,7 @@ interface DebugOptions extends QuantizeFlags, DataOptions {
   sort: (typeof SORTS)[number];
   channels?: boolean;
   sensitivity?: boolean;
+  compare?: boolean;
 }
 
 /** `equant debug`: which layers lose signal when the model is quantized, and why. */
@@ -30,6 +32,12 @@ export const debug: CommandDefinition = {
       .addOption(integer("--top <n>", "layers shown; the JSON has all", { min: 1 }, 10))
       .addOption(choice("--sort <order>", "worst local or cumulative ratio first, or graph order", SORTS, "local"))
       .addOption(flag("--channels", "ratios by output channel in the JSON"))
+      .addOption(
+        flag(
+          "--compare",
+          "local ratios before and after each equalization method, and the bound of optimal equalization",
+        ),
+      )
       .addOption(flag("--sensitivity", "also the outputs with one layer quantized at a time, and with all but one"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
@@ -61,6 +69,9 @@ export const debug: CommandDefinition = {
     const study = options.sensitivity
       ? await context.phase("sensitivity", () => core.sensitivity(model, plan, dataset, transform, { report }))
       : undefined;
+    const curves = options.compare
+      ? await compareEqualization(context, model, settings, dataset, transform, report)
+      : undefined;
     const rows = sorted(report.layers, options.sort).slice(0, options.top);
     const text = context.table<LayerSqnr>(
       [
@@ -81,8 +92,8 @@ export const debug: CommandDefinition = {
     const line = (name: string, { medianErrorDb, correlation }: typeof weights) =>
       `${name}: median |predicted − measured| ${medianErrorDb.toFixed(1)} dB, r = ${correlation.toFixed(2)}`;
     return {
-      result: { ...report, ...(study && { sensitivity: study }) },
-      text: `${text}${line("weights", weights)} · ${line("activations", activations)}\n`,
+      result: { ...report, ...(study && { sensitivity: study }), ...(curves && { comparison: curves }) },
+      text: `${curves ? comparisonTable(context, curves) : ""}${text}${line("weights", weights)} · ${line("activations", activations)}\n`,
       hint: hintFor(report.layers, path),
     };
   },
