@@ -195,6 +195,9 @@ for name, spec, f in [
     ("GatherElements", ([2, 4], -1, 1), lambda x: x.gather(1, torch.tensor([[1, 0, 1], [3, 3, 2]]))),
     ("Resize nearest", ([2, 2, 4, 3], -1, 1), lambda x: F.interpolate(x, scale_factor=[2, 3], mode="nearest")),
     ("Resize linear", ([2, 2, 4, 3], -1, 1), lambda x: F.interpolate(x, scale_factor=[2, 1.5], mode="bilinear", align_corners=False)),
+    ("Resize cubic", ([2, 2, 4, 3], -1, 1), lambda x: F.interpolate(x, scale_factor=[2, 3], mode="bicubic", align_corners=False)),
+    ("Resize sizes", ([2, 2, 4, 3], -1, 1), lambda x: F.interpolate(x, size=[7, 5], mode="bilinear", align_corners=False)),
+    ("NegativeLogLikelihoodLoss", ([4, 3], -2, -1), lambda x: F.nll_loss(x, torch.tensor([2, 0, 1, 2]), reduction="sum")),
     ("SoftmaxCrossEntropyLoss", ([4, 3], -2, 2), lambda x: F.cross_entropy(x, torch.tensor([2, 0, 1, 2]))),
 ]:  # fmt: skip
     case(name, [spec], f)

@@ -4,7 +4,7 @@ import { type Attribute, float, GraphBuilder, ints, Tensor } from "../../src/ind
 import { type GradientCase, gradients, gradientsOf, type InputSpec, relativeError, sampledAt } from "./case.js";
 import { ELEMENTWISE_CASES } from "./elementwise-cases.js";
 import { LAYER_CASES } from "./layer-cases.js";
-import { QUANTIZE_CASES } from "./quantize-cases.js";
+import { PYTORCH_CASES } from "./pytorch-cases.js";
 import { STRUCTURE_CASES } from "./structure-cases.js";
 
 interface Fixture {
@@ -15,7 +15,7 @@ interface Fixture {
 /** Made by scripts/gradient-reference.py with PyTorch 2.13.0 in float64. */
 const FIXTURE = JSON.parse(readFileSync(new URL("./fixtures/gradients.json", import.meta.url), "utf8")) as Fixture;
 const CASES = new Map(
-  [...ELEMENTWISE_CASES, ...LAYER_CASES, ...STRUCTURE_CASES, ...QUANTIZE_CASES].map((own) => [own.name, own]),
+  [...ELEMENTWISE_CASES, ...LAYER_CASES, ...STRUCTURE_CASES, ...PYTORCH_CASES].map((own) => [own.name, own]),
 );
 /** The bar is 1e-4. */
 const TOLERANCE = 1e-5;
@@ -86,5 +86,5 @@ describe("ties and bounds follow PyTorch", () => {
     return run(name, (b, inputs) => b.node(opType, [...inputs, ...constants.map((c) => b.constant(c))], attributes));
   });
 
-  it("fake quantize", () => run("fake quantize", (b, inputs) => QUANTIZE_CASES[0]!.build(b, inputs)));
+  it("fake quantize", () => run("fake quantize", (b, inputs) => PYTORCH_CASES[0]!.build(b, inputs)));
 });

@@ -321,6 +321,14 @@ export const STRUCTURE_CASES: GradientCase[] = [
     },
   },
   {
+    name: "NegativeLogLikelihoodLoss",
+    inputs: [[[4, 3], -2, -1]],
+    ...FIXED,
+    build: (b, [x]) =>
+      b.node("NegativeLogLikelihoodLoss", [x!, b.constant(int64(2, 0, 1, 2))], { reduction: string("sum") }),
+    naive: ([x]) => scalar(-sum([2, 0, 1, 2].map((label, n) => at(x!, [n, label])))),
+  },
+  {
     name: "cross-entropy",
     inputs: [[[4, 3], -2, 2]],
     ...FIXED,
