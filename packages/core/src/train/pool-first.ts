@@ -3,7 +3,7 @@ import { attributeOf, type Graph, indexGraph, isOp, sortNodes } from "../graph/i
 /**
  * Turns Relu – MaxPool into MaxPool – Relu where nobody else reads the Relu. Both orders give the same numbers, since
  * Relu is monotone; and the same gradients, since a window whose maximum is not positive has none. On a quarter of the
- * elements, Relu's gradient costs a quarter: the digit network's step of 128 images gets about 1 ms shorter. In place.
+ * elements Relu's gradient costs a quarter: in a step of 128 digits it took 0.66 and 0.39 ms before its two pools. In place.
  */
 export function poolBeforeRelu(graph: Graph): void {
   const index = indexGraph(graph);
