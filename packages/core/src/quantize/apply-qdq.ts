@@ -11,7 +11,7 @@ import {
   sortNodes,
   Tensor,
 } from "../graph/index.js";
-import type { Encoding } from "../math/index.js";
+import { type Encoding, representableRange, STORAGE_BITS } from "../math/index.js";
 import type { ConstantParameters } from "./constants.js";
 import { integerTensor } from "./integer-tensor.js";
 import type { LayerParameters } from "./parameters.js";
@@ -107,14 +107,34 @@ class QdqWriter {
   #pair(value: string, encoding: Encoding, integer: ReadonlySet<Node>): void {
     const graph = this.#graph;
     const target = this.#names.allocate(`${value}_dequantized`);
-    const place = placeOf(graph, this.#names, value, integer);
+    const { source, isOutput, untouched } = placeOf(graph, this.#names, value, integer);
+    if (!isOutput) replaceUses(graph, value, target, new Set(untouched));
+    const clip = this.#clip(value, source, encoding);
     const { scale, zeroPoint } = this.#encodingConstants(value, encoding);
     const quantized = this.#names.allocate(`${value}_quantized`);
-    const quantize = this.#node("QuantizeLinear", [place.source, scale, zeroPoint], quantized, encoding);
-    const output = place.isOutput ? value : target;
-    const dequantize = this.#node("DequantizeLinear", [quantized, scale, zeroPoint], output, encoding);
-    if (!place.isOutput) replaceUses(graph, value, target, new Set(place.untouched));
-    graph.nodes.push(quantize, dequantize);
+    const from = clip?.outputs[0] ?? source;
+    graph.nodes.push(
+      ...(clip ? [clip] : []),
+      this.#node("QuantizeLinear", [from, scale, zeroPoint], quantized, encoding),
+      this.#node("DequantizeLinear", [quantized, scale, zeroPoint], isOutput ? value : target, encoding),
+    );
+  }
+
+  /**
+   * QuantizeLinear saturates at the ends of the stored type. Fewer bits than it has need a Clip before: to scale·(qmin − zeroPoint)
+   * and scale·(qmax − zeroPoint), which QuantizeLinear takes to qmin and qmax.
+   */
+  #clip(stem: string, source: string, encoding: Encoding): Node | undefined {
+    if (encoding.bits === STORAGE_BITS[encoding.dtype]) return undefined;
+    const { min, max } = representableRange(encoding);
+    const bounds = [min, max].map((bound, at) => {
+      const name = this.#names.allocate(`${stem}_${at === 0 ? "lowest" : "highest"}`);
+      this.#graph.initializers.set(name, Tensor.scalar(bound));
+      return name;
+    });
+    const output = this.#names.allocate(`${stem}_clipped`);
+    const name = this.#names.allocate(`${output}_Clip`);
+    return createNode({ opType: "Clip", inputs: [source, ...bounds], outputs: [output], name });
   }
 
   #node(opType: string, inputs: string[], output: string, encoding: Encoding): Node {

@@ -7,6 +7,7 @@ import {
   encodingFromRanges,
   encodingFromScale,
   type IntegerDType,
+  MIN_SCALE,
   quantizeValues,
   type Range,
   roundHalfEven,
@@ -195,7 +196,10 @@ function quantizedTensor(dims: readonly number[], weights: Float32Array, encodin
   return Tensor.of(encoding.dtype as DType, dims, quantizeValues(weights, encoding, { dims }));
 }
 
-/** Raises weight scales where |bias| / (scale_x·scale_w) would overflow int32 (tiny weights beside a large bias). */
+/**
+ * Raises weight scales where |bias| / (scale_x·scale_w) would overflow int32 (tiny weights beside a large bias), or where
+ * that product itself would be no normal float32.
+ */
 function fitBias(
   encoding: Encoding,
   bias: Float32Array,
@@ -206,7 +210,7 @@ function fitBias(
   const raised: number[] = [];
   bias.forEach((value, channel) => {
     const at = encoding.axis === null ? 0 : channel % scale.length;
-    const least = Math.abs(value) / (inputScale * MAX_BIAS);
+    const least = Math.max(Math.abs(value) / MAX_BIAS, 2 * MIN_SCALE) / inputScale;
     if (scale[at]! >= least) return;
     scale[at] = powerOfTwo ? 2 ** Math.ceil(Math.log2(least)) : least;
     raised.push(channel);
