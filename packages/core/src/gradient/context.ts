@@ -40,11 +40,19 @@ export class GradientContext {
   readonly #constants = new Map<string, Tensor>();
   #prefix = "";
 
+  /** Rounding counts as the identity. */
+  readonly straightThrough: boolean;
   readonly #observed: boolean;
 
-  /** @param observed The shapes were seen in runs: dimensions that vary there vary together, with the batch. */
-  constructor(model: Model, needed: ReadonlySet<string>, shapes: KnownShapes, observed: boolean) {
-    this.#observed = observed;
+  /** @param how `observed`: the shapes were seen in runs, where dimensions that vary vary together, with the batch. */
+  constructor(
+    model: Model,
+    needed: ReadonlySet<string>,
+    shapes: KnownShapes,
+    how: { readonly observed: boolean; readonly straightThrough: boolean },
+  ) {
+    this.#observed = how.observed;
+    this.straightThrough = how.straightThrough;
     this.graph = model.graph;
     this.opset = model.opsets.get("") ?? 0;
     this.#builder = new GraphBuilder(model.graph);

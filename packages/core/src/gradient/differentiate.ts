@@ -24,6 +24,8 @@ export interface DifferentiateOptions {
   outputs?: readonly string[];
   /** Shapes of the values, from {@link observeBatchShapes} (any batch size) or `observeShapes` (the one observed). */
   shapes?: KnownShapes;
+  /** Round, Floor and Ceil pass the gradient as if they did nothing, as emulated quantization needs it. Default: false, they are flat. */
+  straightThrough?: boolean;
 }
 
 /** Name of the output that holds the gradient with respect to `value`. */
@@ -47,8 +49,8 @@ export function gradientName(value: string): string {
  * @example const model = differentiate(lossModel, { loss: "loss", wrt: ["conv1.weight"], shapes });
  */
 export function differentiate(model: Model, options: DifferentiateOptions): Model {
-  rejectUnknownOptions("differentiate", options, ["loss", "wrt", "outputs", "shapes"]);
-  const { loss, wrt, outputs = [], shapes } = options;
+  rejectUnknownOptions("differentiate", options, ["loss", "wrt", "outputs", "shapes", "straightThrough"]);
+  const { loss, wrt, outputs = [], shapes, straightThrough = false } = options;
   if (wrt.length === 0) throw new OptionsError("E2005", "differentiate: wrt names no value", {});
   const opset = model.opsets.get("") ?? 0;
   if (opset < 13) {
@@ -70,7 +72,7 @@ export function differentiate(model: Model, options: DifferentiateOptions): Mode
       throw new PreconditionError("E4005", `differentiate: "${loss}" does not depend on "${name}"`, { tensor: name });
     }
   }
-  const context = new GradientContext(copy, dependent, known, shapes !== undefined);
+  const context = new GradientContext(copy, dependent, known, { observed: shapes !== undefined, straightThrough });
   const gradients = backward(order, loss, context);
   context.startNode(undefined);
   const results = wrt.map((name) => {

@@ -76,6 +76,8 @@ export function buildStepGraph(plan: StepPlan): StepGraph {
     wrt: plan.parameters,
     outputs: [...(hits === undefined ? [] : [hits]), ...plan.statistics.values()],
     shapes: plan.shapes,
+    // A rounding without gradient would cut off all that lies before it.
+    straightThrough: true,
   });
   const step = new GraphBuilder(model.graph);
   const kinds = stateNames(plan.optimizer);

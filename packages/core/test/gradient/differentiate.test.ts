@@ -99,6 +99,19 @@ describe("differentiate", () => {
     expect(Array.from(results[gradientName("x")]!.data as Float32Array)).toEqual([0, 0, 0]);
   });
 
+  it("passes through rounding where asked: emulated quantization is the identity inside its range", async () => {
+    const { model, builder } = GraphBuilder.model("emulated");
+    const x = builder.input("x", [4]);
+    const rounded = builder.node("Round", [builder.node("Div", [x, builder.constant(0.5)])]);
+    const clipped = builder.node("Clip", [rounded, builder.constant(-2), builder.constant(2)]);
+    builder.output(builder.node("Mul", [clipped, builder.constant(0.5)], {}, { name: "y" }), "float32", [4]);
+    const derived = differentiate(model, { loss: "y_output", wrt: ["x"], straightThrough: true });
+    const feeds = { x: { dtype: "float32" as const, dims: [4], data: Float32Array.of(0.3, 1.2, -1.3, -0.6) } };
+    const results = await runner.using(derived, (session) => session.run(feeds));
+    expect(Array.from(results.y_output!.data as Float32Array)).toEqual([0.5, 1, -1, -0.5]);
+    expect(Array.from(results[gradientName("x")]!.data as Float32Array)).toEqual([1, 1, 0, 1]);
+  });
+
   it("differentiates twice: x³ has 6x", async () => {
     const { model, builder } = GraphBuilder.model("cube");
     const x = builder.input("x", [3]);

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   batches,
   type EpochRow,
+  GraphBuilder,
   measureTop1,
   type Optimizer,
   type Parameter,
@@ -10,6 +11,7 @@ import {
   RunError,
   serializeCheckpoint,
   serializeModel,
+  sortNodes,
   Tensor,
   type TrainOptions,
   train,
@@ -187,6 +189,27 @@ describe("train", () => {
     for (const name of ["conv.weight", "fc.weight"]) expect(weightsOf(model, name)).toEqual(weightsOf(teacher, name));
     expect(epochs[0]!.top1).toBeUndefined();
     expect(epochs.at(-1)!.loss).toBeLessThan(0.3 * epochs[0]!.loss);
+  });
+
+  it("tunes the biases of an emulated quantized network towards its float teacher", async () => {
+    const teacher = smallNetwork();
+    const student = smallNetwork();
+    const step = 0.4;
+    const coarse = weightsOf(teacher, "conv.weight").map((w) => step * Math.round(w / step));
+    student.graph.initializers.set("conv.weight", Tensor.float32([4, 1, 3, 3], coarse));
+    const builder = new GraphBuilder(student.graph);
+    const pool = student.graph.nodes.find(({ name }) => name === "pool")!;
+    const rounded = builder.node("Round", [builder.node("Div", [pool.outputs[0]!, builder.constant(step)])]);
+    const emulated = builder.node("Mul", [rounded, builder.constant(step)]);
+    student.graph.nodes.find(({ name }) => name === "flatten")!.inputs[0] = emulated;
+    sortNodes(student.graph);
+    const options: TrainOptions = {
+      ...{ ...FAST, epochs: 10, rate: 0.1, loss: { type: "distillation" }, teacher },
+      select: ({ kind }: Parameter) => kind === "bias",
+    };
+    const { model, epochs } = await train(student, bands(64, 1, false), options, { runner });
+    expect(weightsOf(model, "conv.bias")).not.toEqual(weightsOf(student, "conv.bias"));
+    expect(epochs.at(-1)!.loss).toBeLessThan(0.7 * epochs[0]!.loss);
   });
 
   it("uses batch statistics where asked, and moves the running ones", async () => {

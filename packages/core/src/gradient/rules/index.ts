@@ -14,14 +14,18 @@ import { SOFTMAX_RULES } from "./softmax.js";
 /** Operators whose result does not change with small changes of their input, or is no real number. */
 const FLAT = [
   ..."Shape Size Range ConstantOfShape Equal Greater GreaterOrEqual Less LessOrEqual Not And Or Xor".split(" "),
-  ..."ArgMax ArgMin NonZero OneHot IsNaN IsInf Floor Ceil Round Sign".split(" "),
+  ..."ArgMax ArgMin NonZero OneHot IsNaN IsInf Sign".split(" "),
 ];
 
 const flat: GradientRule = () => [];
+const rounding: GradientRule = (_node, [dy], c) => (c.straightThrough ? [dy] : []);
 
 /** Gradient rules of standard ONNX operators, by operator. */
 export const GRADIENT_RULES: Readonly<Record<string, GradientRule>> = {
   ...Object.fromEntries(FLAT.map((opType) => [opType, flat])),
+  Round: rounding,
+  Floor: rounding,
+  Ceil: rounding,
   ...ARITHMETIC_RULES,
   ...CONVOLUTION_RULES,
   ...ELEMENTWISE_RULES,
