@@ -244,9 +244,10 @@ function quantizeBias(
 
 /** round(bias/scale) in int32, with one scale or one a channel; `sixteenBits` keeps 16 significant bits, see above. */
 export function biasIntegers(bias: ArrayLike<number>, scale: Float32Array, sixteenBits: boolean): Int32Array {
+  const [low, high] = sixteenBits ? [-32767 * 2 ** 16, 32767 * 2 ** 16] : [-(2 ** 31), 2 ** 31 - 1];
   return Int32Array.from(bias, (value, channel) => {
-    const steps = value / scale[scale.length === 1 ? 0 : channel]!;
+    const steps = Math.max(low, Math.min(high, value / scale[scale.length === 1 ? 0 : channel]!));
     const unit = sixteenBits ? 2 ** Math.max(0, Math.ceil(Math.log2(Math.abs(steps) / 32767))) : 1;
-    return Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, roundHalfEven(steps / unit) * unit));
+    return roundHalfEven(steps / unit) * unit;
   });
 }
