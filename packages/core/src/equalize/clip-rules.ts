@@ -2,7 +2,7 @@ import type { ActivationStats } from "../calibrate/channel-stats.js";
 import { PreconditionError } from "../errors.js";
 import { labelOf } from "../graph/index.js";
 import { valuePower } from "./noise-values.js";
-import type { FactorRules } from "./optimal.js";
+import { type FactorRules, LOG_FACTOR_BOUND } from "./optimal.js";
 import type { ClassClip, ScaleClass, ScaleClasses } from "./scale-classes.js";
 import { type FactorLimit, indexVariables } from "./smooth-objective.js";
 
@@ -61,11 +61,13 @@ interface ClassRules {
   /** For every variable the one whose factor it shares. */
   readonly shared: Int32Array | undefined;
   readonly limits: readonly FactorLimit[];
+  /** Least and largest log factor by variable; undefined where only the general bound holds. */
+  readonly range: { readonly lower: Float64Array; readonly upper: Float64Array } | undefined;
   /** In `common` mode the variable that every Clip's bound follows, −1 where no channel of it reached the bound. */
   readonly boundVariables: ReadonlyMap<ClassClip, number>;
 }
 
-const NO_RULES: ClassRules = { shared: undefined, limits: [], boundVariables: new Map() };
+const NO_RULES: ClassRules = { shared: undefined, limits: [], range: undefined, boundVariables: new Map() };
 
 /** Rules that a mode sets on factors. `floor` is the least factor in `paper` mode: 1 for one-step, {@link PAPER_FLOOR} else. */
 export function clipRules(
@@ -91,19 +93,30 @@ export function clipRules(
   });
   const variables = indexVariables(classes.classes, ({ id }) => rules[id]!.shared);
   const limits = rules.flatMap(({ limits: own }, id) =>
-    own.flatMap((limit) => {
-      const variable = variables.of[id]![limit.variable]!;
-      const reference = limit.reference < 0 ? -1 : variables.of[id]![limit.reference]!;
-      return variable < 0 ? [] : [{ ...limit, variable, reference }];
-    }),
+    own.map(({ variable, reference, limit }) => ({
+      variable: variables.of[id]![variable]!,
+      reference: variables.of[id]![reference]!,
+      limit,
+    })),
   );
+  const lower = new Float64Array(variables.count).fill(-LOG_FACTOR_BOUND);
+  const upper = new Float64Array(variables.count).fill(LOG_FACTOR_BOUND);
+  rules.forEach(({ range }, id) => {
+    variables.of[id]!.forEach((position, variable) => {
+      if (!range || position < 0) return;
+      lower[position] = Math.max(lower[position]!, range.lower[variable]!);
+      upper[position] = Math.min(upper[position]!, range.upper[variable]!);
+    });
+  });
   return {
     variables,
     limits,
-    absolute: (id) => rules[id]!.limits.some(({ reference }) => reference < 0),
-    project: (factors) => {
+    lower,
+    upper,
+    absolute: (id) => rules[id]!.range !== undefined,
+    project: (factors, share = "least") => {
       classes.classes.forEach((scaleClass, id) => {
-        projectClass(scaleClass, rules[id]!, factors[id]!);
+        projectClass(scaleClass, rules[id]!, factors[id]!, share);
       });
     },
     boundFactor: (clip, factors) => {
@@ -119,24 +132,15 @@ export function clipRules(
 
 /** floor ≤ c ≤ headroom for every channel of every Clip. */
 function paperRules(scaleClass: ScaleClass, reaches: readonly ClipReach[], floor: number): ClassRules {
-  const room = new Float64Array(scaleClass.size).fill(Number.POSITIVE_INFINITY);
-  const bounded = new Uint8Array(scaleClass.size);
+  const lower = new Float64Array(scaleClass.size).fill(-LOG_FACTOR_BOUND);
+  const upper = new Float64Array(scaleClass.size).fill(LOG_FACTOR_BOUND);
   for (const { clip, headroom, reached } of reaches) {
     clip.variables.forEach((variable, channel) => {
-      bounded[variable] = 1;
-      const own = reached[channel] ? 1 : headroom[channel]!;
-      if (own < room[variable]!) room[variable] = own;
+      lower[variable] = Math.log(floor);
+      upper[variable] = Math.min(upper[variable]!, reached[channel] ? 0 : Math.log(headroom[channel]!));
     });
   }
-  const limits: FactorLimit[] = [];
-  bounded.forEach((isBounded, variable) => {
-    if (!isBounded || scaleClass.pinned[variable] !== undefined) return;
-    limits.push({ variable, reference: -1, sign: -1, limit: -Math.log(floor) });
-    if (room[variable]! < Number.POSITIVE_INFINITY) {
-      limits.push({ variable, reference: -1, sign: 1, limit: Math.log(room[variable]!) });
-    }
-  });
-  return { ...NO_RULES, limits };
+  return { ...NO_RULES, range: { lower, upper } };
 }
 
 /** Channels that reached a bound share the factor of the first of them; others stay below the bound times it. */
@@ -157,29 +161,42 @@ function commonRules(scaleClass: ScaleClass, reaches: readonly ClipReach[]): Cla
       if (scaleClass.pinned[variable] !== undefined) return;
       if (reached[channel]) shared[variable] = first;
       else if (headroom[channel]! < Number.POSITIVE_INFINITY) {
-        limits.push({ variable, reference: first, sign: 1, limit: Math.log(headroom[channel]!) });
+        limits.push({ variable, reference: first, limit: Math.log(headroom[channel]!) });
       }
     });
   }
   const others = limits.filter(({ variable }) => shared[variable] === variable && variable !== first);
-  return { shared, limits: others, boundVariables };
+  return { ...NO_RULES, shared, limits: others, boundVariables };
 }
 
-/** Shared variables take the least of their factors; then every limit is enforced. */
-function projectClass(scaleClass: ScaleClass, { shared, limits }: ClassRules, factors: Float64Array): void {
+/** Shared variables take one factor; then every limit is enforced. */
+function projectClass(
+  scaleClass: ScaleClass,
+  { shared, limits, range }: ClassRules,
+  factors: Float64Array,
+  share: "least" | "mean",
+): void {
   if (shared) {
-    const least = new Float64Array(factors.length).fill(Number.POSITIVE_INFINITY);
-    const free = (variable: number) => scaleClass.pinned[variable] === undefined;
-    factors.forEach((factor, variable) => {
-      const group = shared[variable]!;
-      if (free(variable)) least[group] = Math.min(least[group]!, factor);
-    });
+    const groups = new Map<number, number[]>();
     factors.forEach((_, variable) => {
-      if (free(variable)) factors[variable] = least[shared[variable]!]!;
+      if (scaleClass.pinned[variable] !== undefined) return;
+      const group = groups.get(shared[variable]!);
+      if (group) group.push(variable);
+      else groups.set(shared[variable]!, [variable]);
     });
+    for (const group of groups.values()) {
+      const logs = group.map((variable) => Math.log(factors[variable]!));
+      const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length;
+      const one = Math.exp(share === "mean" ? mean : logs.reduce((a, b) => Math.min(a, b)));
+      if (group.length > 1) for (const variable of group) factors[variable] = one;
+    }
   }
-  for (const { variable, reference, sign, limit } of limits) {
-    const bound = (reference < 0 ? 1 : factors[reference]!) * Math.exp(sign * limit);
-    factors[variable] = sign > 0 ? Math.min(factors[variable]!, bound) : Math.max(factors[variable]!, bound);
+  for (const { variable, reference, limit } of limits) {
+    factors[variable] = Math.min(factors[variable]!, factors[reference]! * Math.exp(limit));
   }
+  if (!range) return;
+  factors.forEach((factor, variable) => {
+    if (scaleClass.pinned[variable] !== undefined) return;
+    factors[variable] = Math.min(Math.max(factor, Math.exp(range.lower[variable]!)), Math.exp(range.upper[variable]!));
+  });
 }

@@ -40,7 +40,7 @@ export function dfqFactors(
         if (pinned !== undefined || !(made[variable]! > 0) || !(read[variable]! > 0)) return;
         own[variable] = own[variable]! * Math.sqrt(read[variable]! / made[variable]!);
       });
-      rules.project(factors);
+      rules.project(factors, "mean");
       own.forEach((factor, variable) => {
         change = Math.max(change, Math.abs(Math.log(factor / before[variable]!)));
       });

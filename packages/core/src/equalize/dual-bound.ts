@@ -1,5 +1,5 @@
 import type { ConvexFunction } from "./newton.js";
-import type { SmoothObjective } from "./smooth-objective.js";
+import type { FactorLimit, SmoothObjective } from "./smooth-objective.js";
 import { gather, type SmoothTerm, scatter } from "./smooth-term.js";
 
 /** Sweeps that balance the shares of variables without curvature. */
@@ -19,6 +19,8 @@ const FLAT = 1e-9;
 export class DualBound implements ConvexFunction {
   readonly #terms: readonly { readonly term: SmoothTerm; readonly weights: Float64Array }[];
   readonly #slope: Float64Array;
+  readonly #limits: readonly FactorLimit[];
+  readonly #multipliers: Float64Array;
   #constant = 0;
   products = 0;
   readonly #gradient: Float64Array;
@@ -29,14 +31,16 @@ export class DualBound implements ConvexFunction {
     this.#terms = objective.terms.map((term) => ({ term, weights: term.noise.map((noise) => noise / total) }));
     this.#slope = new Float64Array(variables.count);
     this.#gradient = new Float64Array(variables.count);
+    this.#limits = limits;
+    this.#multipliers = multipliers.slice();
     this.#balance(variables.count);
     if (objective.constant > 0) this.#constant = (objective.constant / total) * Math.log(total);
     for (const { term, weights } of this.#terms) this.#constant += addAffine(term, weights, this.#slope);
-    limits.forEach(({ variable, reference, sign, limit }, k) => {
-      const multiplier = multipliers[k]!;
+    limits.forEach(({ variable, reference, limit }, k) => {
+      const multiplier = this.#multipliers[k]!;
       this.#constant -= multiplier * limit;
-      this.#slope[variable] = this.#slope[variable]! + sign * multiplier;
-      if (reference >= 0) this.#slope[reference] = this.#slope[reference]! - sign * multiplier;
+      this.#slope[variable] = this.#slope[variable]! + multiplier;
+      this.#slope[reference] = this.#slope[reference]! - multiplier;
     });
   }
 
@@ -53,6 +57,10 @@ export class DualBound implements ConvexFunction {
       raised.fill(0);
       lowered.fill(0);
       for (const { term, weights } of this.#terms) addMarginals(term, weights, raised, lowered);
+      this.#limits.forEach(({ variable, reference }, k) => {
+        raised[variable] = raised[variable]! + this.#multipliers[k]!;
+        lowered[reference] = lowered[reference]! + this.#multipliers[k]!;
+      });
       let worst = 0;
       for (let k = 0; k < count; k++) {
         if (curvature[k]! <= FLAT) worst = Math.max(worst, Math.abs(raised[k]! - lowered[k]!));
@@ -63,6 +71,9 @@ export class DualBound implements ConvexFunction {
       const keepColumn = (k: number) =>
         k >= 0 && curvature[k]! <= FLAT && lowered[k]! > 0 ? Math.min(1, raised[k]! / lowered[k]!) : 1;
       for (const { term } of this.#terms) rescale(term, keepRow, keepColumn);
+      this.#limits.forEach(({ variable, reference }, k) => {
+        this.#multipliers[k] = this.#multipliers[k]! * keepRow(variable) * keepColumn(reference);
+      });
     }
   }
 

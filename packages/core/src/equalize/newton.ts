@@ -12,6 +12,9 @@ export interface NewtonOptions {
   products: number;
   /** Stops when the predicted decrease, half of gᵀH⁻¹g, is below this. */
   tolerance: number;
+  /** Least and largest value of every variable; the start lies between them. */
+  lower: Float64Array;
+  upper: Float64Array;
 }
 
 export interface NewtonResult {
@@ -26,10 +29,13 @@ const MAX_STEP = 2;
 
 /**
  * Truncated Newton method (Dembo and Steihaug 1983): conjugate gradients on H·d = −g, preconditioned by the diagonal, then a
- * line search. Works in place on `x`; on return `f` was last evaluated at `x`.
+ * line search. Variables at a bound that the gradient presses against stay there, and steps are cut off at bounds (Bertsekas 1982,
+ * projected Newton methods). Works in place on `x`; on return `f` was last evaluated at `x`.
  */
 export function newton(f: ConvexFunction, x: Float64Array, options: NewtonOptions): NewtonResult {
   const n = x.length;
+  const { lower, upper } = options;
+  const held = new Uint8Array(n);
   const gradient = new Float64Array(n);
   const trialGradient = new Float64Array(n);
   const trial = new Float64Array(n);
@@ -40,16 +46,25 @@ export function newton(f: ConvexFunction, x: Float64Array, options: NewtonOption
   let step = 0;
   for (; step < options.steps; step++) {
     f.curvature(diagonal);
-    const slope = conjugateGradients(f, gradient, diagonal, direction, options.products, options.tolerance);
+    for (let k = 0; k < n; k++) {
+      const pressed = gradient[k]! > 0 ? x[k]! <= lower[k]! : x[k]! >= upper[k]!;
+      held[k] = pressed ? 1 : 0;
+    }
+    const system = { f, gradient, diagonal, held, products: options.products, tolerance: options.tolerance };
+    const slope = conjugateGradients(system, direction);
     decrement = -slope / 2;
     if (!(decrement > options.tolerance)) break;
     const length = largest(direction);
     let t = Math.min(1, MAX_STEP / length);
     let next = Number.POSITIVE_INFINITY;
     for (let tries = 0; tries < 40; tries++, t /= 2) {
-      for (let k = 0; k < n; k++) trial[k] = x[k]! + t * direction[k]!;
+      let gain = 0;
+      for (let k = 0; k < n; k++) {
+        trial[k] = Math.min(Math.max(x[k]! + t * direction[k]!, lower[k]!), upper[k]!);
+        gain += gradient[k]! * (trial[k]! - x[k]!);
+      }
       next = f.evaluate(trial, trialGradient);
-      if (next <= value + 1e-4 * t * slope) break;
+      if (next <= value + 1e-4 * gain) break;
     }
     if (!(next < value)) {
       f.evaluate(x, gradient);
@@ -62,19 +77,22 @@ export function newton(f: ConvexFunction, x: Float64Array, options: NewtonOption
   return { value, steps: step, decrement };
 }
 
-/** Solves H·d ≈ −g; returns gᵀd. Stops early far from the minimum, where precision would be wasted. */
-function conjugateGradients(
-  f: ConvexFunction,
-  gradient: Float64Array,
-  diagonal: Float64Array,
-  direction: Float64Array,
-  products: number,
-  tolerance: number,
-): number {
+interface LinearSystem {
+  readonly f: ConvexFunction;
+  readonly gradient: Float64Array;
+  readonly diagonal: Float64Array;
+  readonly held: Uint8Array;
+  readonly products: number;
+  readonly tolerance: number;
+}
+
+/** Solves H·d ≈ −g in the variables that are not held; returns gᵀd. Far from the minimum precision would be wasted. */
+function conjugateGradients(system: LinearSystem, direction: Float64Array): number {
+  const { f, gradient, diagonal, held, products, tolerance } = system;
   const n = gradient.length;
   const floor = 1e-12 * Math.max(largest(diagonal), Number.MIN_VALUE * 1e20);
   const inverse = diagonal.map((value) => 1 / (value + floor));
-  const residual = gradient.map((value) => -value);
+  const residual = gradient.map((value, k) => (held[k] ? 0 : -value));
   const scaled = new Float64Array(n);
   const search = new Float64Array(n);
   const product = new Float64Array(n);
@@ -92,7 +110,7 @@ function conjugateGradients(
     f.hessianTimes(search, product);
     let bend = 0;
     for (let k = 0; k < n; k++) {
-      product[k] = product[k]! + floor * search[k]!;
+      product[k] = held[k] ? 0 : product[k]! + floor * search[k]!;
       bend += product[k]! * search[k]!;
     }
     if (!(bend > 0)) break;

@@ -18,8 +18,11 @@ export const OPTIMAL_DEFAULTS = { gapTolerance: 0.005, products: 4000 } as const
 export interface FactorRules {
   readonly variables: VariableIndex;
   readonly limits: readonly FactorLimit[];
-  /** Makes factors obey the limits exactly. */
-  project(factors: Float64Array[]): void;
+  /** Least and largest log factor of every variable, within ±{@link LOG_FACTOR_BOUND}. */
+  readonly lower: Float64Array;
+  readonly upper: Float64Array;
+  /** Makes factors obey the rules exactly; variables that share one take the least of theirs, or the geometric mean. */
+  project(factors: Float64Array[], share?: "least" | "mean"): void;
   /** Whether the factors of a class are limited as such, so that their common scale is not free. */
   absolute(classId: number): boolean;
   /** Factor of the one bound that a Clip keeps in `common` mode. */
@@ -57,11 +60,11 @@ const LAST = 8192;
  * the limit as z + d/p (Cominetti and San Martín 1994), so two of them predict the next and the limit itself.
  *
  * The proof is the Lagrange dual ({@link DualBound}) with the shares of the smoothed maxima, minimised and extended by its
- * tangent over all |z| ≤ 20·log 2; limits enter with their multipliers, which are not negative.
+ * tangent over all z within the bounds; limits between variables enter with their multipliers, which are not negative.
  */
 export function optimalFactors(model: NoiseModel, rules: FactorRules, options: OptimalOptions = {}): OptimalResult {
   const { gapTolerance, products } = { ...OPTIMAL_DEFAULTS, ...options };
-  const { variables } = rules;
+  const { variables, lower, upper } = rules;
   const ones = model.classes.classes.map(({ size }) => new Float64Array(size).fill(1));
   const objective = new SmoothObjective(model.terms, variables, rules.limits, (term: NoiseTerm) =>
     termNoise(term, ones),
@@ -75,37 +78,37 @@ export function optimalFactors(model: NoiseModel, rules: FactorRules, options: O
   for (let p = FIRST; p <= LAST && variables.count > 0; p *= 2) {
     const last = z.slice();
     if (previous) {
-      const predicted = z.map((value, k) => 1.5 * value - 0.5 * previous![k]!);
+      const predicted = z.map((value, k) => within(rules, k, 1.5 * value - 0.5 * previous![k]!));
       chooseStart(objective, p, z, predicted);
     }
     objective.sharpness = p;
     const solve = (tolerance: number) => {
       const left = Math.max(1, products - objective.products);
-      const stage = newton(objective, z, { steps: 20, products: Math.min(200, left), tolerance });
+      const stage = newton(objective, z, { steps: 20, products: Math.min(200, left), tolerance, lower, upper });
       iterations += stage.steps;
       return stage.value;
     };
     const value = solve(1e-4);
     candidates.offer(z);
-    if (previous) candidates.offer(z.map((at, k) => 2 * at - last[k]!));
+    if (previous) candidates.offer(z.map((at, k) => within(rules, k, 2 * at - last[k]!)));
     previous = last;
     // What smoothing adds shows how far both bounds still are from the minimum, and whether a proof can succeed.
     const spent = objective.products >= products || p === LAST;
     if (!spent && Math.exp(value) > candidates.noise * (1 + 2 * gapTolerance)) continue;
     solve(1e-6);
     candidates.offer(z);
-    const { bound, steps } = lowerBound(objective, z);
+    const { bound, steps } = lowerBound(objective, rules, z);
     iterations += steps;
     logBound = Math.max(logBound, bound);
     if (spent || gap() <= gapTolerance) break;
   }
   // Where nothing can be scaled the noise is what it is.
-  const lower = variables.count > 0 ? Math.min(Math.exp(logBound), candidates.noise) : candidates.noise;
+  const bound = variables.count > 0 ? Math.min(Math.exp(logBound), candidates.noise) : candidates.noise;
   return {
     factors: candidates.factors,
     objective: candidates.noise,
-    lowerBound: lower,
-    gap: candidates.noise > 0 ? 1 - lower / candidates.noise : 0,
+    lowerBound: bound,
+    gap: candidates.noise > 0 ? 1 - bound / candidates.noise : 0,
     iterations,
     evaluations: objective.evaluations,
     products: objective.products,
@@ -137,11 +140,14 @@ class Candidates {
   }
 }
 
-/** Factors of log factors, within 2^±20; 1 where pinned. */
+function within({ lower, upper }: FactorRules, k: number, value: number): number {
+  return Math.min(Math.max(value, lower[k]!), upper[k]!);
+}
+
+/** Factors of log factors; 1 where pinned. */
 export function factorsAt(variables: VariableIndex, z: Float64Array): Float64Array[] {
-  const clamp = (value: number) => Math.min(Math.max(value, -LOG_FACTOR_BOUND), LOG_FACTOR_BOUND);
   return variables.of.map((positions) =>
-    Float64Array.from(positions, (position) => (position < 0 ? 1 : Math.exp(clamp(z[position]!)))),
+    Float64Array.from(positions, (position) => (position < 0 ? 1 : Math.exp(z[position]!))),
   );
 }
 
@@ -154,14 +160,18 @@ function chooseStart(objective: SmoothObjective, p: number, z: Float64Array, pre
 }
 
 /** Logarithm of a lower bound of the noise, from the shares at z. */
-function lowerBound(objective: SmoothObjective, z: Float64Array): { bound: number; steps: number } {
+function lowerBound(
+  objective: SmoothObjective,
+  { lower, upper }: FactorRules,
+  z: Float64Array,
+): { bound: number; steps: number } {
   const gradient = new Float64Array(z.length);
   objective.evaluate(z, gradient);
   const dual = new DualBound(objective);
   const y = z.slice();
-  const { steps } = newton(dual, y, { steps: 20, products: 100, tolerance: 1e-9 });
+  const { steps } = newton(dual, y, { steps: 20, products: 100, tolerance: 1e-9, lower, upper });
   const value = dual.evaluate(y, gradient);
   let slack = 0;
-  for (let k = 0; k < y.length; k++) slack += Math.abs(gradient[k]!) * (Math.abs(y[k]!) + LOG_FACTOR_BOUND);
+  for (let k = 0; k < y.length; k++) slack += gradient[k]! * (y[k]! - (gradient[k]! > 0 ? lower[k]! : upper[k]!));
   return { bound: value - slack, steps };
 }

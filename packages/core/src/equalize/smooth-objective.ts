@@ -2,11 +2,10 @@ import type { NoiseTerm } from "./noise-model.js";
 import type { ScaleClass } from "./scale-classes.js";
 import { SmoothTerm } from "./smooth-term.js";
 
-/** A rule on factors, linear in their logarithms: sign·(z[variable] − z[reference]) ≤ limit; reference −1: the number 0. */
+/** A rule on two factors, linear in their logarithms: z[variable] − z[reference] ≤ limit. */
 export interface FactorLimit {
   readonly variable: number;
   readonly reference: number;
-  readonly sign: 1 | -1;
   readonly limit: number;
 }
 
@@ -94,7 +93,7 @@ export class SmoothObjective {
     this.limits.forEach(({ variable, reference }, k) => {
       const bend = p * this.multipliers[k]!;
       diagonal[variable] = diagonal[variable]! + bend;
-      if (reference >= 0) diagonal[reference] = diagonal[reference]! + bend;
+      diagonal[reference] = diagonal[reference]! + bend;
     });
   }
 
@@ -109,22 +108,22 @@ export class SmoothObjective {
     for (let k = 0; k < v.length; k++) along += this.#gradient[k]! * v[k]!;
     for (let k = 0; k < v.length; k++) out[k] = out[k]! - this.#gradient[k]! * along;
     this.limits.forEach(({ variable, reference }, k) => {
-      const bend = p * this.multipliers[k]! * (v[variable]! - (reference >= 0 ? v[reference]! : 0));
+      const bend = p * this.multipliers[k]! * (v[variable]! - v[reference]!);
       out[variable] = out[variable]! + bend;
-      if (reference >= 0) out[reference] = out[reference]! - bend;
+      out[reference] = out[reference]! - bend;
     });
   }
 
-  /** Each limit h ≤ 0 adds exp(p·h)/p, whose slope is its multiplier. */
+  /** Each of n limits h ≤ 0 adds exp(p·h)/(p·n), whose slope is its multiplier. */
   #addLimits(z: Float64Array, gradient: Float64Array): number {
     let sum = 0;
-    this.limits.forEach(({ variable, reference, sign, limit }, k) => {
-      const h = sign * (z[variable]! - (reference >= 0 ? z[reference]! : 0)) - limit;
-      const slope = Math.exp(Math.min(this.sharpness * h, 300));
+    this.limits.forEach(({ variable, reference, limit }, k) => {
+      const h = z[variable]! - z[reference]! - limit;
+      const slope = Math.exp(Math.min(this.sharpness * h, 300)) / this.limits.length;
       this.multipliers[k] = slope;
       sum += slope / this.sharpness;
-      gradient[variable] = gradient[variable]! + sign * slope;
-      if (reference >= 0) gradient[reference] = gradient[reference]! - sign * slope;
+      gradient[variable] = gradient[variable]! + slope;
+      gradient[reference] = gradient[reference]! - slope;
     });
     return sum;
   }
