@@ -38,6 +38,8 @@ export function usageError(error: CommanderError, program: Command): OptionsErro
       return new OptionsError("E2005", `missing argument <${quoted}>`, { hint: helpHint(program) });
     case "commander.optionMissingArgument":
       return new OptionsError("E2005", `${quoted}: a value is missing`, { hint: helpHint(program) });
+    case "commander.missingMandatoryOptionValue":
+      return new OptionsError("E2005", `option ${quoted} is missing`, { hint: helpHint(program) });
     default:
       return new OptionsError("E2001", message, { hint: helpHint(program) });
   }

@@ -9,6 +9,7 @@ export const WARNING_CODES = {
   W5001: "random data: results say nothing about real images",
   W5002: "accuracy is no better than chance",
   W5003: "labels are not used",
+  W5004: "calibration was stopped early",
 } as const;
 
 export type WarningCode = `W${number}`;

@@ -5,7 +5,7 @@ import { readInput } from "../model-file.js";
 import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
 import { completing, flag, repeatable } from "../options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
-import { CALIBRATION_SAMPLES, describeCalibration } from "./quantize.js";
+import { CALIBRATION_SAMPLES, describeCalibration, requireSameModel } from "./quantize.js";
 
 interface CalibrateCommandOptions extends QuantizeFlags, DataOptions, OutputOptions {
   output: string;
@@ -38,7 +38,9 @@ export const calibrate: CommandDefinition = {
     const merged: import("@equant/core").Calibration[] = [];
     for (const file of options.merge ?? []) {
       context.addInput(file);
-      merged.push(core.Calibration.parse(new TextDecoder().decode(await readInput(file, context.io)), file));
+      const part = core.Calibration.parse(new TextDecoder().decode(await readInput(file, context.io)), file);
+      requireSameModel(part.fields.model, identity.sha256, file, path);
+      merged.push(part);
     }
     await context.phase(
       "fold",

@@ -1,3 +1,4 @@
+import { ModelError } from "@equant/core/errors";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
@@ -40,17 +41,18 @@ export const quantize: CommandDefinition = {
     const core = await import("@equant/core");
     core.resolveQuantizeOptions(settings);
     await context.checkOutput(options.output);
+    if (options.saveCalibration !== undefined) await context.checkOutput(options.saveCalibration);
     const { model, identity } = await context.loadModel(path);
     const transform = await context.transformContext();
     const dataset = await openData(context, model, options);
-    const probe = await context.phase("float model", () =>
-      core.OutputProbe.of(core.cloneModel(model), dataset, transform),
-    );
+    // Folding checks the model first, with errors that say more than ONNX Runtime's.
+    const original = core.cloneModel(model);
     await context.phase(
       "fold",
       () => core.prepareModel(model, transform),
       ({ fold }) => core.describeFold(fold),
     );
+    const probe = await context.phase("float model", () => core.OutputProbe.of(original, dataset, transform));
     const calibration = await calibrationOf(context, path, identity.sha256, () =>
       core.calibrate(
         model,
@@ -111,16 +113,13 @@ async function calibrationOf(
   collect: () => Promise<import("@equant/core").Calibration>,
 ): Promise<import("@equant/core").Calibration> {
   const { calibration: file, saveCalibration } = context.options<QuantizeCommandOptions>();
-  const { Calibration, ModelError, throwIfAborted } = await import("@equant/core");
+  const { Calibration, throwIfAborted } = await import("@equant/core");
   if (file !== undefined) {
     context.addInput(file);
     const calibration = Calibration.parse(new TextDecoder().decode(await readInput(file, context.io)), file);
-    const made = calibration.fields.model;
-    if (made !== undefined && made !== sha256) {
-      throw new ModelError("E3003", `${file}: these statistics were taken on another model than ${path}`, {
-        file,
-        hint: `equant calibrate ${path} --data DIR -o ${file} --overwrite`,
-      });
+    requireSameModel(calibration.fields.model, sha256, file, path);
+    if (!calibration.complete) {
+      context.warn("W5004", `${file}: calibration was stopped early, after ${calibration.samples} samples`);
     }
     return calibration;
   }
@@ -128,6 +127,15 @@ async function calibrationOf(
   if (saveCalibration !== undefined) await context.writeOutput(saveCalibration, calibration.serialize());
   throwIfAborted(context.signal, "quantize");
   return calibration;
+}
+
+/** @throws {ModelError} E3003 when statistics were taken on another model; a file that does not say is believed. */
+export function requireSameModel(made: string | undefined, sha256: string, file: string, path: string): void {
+  if (made === undefined || made === sha256) return;
+  throw new ModelError("E3003", `${file}: these statistics were taken on another model than ${path}`, {
+    file,
+    hint: `equant calibrate ${path} --data DIR -o ${file} --overwrite`,
+  });
 }
 
 export function describeCalibration(calibration: import("@equant/core").Calibration): string {

@@ -114,5 +114,6 @@ function checkBits(what: string, bits: number, most: number): void {
   throw new OptionsError("E2002", `quantize: invalid ${what} ${bits}, expected 2–${most}`, {
     actual: bits,
     expected: `2–${most}`,
+    hint: most === 8 ? "a stored type of 16 bits takes more: activations uint16" : "whole numbers of bits only",
   });
 }
