@@ -16,18 +16,12 @@ export async function compareEqualization(
   before: SqnrReport,
 ): Promise<SqnrCurves> {
   const core = await import("@equant/core");
-  const { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric } =
-    core.resolveQuantizeOptions(settings);
-  const noise = { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric };
   const shapes = await core.observeShapes(await context.runner(), model, core.zeroFeeds(model));
-  const requests = core
-    .equalizeValues(model, shapes)
-    .map((value) => ({ value, moments: true, exactMinimum: false, histogram: false }));
-  const stats = (await core.calibrate(model, dataset, { requests }, transform)).activationStats();
+  const input = await core.equalizationInput(model, shapes, settings, dataset, transform);
   const reports: Record<string, SqnrReport> = { before };
   for (const method of METHODS) {
     const equalized = core.cloneModel(model);
-    await core.equalize({ method, ...noise, stats, shapes })(equalized, transform);
+    await core.equalize({ method, ...input })(equalized, transform);
     reports[method] = await context.phase(method, () =>
       core.measureSqnr(equalized, settings, dataset, transform, { cumulative: false }),
     );

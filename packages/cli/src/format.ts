@@ -51,6 +51,11 @@ export function formatChange(from: number, to: number, digits = 1): string {
   return `${signed((to / from - 1) * 100, digits, true)} %`;
 }
 
+/** `10.42 MB → 2.76 MB, −73.5 %`. */
+export function formatResize(from: number, to: number): string {
+  return `${formatBytes(from)} → ${formatBytes(to)}, ${formatChange(from, to)}`;
+}
+
 /** `18.4 dB` */
 export function formatDb(db: number, digits = 1): string {
   return db === Number.POSITIVE_INFINITY ? "exact" : `${signed(db, digits, false)} dB`;

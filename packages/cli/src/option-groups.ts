@@ -103,13 +103,16 @@ export interface OutputOptions {
   overwrite?: boolean;
 }
 
-/** `file`: `-o FILE`; `folder`: `--out DIR`. Either way `--overwrite`. */
+/** `file`: `-o FILE`, `required` where the command is nothing without; `folder`: `--out DIR`. Either way `--overwrite`. */
 export function addOutputOptions(
   command: Command,
-  what: { file?: string; folder?: string } = { file: "where the model is written; - is stdout" },
+  what: { file?: string; folder?: string; required?: boolean } = { file: "where the model is written; - is stdout" },
 ): Command {
   command.optionsGroup("Output options:");
-  if (what.file) command.addOption(completing(text("-o, --output <file>", what.file), "file"));
+  if (what.file) {
+    const output = completing(text("-o, --output <file>", what.file), "file");
+    command.addOption(what.required ? output.makeOptionMandatory() : output);
+  }
   if (what.folder) command.addOption(completing(text("--out <dir>", what.folder), "folder"));
   return command.addOption(flag("--overwrite", "replace files that exist already"));
 }

@@ -1,6 +1,8 @@
+import { join } from "node:path";
 import type { Calibration, CompressResult, RecipeStep, ValidationReport } from "@equant/core";
 import type { CommandContext } from "./context.js";
 import { toJson } from "./envelope.js";
+import { sha256 } from "./model-file.js";
 import type { OutputFile } from "./output-file.js";
 import { toolVersion } from "./version.js";
 
@@ -18,7 +20,7 @@ export interface RunRecord {
 export function runReport(context: CommandContext, record: RunRecord) {
   const { result, validation } = record;
   return {
-    output: { bytes: result.bytes.length, sha256: "" },
+    output: { bytes: result.bytes.length, sha256: sha256(result.bytes) },
     steps: result.steps.map(({ step, kept, note, error, drift }) => ({
       step,
       kept,
@@ -40,14 +42,9 @@ function convergence(calibration: Calibration) {
 }
 
 /** Files of the output folder: the model last, because everything else explains it. */
-export async function resultFiles(context: CommandContext, folder: string, record: RunRecord): Promise<OutputFile[]> {
-  const { join } = await import("node:path");
-  const { sha256 } = await import("./model-file.js");
+export function resultFiles(context: CommandContext, folder: string, record: RunRecord): OutputFile[] {
   const { result, recipe } = record;
-  const report = {
-    ...runReport(context, record),
-    output: { bytes: result.bytes.length, sha256: sha256(result.bytes) },
-  };
+  const report = runReport(context, record);
   const calibration = result.calibration.forModel(context.model?.sha256 ?? "").serialize();
   const lock = {
     tool: { name: "equant", version: toolVersion() },

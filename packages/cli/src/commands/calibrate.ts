@@ -25,8 +25,7 @@ export const calibrate: CommandDefinition = {
       .addOption(completing(repeatable("--merge <file>", "add these statistics; may be repeated"), "file"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
-    addOutputOptions(command, { file: "where calibration.json is written; - is stdout" });
-    for (const option of command.options) if (option.long === "--output") option.makeOptionMandatory();
+    addOutputOptions(command, { file: "where calibration.json is written; - is stdout", required: true });
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<CalibrateCommandOptions>();

@@ -3,7 +3,7 @@ import { OptionsError } from "@equant/core/errors";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
-import { formatBytes, formatChange } from "../format.js";
+import { formatResize } from "../format.js";
 import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
 import { choice, flag } from "../options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
@@ -74,10 +74,10 @@ export const compress: CommandDefinition = {
     );
     const data = { path: options.data, samples: result.calibration.samples, seed: options.seed };
     const record = { result, recipe: steps, modelPath: path, data, validation: undefined };
-    if (options.out !== undefined) await context.writeOutputs(await resultFiles(context, options.out, record));
+    if (options.out !== undefined) await context.writeOutputs(resultFiles(context, options.out, record));
     if (options.output !== undefined) await context.writeOutput(options.output, result.bytes);
     const target = options.output ?? `${options.out}/model.onnx`;
-    const size = `${formatBytes(identity.bytes)} → ${formatBytes(result.bytes.length)}, ${formatChange(identity.bytes, result.bytes.length)}`;
+    const size = formatResize(identity.bytes, result.bytes.length);
     return {
       result: runReport(context, record),
       text: `${stepsTable(context, result)}${path} → ${target} (${size})\n`,

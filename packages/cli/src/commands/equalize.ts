@@ -39,8 +39,7 @@ export const equalize: CommandDefinition = {
     const options = context.options<EqualizeCommandOptions>();
     const settings = quantizeOptions(options);
     const core = await import("@equant/core");
-    const { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric } =
-      core.resolveQuantizeOptions(settings);
+    core.resolveQuantizeOptions(settings);
     if (options.explain !== true) {
       if (options.output === undefined) {
         throw new OptionsError("E2005", "equalize: no output given", {
@@ -65,9 +64,9 @@ export const equalize: CommandDefinition = {
     const probe = await context.phase("float model", () =>
       core.OutputProbe.of(core.cloneModel(model), dataset, transform),
     );
-    const values = core.equalizeValues(model, shapes);
-    const requests = values.map((value) => ({ value, moments: true, exactMinimum: false, histogram: false }));
-    const calibration = await context.phase("calibrate", () => core.calibrate(model, dataset, { requests }, transform));
+    const input = await context.phase("calibrate", () =>
+      core.equalizationInput(model, shapes, settings, dataset, transform),
+    );
     const report = await context.phase(
       "equalize",
       async () =>
@@ -75,13 +74,7 @@ export const equalize: CommandDefinition = {
           method: options.method === "cle" ? "dfq" : options.method,
           relu6: options.relu6,
           ...(options.smax !== undefined && { sMax: options.smax }),
-          granularity,
-          weightBits,
-          weightSymmetric,
-          activationBits,
-          activationSymmetric,
-          stats: calibration.activationStats(),
-          shapes,
+          ...input,
         })(model, transform),
       ({ classes, undone }) => `${classes.length} classes${undone.length > 0 ? `, ${undone.length} undone` : ""}`,
     );

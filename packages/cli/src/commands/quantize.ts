@@ -2,7 +2,7 @@ import { ModelError } from "@equant/core/errors";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
-import { formatBytes, formatChange, formatDb, formatPercent } from "../format.js";
+import { formatDb, formatPercent, formatResize } from "../format.js";
 import { readInput } from "../model-file.js";
 import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
 import { completing, text } from "../options.js";
@@ -31,9 +31,7 @@ export const quantize: CommandDefinition = {
       .addOption(completing(text("--save-calibration <file>", "where the statistics are written"), "file"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
-    addOutputOptions(command);
-    command.getOptionValue("output");
-    for (const option of command.options) if (option.long === "--output") option.makeOptionMandatory();
+    addOutputOptions(command, { file: "where the model is written; - is stdout", required: true });
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<QuantizeCommandOptions>();
@@ -81,7 +79,7 @@ export const quantize: CommandDefinition = {
     }
     const written = await context.writeOutput(options.output, bytes);
     const { runtime } = verification;
-    const size = `${formatBytes(identity.bytes)} → ${formatBytes(bytes.length)}, ${formatChange(identity.bytes, bytes.length)}`;
+    const size = formatResize(identity.bytes, bytes.length);
     return {
       result: {
         output: options.output,

@@ -5,7 +5,7 @@ import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { Config } from "../config/schema.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
-import { formatBytes, formatChange } from "../format.js";
+import { formatBytes, formatResize } from "../format.js";
 import { addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
 import { recipeSteps } from "../recipe-steps.js";
 import { resultFiles, runReport, stepsTable } from "../result-folder.js";
@@ -50,9 +50,9 @@ export const run: CommandDefinition = {
     const validation = config.data.validate && (await validateResult(context, config, { model, bytes }, result.bytes));
     const gates = validation ? validationGates(validation, gateFlags(config)) : sizeGate(config, result.bytes.length);
     const record = { result, recipe: steps, modelPath: config.model, data: { ...config.data }, validation };
-    await context.writeOutputs(await resultFiles(context, folder, record));
+    await context.writeOutputs(resultFiles(context, folder, record));
     const names = { candidate: "model.onnx", baseline: config.model };
-    const size = `${formatBytes(identity.bytes)} → ${formatBytes(result.bytes.length)}, ${formatChange(identity.bytes, result.bytes.length)}`;
+    const size = formatResize(identity.bytes, result.bytes.length);
     return {
       result: { ...runReport(context, record), ...(validation && { metrics: metricsOf(validation) }) },
       text:

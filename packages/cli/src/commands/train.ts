@@ -52,8 +52,7 @@ export const train: CommandDefinition = {
       .addOption(completing(text("--checkpoint <file>", "written after every epoch"), "file"))
       .addOption(flag("--resume", "go on from the file of --checkpoint"));
     addDataOptions(command);
-    addOutputOptions(command);
-    for (const option of command.options) if (option.long === "--output") option.makeOptionMandatory();
+    addOutputOptions(command, { file: "where the model is written; - is stdout", required: true });
   },
   async run(context: CommandContext, network: string): Promise<CommandOutcome> {
     const options = context.options<TrainCommandOptions>();

@@ -98,7 +98,7 @@ test("a classifier of one's own goes on learning", async () => {
 test.each([
   [["train", "digits", "-o", "x.onnx", "--resume"], 2, "E2005"],
   [["train", "digits", "-o", "x.onnx", "--resume", "--checkpoint", "none.onnx"], 5, "E5002"],
-  [["train", "digits"], 2, "E2001"],
+  [["train", "digits"], 2, "E2005"],
   [["train", "digits", "-o", "x.onnx", "--schedule", "cosin"], 2, "E2004"],
   [["train", "nothing.onnx", "-o", "x.onnx"], 3, "E3001"],
 ])("%j is refused", async (argv, code, error) => {

@@ -1,4 +1,4 @@
-import { indexGraph, labelOf, linearLayers, type Model } from "../graph/index.js";
+import { labelOf, linearLayers, type Model } from "../graph/index.js";
 import type { Calibration } from "./calibration.js";
 
 /** A row of the statistics table, as dlquantizer's calibrate returns it (seed 000). */
@@ -14,7 +14,6 @@ export interface StatisticsRow {
 export function statisticsTable(model: Model, calibration: Calibration): StatisticsRow[] {
   const rows: StatisticsRow[] = [];
   const layers = new Map(linearLayers(model.graph).map((layer) => [layer.node, layer]));
-  const index = indexGraph(model.graph);
   const activation = (value: string, layer: string) => {
     const statistics = calibration.values.get(value);
     if (!statistics || statistics.count === 0) return;
@@ -42,7 +41,7 @@ export function statisticsTable(model: Model, calibration: Calibration): Statist
       }
       rows.push({ optimizedLayerName: `${name}_${kind}`, networkLayerName: name, kind, min, max });
     }
-    for (const output of node.outputs) if (output !== "" && index.producer(output) === node) activation(output, name);
+    for (const output of node.outputs) if (output !== "") activation(output, name);
   }
   return rows;
 }

@@ -1,12 +1,6 @@
 import { type ActivationStats, calibrate, singleInput } from "../calibrate/index.js";
 import type { Dataset } from "../data/index.js";
-import {
-  type EqualizeMethod,
-  type EqualizeReport,
-  equalize,
-  equalizeValues,
-  type Relu6Mode,
-} from "../equalize/index.js";
+import { type EqualizeMethod, type EqualizeReport, equalize, type Relu6Mode } from "../equalize/index.js";
 import type { Model } from "../graph/index.js";
 import {
   type DeadChannelsReport,
@@ -16,6 +10,7 @@ import {
 } from "../prune/index.js";
 import { type QuantizeOptions, quantizationRequests, resolveQuantizeOptions } from "../quantize/index.js";
 import { type ObservedType, observeShapes, requireRunner, type TransformContext } from "../runtime/index.js";
+import { equalizationInput } from "./equalization-input.js";
 
 /** Removes channels that are constant. */
 export interface DeadChannelsStep {
@@ -72,14 +67,9 @@ async function equalizeStep(
   context: TransformContext,
 ): Promise<FloatStepResult> {
   const { keep: _keep, ...chosen } = options;
-  const { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric } =
-    resolveQuantizeOptions(quantizeOptions);
   const quantized = quantizationRequests(model, quantizeOptions).map(({ value }) => value);
-  const values = equalizeValues(model, shapes, quantized);
-  const requests = values.map((value) => ({ value, moments: true, exactMinimum: false, histogram: false }));
-  const stats = (await calibrate(model, dataset, { requests }, context)).activationStats();
-  const noise = { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric, quantized };
-  const report = await equalize({ ...chosen, ...noise, stats, shapes })(model, context);
+  const input = await equalizationInput(model, shapes, quantizeOptions, dataset, context, quantized);
+  const report = await equalize({ ...chosen, ...input })(model, context);
   return { modified: report.modified, note: describeEqualization(report), report };
 }
 

@@ -1,0 +1,37 @@
+import { type ActivationStats, calibrate } from "../calibrate/index.js";
+import type { Dataset } from "../data/index.js";
+import { equalizeValues, type NoiseOptions } from "../equalize/index.js";
+import type { Model } from "../graph/index.js";
+import { type QuantizeOptions, resolveQuantizeOptions } from "../quantize/index.js";
+import type { ObservedType, TransformContext } from "../runtime/index.js";
+
+/** The part of `equalize`'s options that follows from the data and from how the network will be quantized. */
+export interface EqualizationInput extends NoiseOptions {
+  readonly stats: ActivationStats;
+  readonly shapes: ReadonlyMap<string, ObservedType>;
+}
+
+/**
+ * Collects the channel statistics that `equalize` reads and takes granularity and bits from the quantization options.
+ * `quantized` names the values that get an encoding. Default: as `equalize`'s own.
+ */
+export async function equalizationInput(
+  model: Model,
+  shapes: ReadonlyMap<string, ObservedType>,
+  quantize: QuantizeOptions,
+  dataset: Dataset,
+  context: TransformContext,
+  quantized?: readonly string[],
+): Promise<EqualizationInput> {
+  const requests = equalizeValues(model, shapes, quantized).map((value) => ({
+    value,
+    moments: true,
+    exactMinimum: false,
+    histogram: false,
+  }));
+  const stats = (await calibrate(model, dataset, { requests }, context)).activationStats();
+  const { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric } =
+    resolveQuantizeOptions(quantize);
+  const noise = { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric };
+  return { ...noise, ...(quantized && { quantized }), stats, shapes };
+}
