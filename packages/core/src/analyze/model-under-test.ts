@@ -1,4 +1,4 @@
-import { singleInput } from "../calibrate/calibrate.js";
+import { fixedBatchOf, singleInput } from "../calibrate/index.js";
 import { DataError, ModelError, RunError } from "../errors.js";
 import { type Model, requiredInputs, sizeOf } from "../graph/index.js";
 import { float16ToFloat32 } from "../math/index.js";
@@ -66,9 +66,7 @@ export function modelUnderTest(
   const names = model.graph.outputs.map(({ name }) => name);
   const chosen = output !== undefined && names.includes(output) ? output : names[0];
   if (chosen === undefined) throw new ModelError("E3003", `validate: the ${role} has no output`, {});
-  const batch = shape?.[0];
-  const fixedBatch = typeof batch === "number" && batch > 0 ? batch : undefined;
-  return { model, role, input, fixedBatch, output: chosen };
+  return { model, role, input, fixedBatch: fixedBatchOf(model), output: chosen };
 }
 
 /** Runs `count` samples through an open session, in portions where the model insists on a batch size. */

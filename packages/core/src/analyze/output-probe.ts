@@ -1,4 +1,5 @@
-import { batches, type Dataset, spread, subset } from "../data/index.js";
+import { countedPart, fixedBatchOf, modelBatches } from "../calibrate/index.js";
+import { BATCH_DEFAULTS, type Dataset, spread, subset } from "../data/index.js";
 import { RunError } from "../errors.js";
 import type { Model } from "../graph/index.js";
 import { argmax } from "../math/index.js";
@@ -27,8 +28,13 @@ export class OutputProbe {
   private constructor(
     readonly dataset: Dataset,
     readonly outputs: readonly Float32Array[],
-    readonly batchSize: number,
+    /** Samples the model insists on in every run; undefined where any number will do. */
+    readonly fixedBatch: number | undefined,
   ) {}
+
+  private get batchSize(): number {
+    return this.fixedBatch ?? BATCH_DEFAULTS.batchSize;
+  }
 
   /** Runs the original model over `samples` of the dataset. @throws {RunError} E7001 for NaN or Inf in its outputs. */
   static async of(
@@ -39,27 +45,25 @@ export class OutputProbe {
   ): Promise<OutputProbe> {
     const chosen = spread(dataset, Math.min(samples, dataset.length));
     const runner = requireRunner(context, "probe");
-    const batchSize = 8;
-    const outputs = await runAll(runner, model, chosen, batchSize, context.signal);
-    for (const [at, output] of outputs.entries()) {
+    const fixed = fixedBatchOf(model);
+    const probe = new OutputProbe(chosen, await runAll(runner, model, chosen, fixed, context.signal), fixed);
+    for (const [at, output] of probe.outputs.entries()) {
       if (output.every(Number.isFinite)) continue;
-      throw new RunError(
-        "E7001",
-        `probe: NaN or Inf in the output for sample ${chosen.id(Math.min(at * batchSize, chosen.length - 1))}`,
-        {
-          sample: chosen.id(Math.min(at * batchSize, chosen.length - 1)),
-          hint: "check the preprocessing and the model's weights",
-        },
-      );
+      const sample = chosen.id(Math.min(at * probe.batchSize, chosen.length - 1));
+      throw new RunError("E7001", `probe: NaN or Inf in the output for sample ${sample}`, {
+        sample,
+        hint: "check the preprocessing and the model's weights",
+      });
     }
-    return new OutputProbe(chosen, outputs, batchSize);
+    return probe;
   }
 
-  /** The same probe over its first batch only. */
+  /** The same probe over its first samples only. */
   head(): OutputProbe {
-    const count = Math.min(this.batchSize, this.dataset.length);
+    const runs = Math.ceil(BATCH_DEFAULTS.batchSize / this.batchSize);
+    const count = Math.min(runs * this.batchSize, this.dataset.length);
     const indices = Array.from({ length: count }, (_, index) => index);
-    return new OutputProbe(subset(this.dataset, indices), this.outputs.slice(0, 1), this.batchSize);
+    return new OutputProbe(subset(this.dataset, indices), this.outputs.slice(0, runs), this.fixedBatch);
   }
 
   /** Runs another state of the model and compares. */
@@ -69,7 +73,7 @@ export class OutputProbe {
     options: SessionOptions = {},
   ): Promise<OutputError> {
     const runner = requireRunner(context, "probe");
-    const outputs = await runAll(runner, model, this.dataset, this.batchSize, context.signal, options);
+    const outputs = await runAll(runner, model, this.dataset, this.fixedBatch, context.signal, options);
     return compare(this.outputs, outputs, this.dataset.length);
   }
 }
@@ -78,7 +82,7 @@ async function runAll(
   runner: Runner,
   model: Model | Uint8Array,
   dataset: Dataset,
-  batchSize: number,
+  fixed: number | undefined,
   signal: AbortSignal | undefined,
   options: SessionOptions = {},
 ): Promise<Float32Array[]> {
@@ -86,12 +90,12 @@ async function runAll(
     const results: Float32Array[] = [];
     const input = session.inputNames[0]!;
     const output = session.outputNames[0]!;
-    for await (const batch of batches(dataset, { batchSize, ...(signal && { signal }) })) {
+    for await (const batch of modelBatches(dataset, fixed, { ...(signal && { signal }) })) {
       const fetched = await session.run(
         { [input]: { dtype: "float32", dims: batch.dims, data: batch.data } },
         { fetches: [output] },
       );
-      results.push(Float32Array.from(fetched[output]!.data as Float32Array));
+      results.push(countedPart(fetched[output]!.data as Float32Array, batch).slice());
     }
     return results;
   };

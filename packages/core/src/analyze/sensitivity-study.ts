@@ -1,6 +1,13 @@
-import { singleInput } from "../calibrate/index.js";
-import { batches, type Dataset } from "../data/index.js";
-import { cloneModel, GraphBuilder, type Model, removeDead, sizeOf, sortNodes } from "../graph/index.js";
+import {
+  countedPart,
+  type FedBatch,
+  firstSample,
+  fixedBatchOf,
+  modelBatches,
+  singleInput,
+} from "../calibrate/index.js";
+import type { Dataset } from "../data/index.js";
+import { cloneModel, GraphBuilder, type Model, removeDead, sortNodes } from "../graph/index.js";
 import { sqnrOfPowers, toDb } from "../math/index.js";
 import type { QuantizationPlan } from "../quantize/index.js";
 import {
@@ -84,6 +91,9 @@ class Prefix {
   }
 }
 
+/** How many of a batch's samples count. */
+type Span = Pick<FedBatch, "fed" | "count">;
+
 /** Runs variants of one model over the same samples and compares their outputs with the float network's. */
 export class SensitivityStudy {
   readonly #float: Prefix;
@@ -95,6 +105,7 @@ export class SensitivityStudy {
     readonly parts: Parts,
     readonly cuts: readonly Cut[],
     readonly inputs: readonly HostTensor[],
+    readonly spans: readonly Span[],
     /** Outputs of the float network. */
     readonly expected: readonly HostTensor[],
     float: Variant,
@@ -113,19 +124,23 @@ export class SensitivityStudy {
     const runner = requireRunner(context, "sensitivity");
     const input = singleInput(model);
     const inputs: HostTensor[] = [];
-    for await (const { data, dims } of batches(dataset, { ...(context.signal && { signal: context.signal }) })) {
+    const spans: Span[] = [];
+    const fixed = fixedBatchOf(model);
+    const reading = { ...(context.signal && { signal: context.signal }) };
+    for await (const { data, dims, fed, count } of modelBatches(dataset, fixed, reading)) {
       inputs.push({ dtype: "float32", dims, data });
+      spans.push({ fed, count });
     }
-    const first = (inputs[0]!.data as Float32Array).subarray(0, sizeOf(dataset.shape));
-    const feed: HostTensor = { dtype: "float32", dims: [1, ...dataset.shape], data: first };
-    const types = await observeShapes(runner, model, { [input]: feed });
+    const types = await observeShapes(runner, model, { [input]: await firstSample(dataset, fixed) });
     const start = { value: input, after: 0 };
     // Only a value with the batch in front can be cut at, whatever the batch size.
-    const cuts = singleCuts(model.graph).filter(({ value }) => value !== input && types.get(value)?.dims[0] === 1);
+    const cuts = singleCuts(model.graph).filter(
+      ({ value }) => value !== input && types.get(value)?.dims[0] === (fixed ?? 1),
+    );
     const parts = new Parts(types, context);
     const float = variant(model, { ...plan, parameters: [], activations: new Map() });
     const expected = await parts.run(float, start, inputs);
-    return new SensitivityStudy(model, plan, parts, [start, ...cuts], inputs, expected, float);
+    return new SensitivityStudy(model, plan, parts, [start, ...cuts], inputs, spans, expected, float);
   }
 
   /** Output SQNR with everything quantized. */
@@ -163,7 +178,7 @@ export class SensitivityStudy {
     let noise = 0;
     for (const [batch, { data }] of this.expected.entries()) {
       const actual = outputs[batch]!.data as Float32Array;
-      (data as Float32Array).forEach((value, at) => {
+      countedPart(data as Float32Array, this.spans[batch]!).forEach((value, at) => {
         signal += value * value;
         noise += (value - actual[at]!) ** 2;
       });

@@ -1,5 +1,12 @@
-import { singleInput } from "../calibrate/index.js";
-import { batches, type Dataset } from "../data/index.js";
+import {
+  countedPart,
+  type FedBatch,
+  firstSample,
+  fixedBatchOf,
+  modelBatches,
+  singleInput,
+} from "../calibrate/index.js";
+import type { Dataset } from "../data/index.js";
 import { RunError } from "../errors.js";
 import { byteLengthOf, type Model, sizeOf } from "../graph/index.js";
 import type { QuantizationPlan } from "../quantize/index.js";
@@ -42,13 +49,10 @@ export async function runSqnr(
 ): Promise<LayerPowers[]> {
   const runner = requireRunner(context, "measureSqnr");
   const input = singleInput(model);
-  const data = new Float32Array(sizeOf(dataset.shape));
-  await dataset.fill(0, data, 0);
-  const types = await observeShapes(runner, model, {
-    [input]: { dtype: "float32", dims: [1, ...dataset.shape], data },
-  });
-  const perSample = bytesPerSample(model, types) * (options.cumulative ? 6 : 3);
-  const batchSize = Math.min(options.batchSize, Math.max(1, Math.floor(options.memoryBytes / perSample)));
+  const fixed = fixedBatchOf(model);
+  const types = await observeShapes(runner, model, { [input]: await firstSample(dataset, fixed) });
+  const perSample = (bytesARun(model, types) / (fixed ?? 1)) * (options.cumulative ? 6 : 3);
+  const batchSize = fixed ?? Math.min(options.batchSize, Math.max(1, Math.floor(options.memoryBytes / perSample)));
   const parts = Math.min(layers.length, Math.max(1, Math.ceil((batchSize * perSample) / options.memoryBytes)));
   const results: LayerPowers[] = [];
   for (let part = 0; part < parts; part++) {
@@ -59,9 +63,10 @@ export async function runSqnr(
     await runner.using(
       graph.model,
       async (session) => {
-        for await (const batch of batches(dataset, { batchSize, ...(context.signal && { signal: context.signal }) })) {
+        const reading = { batchSize, ...(context.signal && { signal: context.signal }) };
+        for await (const batch of modelBatches(dataset, fixed, reading)) {
           const feed: HostTensor = { dtype: "float32", dims: batch.dims, data: batch.data };
-          sums.add(await session.run({ [input]: feed }), batch.count);
+          sums.add(await session.run({ [input]: feed }), batch);
           const done = part * dataset.length + batch.firstIndex + batch.count;
           context.onProgress?.({ phase: "measure SQNR", done, total: parts * dataset.length });
         }
@@ -75,7 +80,7 @@ export async function runSqnr(
   return results;
 }
 
-function bytesPerSample(model: Model, types: ReadonlyMap<string, ObservedType>): number {
+function bytesARun(model: Model, types: ReadonlyMap<string, ObservedType>): number {
   const values = model.graph.nodes.flatMap((node) => node.outputs);
   return values.reduce((sum, value) => {
     const type = types.get(value);
@@ -93,10 +98,11 @@ class Sums {
     this.#maxima = new Set(layers.flatMap(({ top, bottom }) => [top, bottom]));
   }
 
-  add(fetched: Readonly<Record<string, HostTensor>>, count: number): void {
-    this.#samples += count;
-    for (const [name, { data }] of Object.entries(fetched)) {
-      const channels = data.length / count;
+  add(fetched: Readonly<Record<string, HostTensor>>, batch: FedBatch): void {
+    this.#samples += batch.count;
+    for (const [name, tensor] of Object.entries(fetched)) {
+      const data = countedPart(tensor.data as Float32Array, batch);
+      const channels = data.length / batch.count;
       const largest = this.#maxima.has(name);
       const values = this.#values.get(name) ?? new Float64Array(channels).fill(largest ? Number.NEGATIVE_INFINITY : 0);
       this.#values.set(name, values);

@@ -1,4 +1,4 @@
-import { type BatchOptions, batches, type Dataset } from "../data/index.js";
+import type { BatchOptions, Dataset } from "../data/index.js";
 import { DataError, OptionsError, RunError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
 import { type Model, requiredInputs } from "../graph/index.js";
 import {
@@ -11,6 +11,7 @@ import {
 } from "../runtime/index.js";
 import { ValueAccumulator } from "./accumulate.js";
 import { Calibration } from "./calibration.js";
+import { firstSample, fixedBatchOf, modelBatches } from "./model-batches.js";
 import { buildStatisticsGraph, type StatisticsRequest } from "./statistics-graph.js";
 
 /** Options for {@link calibrate}. */
@@ -55,25 +56,17 @@ export async function calibrate(
   const input = singleInput(model);
   const declared = model.graph.inputs.find(({ name }) => name === input)?.shape;
   requireShape(declared, dataset.shape);
-  // Models exported without a dynamic axis fix the number of samples a run.
-  const fixed = typeof declared?.[0] === "number" && declared[0] > 0 ? declared[0] : undefined;
-  const size = dataset.shape.reduce((product, dim) => product * dim, 1);
-  const feed = (data: Float32Array): Record<string, HostTensor> => ({
-    [input]: { dtype: "float32", dims: [data.length / size, ...dataset.shape], data },
-  });
-  const probe = new Float32Array(size * (fixed ?? 1));
-  await dataset.fill(0, probe, 0);
-  const shapes = await observeShapes(runner, model, feed(probe));
+  const fixed = fixedBatchOf(model);
+  const shapes = await observeShapes(runner, model, { [input]: await firstSample(dataset, fixed) });
   const { model: graph, outputs } = buildStatisticsGraph(model, shapes, requests);
-  const batchSize = fixed ?? wanted ?? fittingBatch(shapes, requests);
+  const batchSize = wanted ?? fittingBatch(shapes, requests);
   const accumulators = outputs.map((output) => new ValueAccumulator(output, (sample) => dataset.id(sample)));
   let samples = 0;
   const collect = async (session: Session) => {
     const run = reusingRun(session);
     const batching: BatchOptions = { batchSize, ...(context.signal && { signal: context.signal }) };
-    for await (const { data, count, firstIndex } of batches(dataset, batching)) {
-      const fed = fixed ?? count;
-      const fetched = await run(feed(fed === count ? data : padded(data, fed * size)), fed);
+    for await (const { data, dims, count, fed, firstIndex } of modelBatches(dataset, fixed, batching)) {
+      const fetched = await run({ [input]: { dtype: "float32", dims, data } }, fed);
       for (const accumulator of accumulators) accumulator.add(fetched, { fed, count, first: firstIndex });
       samples += count;
       context.onProgress?.({ phase: "calibrate", done: samples, total: dataset.length });
@@ -145,11 +138,4 @@ function reusingRun(session: Session) {
     lastFed = fed;
     return into;
   };
-}
-
-/** Zeros stand in for samples that are missing in the last run; what they give is not looked at. */
-function padded(data: Float32Array, length: number): Float32Array {
-  const whole = new Float32Array(length);
-  whole.set(data);
-  return whole;
 }

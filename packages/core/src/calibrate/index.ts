@@ -2,6 +2,7 @@ export * from "./calibrate.js";
 export * from "./calibration.js";
 export * from "./channel-stats.js";
 export * from "./known-sign.js";
+export * from "./model-batches.js";
 export * from "./statistics-graph.js";
 export * from "./statistics-table.js";
 export * from "./value-statistics.js";

@@ -1,6 +1,7 @@
 import { cloneModel, GraphBuilder, indexGraph, int, ints, type Model, removeDead, Tensor } from "../graph/index.js";
 import type { ObservedType } from "../runtime/index.js";
 import { isNonNegative } from "./known-sign.js";
+import { fixedBatchOf } from "./model-batches.js";
 
 /** What to collect for one value. Nothing is computed that nobody asked for. */
 export interface StatisticsRequest {
@@ -57,6 +58,7 @@ export function buildStatisticsGraph(
   const builder = new GraphBuilder(model.graph);
   const index = indexGraph(source.graph);
   model.graph.outputs = [];
+  const samples = fixedBatchOf(source) ?? 1;
   const outputs: StatisticsOutputs[] = [];
   const expose = (value: string) => {
     builder.output(value);
@@ -72,7 +74,7 @@ export function buildStatisticsGraph(
     const channels = dims.length >= 2 ? dims[axis]! : 1;
     const inner = dims.slice(axis + 1).reduce((product, size) => product * size, 1);
     const common = { request, channels, inner };
-    if (dims.length < 3 || dims[0]! * channels * inner <= SMALL) {
+    if (dims.length < 3 || (dims[0]! * channels * inner) / samples <= SMALL) {
       const raw = index.isInput(value) ? builder.node("Identity", [value]) : value;
       outputs.push({ ...common, raw: expose(raw) });
       continue;

@@ -1,5 +1,5 @@
-import { singleInput } from "../calibrate/index.js";
-import { batches, type Dataset, spread } from "../data/index.js";
+import { type FedBatch, firstSample, fixedBatchOf, modelBatches, singleInput } from "../calibrate/index.js";
+import { type Dataset, spread } from "../data/index.js";
 import { RunError, throwIfAborted } from "../errors.js";
 import { byteLengthOf, labelOf, type Model, type Node, sizeOf } from "../graph/index.js";
 import type { LayerParameters } from "../quantize/index.js";
@@ -24,6 +24,14 @@ export interface Target {
   readonly bias: LayerBias;
 }
 
+/** How many of a batch's samples count. */
+type Span = Pick<FedBatch, "fed" | "count">;
+
+/** A batch of inputs. */
+interface Fed extends Span {
+  readonly feed: HostTensor;
+}
+
 /** Kept values by name, one tensor a batch; a batch that was used for the last time is undefined. */
 type Cache = Map<string, (HostTensor | undefined)[]>;
 
@@ -37,6 +45,7 @@ export class CorrectionRun {
   readonly #context: TransformContext;
   readonly #runner: Runner;
   readonly #input: string;
+  readonly #fixedBatch: number | undefined;
 
   constructor(options: ResolvedCorrectOptions, targets: readonly Target[], context: TransformContext) {
     this.#options = options;
@@ -44,6 +53,7 @@ export class CorrectionRun {
     this.#context = context;
     this.#runner = requireRunner(context, "correctBiases");
     this.#input = singleInput(options.model);
+    this.#fixedBatch = fixedBatchOf(options.model);
   }
 
   /** Corrects every target in place and returns the shifts, in the order of the targets. */
@@ -69,7 +79,7 @@ export class CorrectionRun {
     const types = await this.#observe(model, [...new Set(steps.flatMap(({ keep }) => keep))], dataset);
     const bytesOf = (value: string) => {
       const type = types.get(value)!;
-      return byteLengthOf(type.dtype, sizeOf(type.dims)) ?? 0;
+      return (byteLengthOf(type.dtype, sizeOf(type.dims)) ?? 0) / (this.#fixedBatch ?? 1);
     };
     const bytesPerSample = peakBytes(steps, [this.#input], bytesOf);
     const fitting = Math.max(1, Math.floor(this.#options.cacheBytes / bytesPerSample));
@@ -77,16 +87,16 @@ export class CorrectionRun {
     this.samples = chosen.length;
     this.cacheBytes = bytesPerSample * chosen.length;
     // The images are decoded once: the float pass leaves them as the first kept value.
-    const inputs: HostTensor[] = [];
-    const expected = await this.#means(floatModel, this.#floatNodes(), referenceDataset ?? chosen, inputs);
+    const fed: Fed[] = [];
+    const expected = await this.#means(floatModel, this.#floatNodes(), referenceDataset ?? chosen, fed);
     if (referenceDataset) {
-      inputs.length = 0;
-      for await (const feed of this.#feeds(chosen)) inputs.push(feed);
+      fed.length = 0;
+      for await (const batch of this.#feeds(chosen)) fed.push(batch);
     }
-    const cache: Cache = new Map([[this.#input, inputs]]);
+    const cache: Cache = new Map([[this.#input, fed.map(({ feed }) => feed)]]);
     const shifts: Float64Array[] = [];
     for (const [at, target] of this.#targets.entries()) {
-      const actual = await this.#step(steps[at]!, nodes[at]!, cache, types);
+      const actual = await this.#step(steps[at]!, nodes[at]!, cache, fed, types);
       const shift = this.#shift(target, expected[at]!, actual);
       target.bias.add(shift);
       shifts.push(shift);
@@ -100,18 +110,18 @@ export class CorrectionRun {
     step: WalkStep,
     layer: Node,
     cache: Cache,
+    spans: readonly Span[],
     types: ReadonlyMap<string, ObservedType>,
   ): Promise<Float64Array> {
     const { model, mean } = segmentModel(this.#options.model, step, layer, types);
     const sums = new ChannelMean();
-    const count = cache.get(step.feeds[0]!)!.length;
     await this.#runner.using(
       model,
       async (session) => {
-        for (let batch = 0; batch < count; batch++) {
+        for (const [batch, span] of spans.entries()) {
           const feeds = Object.fromEntries(step.feeds.map((name) => [name, cache.get(name)![batch]!]));
           const fetched = await session.run(feeds, { signal: this.#context.signal });
-          sums.add(fetched[mean]!);
+          sums.add(fetched[mean]!, span);
           for (const name of step.keep) {
             if (!cache.has(name)) cache.set(name, []);
             cache.get(name)!.push(fetched[name]!);
@@ -127,18 +137,18 @@ export class CorrectionRun {
   }
 
   /** Means of the layers' outputs over a dataset, in one pass; the fed batches are appended to `keep`. */
-  async #means(model: Model, layers: readonly Node[], dataset: Dataset, keep?: HostTensor[]): Promise<Float64Array[]> {
+  async #means(model: Model, layers: readonly Node[], dataset: Dataset, keep?: Fed[]): Promise<Float64Array[]> {
     const { model: graph, means } = meansModel(model, layers);
     const sums = means.map(() => new ChannelMean());
     await this.#runner.using(
       graph,
       async (session) => {
-        for await (const feed of this.#feeds(dataset)) {
-          const fetched = await session.run({ [this.#input]: feed });
+        for await (const batch of this.#feeds(dataset)) {
+          const fetched = await session.run({ [this.#input]: batch.feed });
           sums.forEach((sum, at) => {
-            sum.add(fetched[means[at]!]!);
+            sum.add(fetched[means[at]!]!, batch);
           });
-          keep?.push(feed);
+          keep?.push(batch);
         }
       },
       { purpose: "correctBiases", ...LITERAL_WEIGHTS },
@@ -146,20 +156,19 @@ export class CorrectionRun {
     return sums.map((sum) => sum.mean());
   }
 
-  async *#feeds(dataset: Dataset): AsyncGenerator<HostTensor> {
+  async *#feeds(dataset: Dataset): AsyncGenerator<Fed> {
     const { signal } = this.#context;
     const batchSize = this.#options.batchSize ?? defaultBatch(dataset);
-    for await (const { data, dims } of batches(dataset, { batchSize, ...(signal && { signal }) })) {
-      yield { dtype: "float32", dims, data };
+    const reading = { batchSize, ...(signal && { signal }) };
+    for await (const { data, dims, fed, count } of modelBatches(dataset, this.#fixedBatch, reading)) {
+      yield { feed: { dtype: "float32", dims, data }, fed, count };
     }
   }
 
-  /** Types and sizes of the network's input and of cut values, for one sample. */
+  /** Types and sizes of the network's input and of cut values, for one sample or the batch the model insists on. */
   async #observe(model: Model, values: readonly string[], dataset: Dataset): Promise<Map<string, ObservedType>> {
-    const data = new Float32Array(sizeOf(dataset.shape));
-    await dataset.fill(0, data, 0);
     throwIfAborted(this.#context.signal, "correctBiases");
-    const feed: HostTensor = { dtype: "float32", dims: [1, ...dataset.shape], data };
+    const feed = await firstSample(dataset, this.#fixedBatch);
     const types = new Map<string, ObservedType>([[this.#input, feed]]);
     if (values.length === 0) return types;
     const found = await this.#runner.using(

@@ -1,3 +1,4 @@
+import { countedPart, type FedBatch } from "../calibrate/index.js";
 import { cloneModel, GraphBuilder, isOp, type Model, type Node, removeDead } from "../graph/index.js";
 import type { HostTensor } from "../runtime/index.js";
 
@@ -6,15 +7,16 @@ export class ChannelMean {
   #sum = new Float64Array(0);
   #samples = 0;
 
-  /** Adds [N, channels] means over positions of N samples. */
-  add({ data, dims }: HostTensor): void {
-    const values = data as Float32Array;
-    const channels = values.length / dims[0]!;
+  /** Adds [N, channels] means over positions of N samples, of which those behind `batch.count` are left out. */
+  add({ data, dims }: HostTensor, batch: Pick<FedBatch, "fed" | "count">): void {
+    const values = countedPart(data as Float32Array, batch);
+    const rows = (dims[0]! / batch.fed) * batch.count;
+    const channels = values.length / rows;
     if (this.#samples === 0) this.#sum = new Float64Array(channels);
     for (let at = 0; at < values.length; at++) {
       this.#sum[at % channels] = this.#sum[at % channels]! + values[at]!;
     }
-    this.#samples += dims[0]!;
+    this.#samples += rows;
   }
 
   mean(): Float64Array {

@@ -1,3 +1,4 @@
+import { fixedBatchOf } from "../calibrate/index.js";
 import { cloneModel, cloneNode, GraphBuilder, type Model, type Node, removeDead } from "../graph/index.js";
 import type { ObservedType } from "../runtime/index.js";
 import { exposeMean } from "./means.js";
@@ -14,10 +15,11 @@ export function segmentModel(
   const { graph } = model;
   graph.nodes = source.graph.nodes.filter((node) => step.nodes.has(node)).map(cloneNode);
   graph.valueInfos.clear();
+  const batch = fixedBatchOf(source) ?? 1;
   graph.inputs = step.feeds.map((name) => {
     const { dtype, dims } = types.get(name)!;
     // Where the first dimension is not the batch, any other may depend on it.
-    return { name, dtype, shape: dims.map((dim, axis) => (axis > 0 && dims[0] === 1 ? dim : undefined)) };
+    return { name, dtype, shape: dims.map((dim, axis) => (axis > 0 && dims[0] === batch ? dim : undefined)) };
   });
   graph.outputs = step.keep.map((name) => ({ name, dtype: types.get(name)!.dtype, shape: undefined }));
   const mean = exposeMean(new GraphBuilder(graph), layer);

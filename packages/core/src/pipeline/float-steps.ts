@@ -1,4 +1,4 @@
-import { type ActivationStats, calibrate, singleInput } from "../calibrate/index.js";
+import { type ActivationStats, calibrate, firstSample, fixedBatchOf, singleInput } from "../calibrate/index.js";
 import type { Dataset } from "../data/index.js";
 import { type EqualizeMethod, type EqualizeReport, equalize, type Relu6Mode } from "../equalize/index.js";
 import type { Model } from "../graph/index.js";
@@ -128,8 +128,6 @@ function summaryOf({ shapes: _shapes, ...report }: DeadChannelsReport): unknown 
 
 /** Sizes of all values, seen by running one sample. */
 async function shapesOf(model: Model, dataset: Dataset, context: TransformContext): Promise<Map<string, ObservedType>> {
-  const data = new Float32Array(dataset.shape.reduce((product, size) => product * size, 1));
-  await dataset.fill(0, data, 0);
-  const feed = { dtype: "float32" as const, dims: [1, ...dataset.shape], data };
+  const feed = await firstSample(dataset, fixedBatchOf(model));
   return observeShapes(requireRunner(context, "compress"), model, { [singleInput(model)]: feed });
 }

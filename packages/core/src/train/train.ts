@@ -1,3 +1,4 @@
+import { fixedBatchOf } from "../calibrate/model-batches.js";
 import { batches } from "../data/batches.js";
 import { type Dataset, subset } from "../data/dataset.js";
 import { DataError, OptionsError, PreconditionError } from "../errors.js";
@@ -30,7 +31,7 @@ export interface TrainResult {
  * Same model, data, options and number of threads: same bits, stopped and resumed or not. The given model is not changed.
  *
  * @throws {OptionsError} E2001, E2002, E2004, E2103 bad options. @throws {DataError} E5001 no data, E5004 no labels.
- * @throws {PreconditionError} E4005 nothing to learn, or a checkpoint of another training. @throws {ModelError} E4001 an operator without gradient.
+ * @throws {PreconditionError} E4005 nothing to learn, a batch size that the model fixes, or a checkpoint of another training. @throws {ModelError} E4001 an operator without gradient.
  * @throws {RunError} E7003 the loss or a weight is no longer finite; E6005 cancelled.
  * @example const { model } = await train(buildDigitNetwork(0), digits, { validation }, { runner });
  */
@@ -46,6 +47,13 @@ export async function train(
   if (settings.loss.type === "cross-entropy" && !dataset.label) {
     throw new DataError("E5004", "train: the data has no labels", {
       hint: "or choose loss distillation with a teacher",
+    });
+  }
+  const fixed = fixedBatchOf(model);
+  if (fixed !== undefined) {
+    throw new PreconditionError("E4005", `train: the model takes exactly ${fixed} samples a run, expected any number`, {
+      actual: fixed,
+      hint: "export the model with an open (dynamic) batch dimension",
     });
   }
   const input = requiredInputs(model.graph)[0]?.name ?? "";

@@ -149,6 +149,15 @@ describe("train", () => {
     expect(() => parseCheckpoint(serializeModel(smallNetwork()))).toThrow("no header");
   });
 
+  it("refuses a model that fixes the number of samples a run", async () => {
+    const model = smallNetwork();
+    model.graph.inputs = model.graph.inputs.map((info) => ({ ...info, shape: [4, ...info.shape!.slice(1)] }));
+    await expect(train(model, bands(20), FAST, { runner })).rejects.toMatchObject({
+      code: "E4005",
+      details: { actual: 4 },
+    });
+  });
+
   it("keeps masked weights exactly zero and moves the others", async () => {
     const mask = Tensor.float32(
       [3, 36],
