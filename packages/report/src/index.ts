@@ -1,1 +1,3 @@
-export {};
+export * from "./charts/index.js";
+export * from "./read-report.js";
+export * from "./schema.js";

@@ -44,6 +44,10 @@ export interface CompressResult {
   readonly calibration: Calibration;
   readonly details: QuantizationDetails;
   readonly verification: Verification;
+  /** Encodings and integer parameters of {@link floatModel}. */
+  readonly plan: QuantizationPlan;
+  /** The folded network before any other step, and how it would be quantized: what the steps are compared with. */
+  readonly before: { readonly floatModel: Model; readonly plan: QuantizationPlan };
 }
 
 /** Times and announces a phase; the command line passes its own. */
@@ -135,6 +139,7 @@ class RecipeRun {
       () => this.#evaluate(float),
       ({ error }) => `as it is: ${describeError(error)}`,
     );
+    const before = { floatModel: best.model, plan: best.plan };
     for (const step of steps) {
       if (step.use === "fold") continue;
       if (step.use === "quantize") {
@@ -143,7 +148,7 @@ class RecipeRun {
       } else if (step.use === "bias-correct") best = await this.#correct(best, step);
       else best = await this.#improve(best, step);
     }
-    return this.#finish(best);
+    return this.#finish(best, before);
   }
 
   /** A step on the float network: kept when the quantized network's outputs come closer to the original's. */
@@ -245,7 +250,7 @@ class RecipeRun {
     return { model, quantized, plan, calibration, error };
   }
 
-  async #finish(best: Candidate): Promise<CompressResult> {
+  async #finish(best: Candidate, before: CompressResult["before"]): Promise<CompressResult> {
     if (best.calibration.random) best.quantized.metadata.set("equant.data", "random");
     const bytes = serializeModel(best.quantized);
     const verify = () => verifyBytes(bytes, this.#probe, this.context);
@@ -257,6 +262,8 @@ class RecipeRun {
       calibration: best.calibration,
       details: quantizationDetails(best.plan, resolveQuantizeOptions(this.#quantize).target),
       verification,
+      plan: best.plan,
+      before,
     };
   }
 }

@@ -1,0 +1,138 @@
+/**
+ * Colours of all charts (docs/reports.md): sequential is one hue of blue with monotone lightness, so that its middle never
+ * looks like the gray of «not representable»; SQNR is viridis; differences are blue–white–orange; categories are Okabe–Ito.
+ * In the dark the sequential ramp is reversed: «more» stays far from the ground.
+ */
+export const SEQUENTIAL_STEPS = 7;
+/** Steps on each side of the white centre. */
+export const DIVERGING_STEPS = 3;
+export const VIRIDIS_STEPS = 7;
+
+interface Theme {
+  readonly ground: string;
+  readonly ink: string;
+  readonly muted: string;
+  readonly grid: string;
+  readonly hatch: string;
+  readonly hatchGround: string;
+  readonly select: string;
+  readonly sequential: readonly string[];
+  /** From the most negative (blue) to the most positive (orange). */
+  readonly diverging: readonly string[];
+  readonly category: readonly string[];
+}
+
+/** Low to high dB, the same in both themes; text on it is `on-viridis-k`. */
+const VIRIDIS = ["#440154", "#443983", "#31688e", "#21918c", "#35b779", "#90d743", "#fde725"] as const;
+
+export const LIGHT: Theme = {
+  ground: "#ffffff",
+  ink: "#1b1f24",
+  muted: "#57606a",
+  grid: "#d8dee4",
+  hatch: "#a2a8af",
+  hatchGround: "#e6e8eb",
+  select: "#b5179e",
+  sequential: ["#deebf7", "#bdd7ee", "#93bfe2", "#64a1d3", "#3a80bd", "#1d5d9b", "#0a3a70"],
+  diverging: ["#2166ac", "#6ba2cf", "#c3dcee", "#ffffff", "#fbdcbc", "#f0a35c", "#c2610c"],
+  category: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1b1f24"],
+};
+
+export const DARK: Theme = {
+  ground: "#14171b",
+  ink: "#e8eaed",
+  muted: "#a8b0b9",
+  grid: "#343a41",
+  hatch: "#6b727a",
+  hatchGround: "#2b2f34",
+  select: "#ff7ad9",
+  sequential: ["#122c48", "#1a446f", "#245f98", "#3a80bd", "#66a3d4", "#98c3e5", "#d3e6f5"],
+  diverging: ["#6db3ee", "#3f79aa", "#24425c", "#14171b", "#5c3c1e", "#a8682c", "#f3a354"],
+  category: ["#4aa8e0", "#ff8a3d", "#2cc79a", "#e39bc4", "#f2b632", "#8fd0f5", "#e8eaed"],
+};
+
+/** Reference to a token: `var(--eq-ink)`. */
+export function token(name: string): string {
+  return `var(--eq-${name})`;
+}
+
+/** Colour of a step of the sequential ramp, 0 (least) … {@link SEQUENTIAL_STEPS} − 1. */
+export function sequential(step: number): string {
+  return token(`seq-${step}`);
+}
+
+/** Colour of a category: a state, a method. Categories are told apart by shape or dash besides. */
+export function category(index: number): string {
+  return token(`cat-${index % LIGHT.category.length}`);
+}
+
+/** Dashes that go with the categories. */
+export const DASHES = [undefined, "6,3", "2,2", "8,3,2,3", "1,3", "10,4", "4,1"] as const;
+
+/** Step of a share 0–1 on the sequential ramp; `log`: four decades, so that one in ten thousand is still seen. */
+export function sequentialStep(share: number, log = false): number {
+  const place = log ? 1 + Math.log10(Math.max(share, 1e-4)) / 4 : share;
+  return Math.max(0, Math.min(SEQUENTIAL_STEPS - 1, Math.floor(place * SEQUENTIAL_STEPS)));
+}
+
+/** Step of a difference on the diverging ramp; `most` is the largest magnitude shown. */
+export function divergingStep(value: number, most: number): number {
+  if (most === 0 || value === 0) return DIVERGING_STEPS;
+  const step = Math.max(1, Math.ceil((Math.abs(value) / most) * DIVERGING_STEPS));
+  return DIVERGING_STEPS + Math.sign(value) * Math.min(DIVERGING_STEPS, step);
+}
+
+/** Step of a ratio in dB: below 5 dB the darkest, above 45 dB the lightest. */
+export function viridisStep(db: number): number {
+  return Math.max(0, Math.min(VIRIDIS_STEPS - 1, Math.floor(((db - 5) / 40) * VIRIDIS_STEPS)));
+}
+
+function declarations(theme: Theme): string {
+  const list = (name: string, colours: readonly string[]) => colours.map((colour, at) => [`${name}-${at}`, colour]);
+  const on = (name: string, colours: readonly string[]) =>
+    colours.map((colour, at) => [`on-${name}-${at}`, readableOn(colour)]);
+  const { ground, ink, muted, grid, hatch, hatchGround, select } = theme;
+  return [
+    ...Object.entries({ ground, ink, muted, grid, hatch, "hatch-ground": hatchGround, select }),
+    ...list("seq", theme.sequential),
+    ...on("seq", theme.sequential),
+    ...list("div", theme.diverging),
+    ...on("div", theme.diverging),
+    ...list("cat", theme.category),
+    ...list("viridis", VIRIDIS),
+    ...on("viridis", VIRIDIS),
+  ]
+    .map(([name, value]) => `--eq-${name}:${value}`)
+    .join(";");
+}
+
+/** Black or white, whichever contrasts more. */
+function readableOn(colour: string): string {
+  return luminance(colour) > 0.179 ? "#000000" : "#ffffff";
+}
+
+/** Relative luminance of `#rrggbb` (WCAG 2). */
+export function luminance(colour: string): number {
+  const [r, g, b] = [1, 3, 5].map((at) => {
+    const part = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
+}
+
+/**
+ * Style sheet of the charts: tokens for light and dark (the system's choice, or `data-theme` on an element around), and what
+ * selection looks like. A page includes it once; files written by `renderSvg` carry it.
+ */
+export const CHART_CSS = /* @__PURE__ */ (() => `
+:root,.equant-chart{${declarations(LIGHT)}}
+@media (prefers-color-scheme:dark){:root,.equant-chart{${declarations(DARK)}}}
+[data-theme=light],[data-theme=light] .equant-chart{${declarations(LIGHT)}}
+[data-theme=dark],[data-theme=dark] .equant-chart{${declarations(DARK)}}
+.equant-chart{color:var(--eq-ink);background:var(--eq-ground);--plot-background:var(--eq-ground);max-width:100%;height:auto}
+.equant-chart [data-layer]{cursor:pointer}
+.equant-chart .eq-selected{stroke:var(--eq-select);stroke-width:2px;opacity:1}
+.equant-chart .eq-hit{fill:transparent}
+.equant-chart .eq-hit.eq-selected{fill:none}
+@media (forced-colors:active){.equant-chart{forced-color-adjust:none}}
+`)();

@@ -1,0 +1,41 @@
+/** Number with `digits` significant digits, without a tail of zeros; the same in every locale. */
+export function significant(value: number, digits = 3): string {
+  if (!Number.isFinite(value)) return String(value);
+  if (value === 0) return "0";
+  const short = Number(value.toPrecision(digits));
+  const magnitude = Math.abs(short);
+  return magnitude >= 1e6 || magnitude < 1e-4 ? short.toExponential().replace("e+", "e") : String(short);
+}
+
+/** Share 0–1 as a percentage: `0`, `< 0.01 %`, `12.3 %`. */
+export function percent(share: number, digits = 3): string {
+  if (share === 0) return "0 %";
+  if (share < 1e-4) return "< 0.01 %";
+  return `${significant(100 * share, digits)} %`;
+}
+
+export function decibels(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  return value >= 300 ? "no noise" : `${value.toFixed(1)} dB`;
+}
+
+/** `3 layers`, `1 layer`. */
+export function count(n: number, noun: string, plural = `${noun}s`): string {
+  return `${n} ${n === 1 ? noun : plural}`;
+}
+
+export function bytes(value: number): string {
+  const units = ["B", "kB", "MB", "GB"];
+  let rest = value;
+  let at = 0;
+  while (rest >= 1000 && at < units.length - 1) {
+    rest /= 1000;
+    at++;
+  }
+  return `${at === 0 ? rest : rest.toFixed(2)} ${units[at]}`;
+}
+
+/** Last part of a long layer name, for axes; the full name stays in the title and the table. */
+export function shortName(name: string, most = 22): string {
+  return name.length <= most ? name : `…${name.slice(1 - most)}`;
+}

@@ -1,0 +1,53 @@
+import { z } from "zod";
+
+const intervalSchema = z.object({ low: z.number(), high: z.number() });
+
+const accuracySchema = z.looseObject({
+  top1: z.number(),
+  top1Interval: intervalSchema,
+  top5: z.number(),
+  perClass: z.array(
+    z.looseObject({
+      class: z.int(),
+      name: z.string(),
+      samples: z.int(),
+      correct: z.int(),
+      accuracy: z.number(),
+    }),
+  ),
+  confusion: z.object({
+    classes: z.int(),
+    /** [true class, answered class, samples]; zeros are left out. */
+    entries: z.array(z.tuple([z.int(), z.int(), z.int()])),
+  }),
+});
+export type AccuracySection = z.infer<typeof accuracySchema>;
+
+const measuresSchema = z.looseObject({
+  top1: z.number().nullable(),
+  top5: z.number().nullable(),
+  accuracy: accuracySchema.nullable(),
+  bytes: z.number(),
+  latencyMs: z.number().nullable(),
+});
+
+/** Part of core's `ValidationReport` that is shown; the rest is kept. */
+export const validationSchema = z.looseObject({
+  samples: z.int(),
+  random: z.boolean(),
+  baseline: measuresSchema.nullable(),
+  candidate: measuresSchema,
+  drop: z.number().nullable(),
+  agreement: z.number().nullable(),
+  mcNemar: z.looseObject({ onlyBaseline: z.int(), onlyCandidate: z.int(), p: z.number() }).nullable(),
+  evenDrop: z.looseObject({ statistic: z.number(), degreesOfFreedom: z.number(), p: z.number() }).nullable(),
+});
+export type ValidationSection = z.infer<typeof validationSchema>;
+
+/** Time of one run at batch 1, in ms: the same runtime and threads for every row. */
+export const latencySchema = z.object({
+  runtime: z.string(),
+  threads: z.int().nullable(),
+  rows: z.array(z.object({ name: z.string(), medianMs: z.number(), minMs: z.number() })),
+});
+export type LatencySection = z.infer<typeof latencySchema>;
