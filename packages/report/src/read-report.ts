@@ -1,5 +1,5 @@
 import { DataError } from "@equant/core/errors";
-import { type Report, REPORT_SCHEMA, reportSchema } from "./schema.js";
+import { REPORT_SCHEMA, type Report, reportSchema } from "./schema.js";
 
 /**
  * Reads report.json.

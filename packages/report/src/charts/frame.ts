@@ -43,10 +43,7 @@ export interface DrawContext {
 export const DEFAULT_WIDTH = 720;
 
 /** Makes a chart from its texts and a function that gives the plot. */
-export function defineChart(
-  texts: Omit<Chart, "draw">,
-  plot: (context: DrawContext) => Plot.PlotOptions,
-): Chart {
+export function defineChart(texts: Omit<Chart, "draw">, plot: (context: DrawContext) => Plot.PlotOptions): Chart {
   return {
     ...texts,
     draw: ({ document = globalThis.document, width = DEFAULT_WIDTH } = {}) => {

@@ -32,7 +32,13 @@ export interface Place {
  * It is drawn once, not once a facet.
  */
 export function customMark(draw: (place: Place) => readonly SVGElement[]): Plot.Markish {
-  const mark = (_index: unknown, scales: Plot.ScaleFunctions, _values: unknown, at: Plot.Dimensions, context: Plot.Context) => {
+  const mark = (
+    _index: unknown,
+    scales: Plot.ScaleFunctions,
+    _values: unknown,
+    at: Plot.Dimensions,
+    context: Plot.Context,
+  ) => {
     const { document } = context as { document: Document };
     const group = element(document, "g", {});
     const place = {

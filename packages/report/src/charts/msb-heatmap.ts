@@ -14,8 +14,8 @@ export interface MsbHeatmapOptions {
   log?: boolean;
 }
 
-/** Exponents shown: what lies lower is counted in the lowest column. */
-const COLUMNS = 26;
+/** Exponents shown at most: what lies lower is counted in the lowest column. */
+const COLUMNS = 20;
 const ROW = 17;
 /** Space beside the column of exact zeros, in columns. */
 const GAP = 0.35;
@@ -105,7 +105,8 @@ function draw(place: Place, rows: readonly MsbRow[], layout: Layout, mode: MsbMo
       }
     }
   });
-  const most = cells.reduce((max, { share }) => Math.max(max, share), 0);
+  // Behind a Relu most values are zeros: they would leave no colours for the others.
+  const most = cells.reduce((max, { share, x1 }) => (x1 === zero ? max : Math.max(max, share)), Number.MIN_VALUE);
   const paths = new Array<string>(SEQUENTIAL_STEPS).fill("");
   for (const { x1, x2, row, share } of cells) {
     const step = sequentialStep(log ? share : share / most, log);

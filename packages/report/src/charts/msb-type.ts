@@ -1,3 +1,4 @@
+import type { FixedPoint } from "@equant/core";
 import type { MsbRow, ReportEncoding } from "../schema.js";
 
 /** How the data type of a row is read. */
@@ -10,34 +11,29 @@ export interface MsbLimits {
   readonly negative: number;
 }
 
-/** Highest and lowest bit of a fixed-point type: seed 002's example is 3 and −3 (with a sign, 8 bits). */
-export interface FixedPoint {
-  readonly top: number;
-  readonly bottom: number;
-  readonly signed: boolean;
-}
-
 /**
  * The fixed-point type with the same bits that covers what the encoding covers: its lowest bit is the scale, rounded up to a
  * power of two. A type that must hold negative numbers gives one bit to the sign.
  */
-export function fixedPointOf({ scale, zeroPoint, qmin, qmax, bits }: ReportEncoding): FixedPoint {
+export function fixedPointOf({ scale, zeroPoint, qmin, qmax, bits }: ReportEncoding): Required<FixedPoint> {
   const signed = zeroPoint.some((zero) => zero > qmin);
-  const widest = scale.reduce((most, step, c) => {
-    const zero = zeroPoint[c % zeroPoint.length]!;
-    return Math.max(most, step * Math.max(qmax - zero, zero - qmin));
-  }, 0);
   const places = bits - (signed ? 1 : 0);
-  const bottom = Math.ceil(Math.log2(widest / (2 ** places - 1)) - 1e-9);
-  return { top: bottom + places - 1, bottom, signed };
+  let lsb = Number.NEGATIVE_INFINITY;
+  scale.forEach((step, c) => {
+    const zero = zeroPoint[c % zeroPoint.length]!;
+    // Two's complement reaches one step further below zero than above.
+    const needed = Math.max((step * (qmax - zero)) / (2 ** places - 1), (step * (zero - qmin)) / 2 ** places);
+    lsb = Math.max(lsb, Math.ceil(Math.log2(needed) - 1e-9));
+  });
+  return { msb: lsb + places - 1, lsb, signed };
 }
 
 /** What a row's type represents. A scale a channel: what the finest and the widest channel can. */
 export function limitsOf(encoding: ReportEncoding, mode: MsbMode): MsbLimits {
   if (mode === "power-of-two") {
-    const { top, bottom, signed } = fixedPointOf(encoding);
-    const high = 2 ** (top + 1);
-    const low = 2 ** (bottom - 1);
+    const { msb, lsb, signed } = fixedPointOf(encoding);
+    const high = 2 ** (msb + 1);
+    const low = 2 ** (lsb - 1);
     return { low, positive: high, negative: signed ? high : low };
   }
   const { scale, zeroPoint, qmin, qmax } = encoding;
@@ -58,14 +54,14 @@ export function lossesOf(row: MsbRow, mode: MsbMode): { overflow: number; underf
     if (row.overflow === null || row.underflow === null) return null;
     return { overflow: row.overflow / row.total, underflow: row.underflow / row.total };
   }
-  const { top, bottom, signed } = fixedPointOf(row.encoding);
+  const { msb, lsb, signed } = fixedPointOf(row.encoding);
   let [overflow, underflow] = [0, 0];
   for (let i = 0; i < row.positive.length; i++) {
     const exponent = row.first + i;
     const negative = row.negative[i]!;
     const both = row.positive[i]! + negative;
-    if (exponent > top) overflow += both;
-    else if (exponent < bottom - 1) underflow += both;
+    if (exponent > msb) overflow += both;
+    else if (exponent < lsb - 1) underflow += both;
     else if (!signed) overflow += negative;
   }
   return { overflow: overflow / row.total, underflow: underflow / row.total };

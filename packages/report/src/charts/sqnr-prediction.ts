@@ -57,8 +57,13 @@ export function sqnrPrediction(section: SqnrSection, options: SqnrPredictionOpti
     height: 280,
     marginTop: 26,
     marginLeft: 46,
+    marginRight: 24,
     fx: { domain: [...QUANTITIES], label: null, padding: 0.06 },
-    x: { label: order === "graph" ? "layer, graph order" : "layer, highest prediction first", ticks: 4, tickFormat: "d" },
+    x: {
+      label: `line: predicted · dots: measured · layers ${order === "graph" ? "in graph order" : "by prediction"}`,
+      ticks: 4,
+      tickFormat: "d",
+    },
     y: { label: "SQNR, dB", grid: true, nice: true },
     marks: [
       Plot.ruleX(points, {
@@ -86,12 +91,6 @@ export function sqnrPrediction(section: SqnrSection, options: SqnrPredictionOpti
         fill: token("cat-1"),
         fontSize: 9,
       }),
-      Plot.text(["line: predicted · dots: measured"], {
-        frameAnchor: "top-right",
-        dy: -20,
-        fx: () => "both",
-        fill: token("muted"),
-      }),
     ],
   }));
 }
@@ -115,7 +114,10 @@ function round(value: number): number {
 }
 
 function summaryOf({ layers, agreement }: SqnrSection, source: "ranges" | "refined"): string {
-  const worst = layers.reduce<LayerSqnrRow | undefined>((a, b) => (a && a.local.both <= b.local.both ? a : b), undefined);
+  const worst = layers.reduce<LayerSqnrRow | undefined>(
+    (a, b) => (a && a.local.both <= b.local.both ? a : b),
+    undefined,
+  );
   if (!worst) return "No layer was quantized.";
   const { weights, activations } = agreement[source];
   const line = (name: string, { correlation, medianErrorDb }: typeof weights) =>

@@ -59,6 +59,7 @@ export function weightRanges(section: LayerWeights, options: WeightRangesOptions
     marginTop: 30,
     marginBottom: 34,
     marginLeft: 52,
+    marginRight: 12,
     x: { domain: [-0.5, Math.max(end, 1) - 0.5], axis: null },
     y: { domain: yDomain(panels), label: "weight", nice: true, grid: true, tickFormat: (y: number) => significant(y) },
     marks: [
@@ -138,7 +139,9 @@ function drawPanel(place: Place, panel: Panel, index: number, ribbonFrom: number
     .map((position) => `M${px(x(position) - 2)} ${px(place.bottom + 3)}l4 4m0 -4l-4 4`)
     .join("");
   if (crosses !== "") {
-    made.push(element(document, "path", { d: crosses, fill: "none", style: `stroke:${token("cat-1")}`, class: "eq-dead" }));
+    made.push(
+      element(document, "path", { d: crosses, fill: "none", style: `stroke:${token("cat-1")}`, class: "eq-dead" }),
+    );
   }
   const text = (at: number, height: number, anchor: string, words: string) =>
     element(document, "text", { x: px(at), y: height, "text-anchor": anchor, style: `fill:${token("ink")}` }, words);

@@ -80,9 +80,7 @@ export const pruningSchema = z.object({
   curves: z.array(pruningCurveSchema),
   /** The network that was chosen. */
   method: z.string().optional(),
-  layers: z.array(
-    z.object({ layer: z.string(), sparsity: z.number(), channels: z.int(), removed: z.int() }),
-  ),
+  layers: z.array(z.object({ layer: z.string(), sparsity: z.number(), channels: z.int(), removed: z.int() })),
 });
 export type PruningSection = z.infer<typeof pruningSchema>;
 

@@ -1,0 +1,138 @@
+import {
+  chooseRange,
+  countedPart,
+  type Dataset,
+  type Encoding,
+  exposeValues,
+  fixedBatchOf,
+  modelBatches,
+  type QuantizeOptions,
+  representability,
+  requiredInputs,
+  requireRunner,
+  resolveQuantizeOptions,
+  singleInput,
+  spread,
+  type TransformContext,
+  ValueHistogram,
+} from "@equant/core";
+import type { HistogramRow, MsbRow, RangeRow } from "../schema.js";
+import { short, shortNumber } from "./rounding.js";
+import { examplesOf, msbOf, type NetworkState } from "./tensors.js";
+
+/** Samples a run: all activations come back to be counted. */
+const BATCH = 4;
+/** Bars of a histogram chart. */
+const BARS = 64;
+
+/** What is known of one value with an encoding, counted value by value. */
+export interface ObservedActivation {
+  readonly layer: string;
+  readonly tensor: string;
+  readonly encoding: Encoding;
+  readonly histogram: ValueHistogram;
+  overflow: number;
+  underflow: number;
+  examples: number[];
+}
+
+/**
+ * Runs the float network over `samples` spread over the data and counts every value that gets an encoding: most significant
+ * bits, saturation and underflow. `nameOf` gives the layer that a value belongs to.
+ */
+export async function observeActivations(
+  { floatModel, plan }: NetworkState,
+  dataset: Dataset,
+  samples: number,
+  nameOf: (value: string) => string,
+  context: TransformContext,
+): Promise<ObservedActivation[]> {
+  const { initializers } = floatModel.graph;
+  const inputs = new Set(requiredInputs(floatModel.graph).map(({ name }) => name));
+  const observed = [...plan.activations]
+    .filter(([value]) => !initializers.has(value))
+    .map(([tensor, encoding]) => ({
+      layer: nameOf(tensor),
+      tensor,
+      encoding,
+      histogram: new ValueHistogram(),
+      overflow: 0,
+      underflow: 0,
+      examples: [] as number[],
+    }));
+  const exposed = observed.map(({ tensor }) => tensor).filter((value) => !inputs.has(value));
+  const input = singleInput(floatModel);
+  const chosen = spread(dataset, Math.min(samples, dataset.length));
+  const fixed = fixedBatchOf(floatModel);
+  await requireRunner(context, "report").using(exposeValues(floatModel, exposed), async (session) => {
+    const signal = context.signal && { signal: context.signal };
+    for await (const batch of modelBatches(chosen, fixed, { batchSize: BATCH, ...signal })) {
+      const fetched = await session.run({ [input]: { dtype: "float32", dims: batch.dims, data: batch.data } });
+      for (const value of observed) {
+        const data = value.tensor === input ? batch.data : (fetched[value.tensor]!.data as Float32Array);
+        count(value, countedPart(data, batch));
+      }
+    }
+  });
+  return observed;
+}
+
+function count(value: ObservedActivation, data: Float32Array): void {
+  value.histogram.add(data);
+  const { overflow, underflow } = representability(data, value.encoding);
+  value.overflow += overflow;
+  value.underflow += underflow;
+  if (value.examples.length === 0) value.examples = examplesOf(data);
+}
+
+export function activationMsb(observed: readonly ObservedActivation[]): MsbRow[] {
+  return observed.map(({ layer, tensor, encoding, histogram, overflow, underflow, examples }) =>
+    msbOf({ layer, tensor, kind: "activations" }, histogram, encoding, { overflow, underflow }, examples),
+  );
+}
+
+export function activationRanges(observed: readonly ObservedActivation[]): RangeRow[] {
+  return observed.map(({ layer, tensor, histogram: { min, max } }) => ({
+    layer,
+    tensor,
+    kind: "activations",
+    min: shortNumber(min, 7),
+    max: shortNumber(max, 7),
+  }));
+}
+
+/** Bars of equal width, and the range that every chooser would pick for the same type. */
+export function activationHistograms(
+  observed: readonly ObservedActivation[],
+  options: QuantizeOptions,
+): HistogramRow[] {
+  const { activationBits: bits, activationSymmetric: symmetric, chooser: used } = resolveQuantizeOptions(options);
+  const choosers = [...new Set(["minmax", "percentile:99.99", "entropy", "mse", used])];
+  return observed.map(({ layer, tensor, histogram }) => {
+    const { min, max } = histogram;
+    const width = (max - min) / BARS || 1;
+    const counts = new Float64Array(BARS);
+    const add = (from: number, to: number, n: number) => {
+      const first = Math.max(0, Math.min(BARS - 1, Math.floor((from - min) / width)));
+      const last = Math.max(first, Math.min(BARS - 1, Math.floor((to - min) / width)));
+      // A bin wider than a bar is spread evenly over the bars it covers.
+      for (let bar = first; bar <= last; bar++) counts[bar] = counts[bar]! + n / (last - first + 1);
+    };
+    const { lower, upper, count } = histogram.sorted();
+    count.forEach((n, i) => {
+      add(lower[i]!, upper[i]!, n);
+    });
+    add(0, 0, histogram.zeros);
+    return {
+      layer,
+      tensor,
+      edges: short(Array.from({ length: BARS + 1 }, (_, i) => min + i * width)),
+      counts: Array.from(counts, Math.round),
+      thresholds: choosers.map((chooser) => {
+        const range = chooseRange(histogram, { chooser, bits, symmetric });
+        return { chooser, min: shortNumber(range.min), max: shortNumber(range.max) };
+      }),
+      used,
+    };
+  });
+}

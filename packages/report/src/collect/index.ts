@@ -1,0 +1,5 @@
+export { channelBoxes } from "./channel-boxes.js";
+export { COLLECT_DEFAULTS, type CollectInput, collectReport } from "./collect-report.js";
+export { collectFindings } from "./findings.js";
+export { collectEqualization, collectGraph, collectLayers } from "./network.js";
+export { collectParameterMsb, collectParameterRanges, collectWeights, msbRow, type NetworkState } from "./tensors.js";
