@@ -2,7 +2,6 @@ import type { BatchOptions, Dataset } from "../data/index.js";
 import { DataError, OptionsError, RunError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
 import { type Model, requiredInputs } from "../graph/index.js";
 import {
-  type HostTensor,
   type ObservedType,
   observeShapes,
   requireRunner,
@@ -63,17 +62,17 @@ export async function calibrate(
   const accumulators = outputs.map((output) => new ValueAccumulator(output, (sample) => dataset.id(sample)));
   let samples = 0;
   const collect = async (session: Session) => {
-    const run = reusingRun(session);
     const batching: BatchOptions = { batchSize, ...(context.signal && { signal: context.signal }) };
     for await (const { data, dims, count, fed, firstIndex } of modelBatches(dataset, fixed, batching)) {
-      const fetched = await run({ [input]: { dtype: "float32", dims, data } }, fed);
+      const fetched = await session.run({ [input]: { dtype: "float32", dims, data } });
       for (const accumulator of accumulators) accumulator.add(fetched, { fed, count, first: firstIndex });
       samples += count;
       context.onProgress?.({ phase: "calibrate", done: samples, total: dataset.length });
     }
   };
   try {
-    if (outputs.length > 0) await runner.using(graph, collect, { purpose: "calibrate" });
+    // While histograms are counted ONNX Runtime's threads have nothing to do; spinning would take a fifth of the processor time.
+    if (outputs.length > 0) await runner.using(graph, collect, { purpose: "calibrate", spinning: false });
   } catch (error) {
     const cancelled = error instanceof RunError && error.code === "E6005";
     if (!cancelled || samples === 0) throw error;
@@ -116,26 +115,4 @@ function fittingBatch(shapes: ReadonlyMap<string, ObservedType>, requests: reado
   const sizes = requests.map(({ value }) => shapes.get(value)?.dims.reduce((product, dim) => product * dim, 1) ?? 0);
   const total = sizes.reduce((sum, size) => sum + size, 1);
   return Math.max(1, Math.min(VALUES_A_RUN.samples, Math.floor(VALUES_A_RUN.most / total)));
-}
-
-/**
- * Runs into the memory of the run before: with histograms every run returns all activations, and fresh arrays cost a sixth
- * of the time in pages and collections. A value whose shape depends on the data ends it.
- */
-function reusingRun(session: Session) {
-  let into: Record<string, HostTensor> | undefined;
-  let lastFed = 0;
-  let possible = true;
-  return async (feeds: Record<string, HostTensor>, fed: number): Promise<Record<string, HostTensor>> => {
-    if (into === undefined || !possible || fed !== lastFed) into = await session.run(feeds);
-    else {
-      into = await session.run(feeds, { into }).catch((error: unknown) => {
-        possible = false;
-        if (error instanceof RunError && error.code === "E6004") return session.run(feeds);
-        throw error;
-      });
-    }
-    lastFed = fed;
-    return into;
-  };
 }

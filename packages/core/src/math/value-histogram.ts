@@ -1,10 +1,11 @@
 import { DataError } from "../errors.js";
+import { binCounter } from "./bin-counter.js";
 import { BIN_COUNT, FINITE_BINS, SIGN_BINS, type SortedBins, sortBins, TINY_EXPONENTS } from "./histogram-bins.js";
 
-/** Values a pass handles at once: 32 kB, so that the next pass finds them in the first-level cache. */
+/** Values {@link ValueHistogram.add} handles at once: 32 kB, so that the next pass finds them in the first-level cache. */
 const BLOCK = 8192;
-/** Pending counts are 32-bit; they are moved before they could overflow. */
-const PENDING_LIMIT = 2 ** 32 - 1 - BLOCK;
+/** From this many values on, the counter is worth the sweep over its tables at the end. */
+const WORTH_COUNTER = 4096;
 
 /** JSON form of a {@link ValueHistogram}; `runs` are [first bin, count, count, …] of neighbouring bins that are not empty. */
 export interface ValueHistogramJson {
@@ -23,33 +24,6 @@ export interface ValueHistogramJson {
   runs: number[][];
   /** Nonzero values below 2⁻¹³⁰ as runs of [floor(log2|x|) + 149, plus 19 if negative; counts]; absent if there are none. */
   tiny?: number[][];
-}
-
-/** Counts into two interleaved tables: neighbours often are equal, and two tables do not wait for each other. */
-function countBlock(bits: Int32Array, from: number, to: number, pending: Uint32Array): void {
-  let i = from;
-  for (const end = to - 3; i < end; i += 4) {
-    pending[bits[i]! >>> 19]!++;
-    pending[BIN_COUNT + (bits[i + 1]! >>> 19)]!++;
-    pending[bits[i + 2]! >>> 19]!++;
-    pending[BIN_COUNT + (bits[i + 3]! >>> 19)]!++;
-  }
-  for (; i < to; i++) pending[bits[i]! >>> 19]!++;
-}
-
-/** Number of +0 and −0. */
-function countZeros(bits: Int32Array, from: number, to: number): number {
-  let zeros = 0;
-  let i = from;
-  // Without its sign, zero is the only word that becomes negative when 1 is taken away: no branch is needed.
-  for (const end = to - 3; i < end; i += 4) {
-    zeros += ((bits[i]! & 0x7fffffff) - 1) >>> 31;
-    zeros += ((bits[i + 1]! & 0x7fffffff) - 1) >>> 31;
-    zeros += ((bits[i + 2]! & 0x7fffffff) - 1) >>> 31;
-    zeros += ((bits[i + 3]! & 0x7fffffff) - 1) >>> 31;
-  }
-  for (; i < to; i++) zeros += ((bits[i]! & 0x7fffffff) - 1) >>> 31;
-  return zeros;
 }
 
 /** [min, max, sum, sum of squares], read and written in place. */
@@ -111,8 +85,6 @@ export class ValueHistogram {
 
   readonly #counts = new Float64Array(BIN_COUNT);
   readonly #tiny = new Float64Array(2 * TINY_EXPONENTS);
-  #pending: Uint32Array | undefined;
-  #pendingTotal = 0;
   #total = 0;
   #min = Infinity;
   #max = -Infinity;
@@ -125,20 +97,12 @@ export class ValueHistogram {
   /** Counts `values[from, to)`. */
   add(values: Float32Array, from = 0, to = values.length): this {
     const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-    this.#pending ??= new Uint32Array(2 * BIN_COUNT);
-    const pending = this.#pending;
+    this.#count(bits, from, to);
     const moments = Float64Array.of(this.#min, this.#max, 0, 0);
     for (let start = from; start < to; start += BLOCK) {
       const end = Math.min(start + BLOCK, to);
-      if (this.#pendingTotal >= PENDING_LIMIT) this.#flush();
-      const zerosBefore = zeroBins(pending);
       const min = moments[0]!;
       const max = moments[1]!;
-      countBlock(bits, start, end, pending);
-      this.#pendingTotal += end - start;
-      this.#total += end - start;
-      const nearZero = zeroBins(pending) - zerosBefore;
-      if (nearZero > 0 && countZeros(bits, start, end) < nearZero) this.#countTiny(bits, start, end);
       momentsOfBlock(values, start, end, moments);
       // Squares of float32 cannot overflow a double: a sum that is not finite means NaN or ∞ among the values.
       if (!(moments[3]! < Infinity)) {
@@ -161,19 +125,8 @@ export class ValueHistogram {
    */
   addCounts(values: Float32Array, range: { min: number; max: number }, from = 0, to = values.length): this {
     const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-    this.#pending ??= new Uint32Array(2 * BIN_COUNT);
-    const pending = this.#pending;
-    for (let start = from; start < to; start += BLOCK) {
-      const end = Math.min(start + BLOCK, to);
-      if (this.#pendingTotal >= PENDING_LIMIT) this.#flush();
-      const zerosBefore = zeroBins(pending);
-      countBlock(bits, start, end, pending);
-      this.#pendingTotal += end - start;
-      this.#total += end - start;
-      const nearZero = zeroBins(pending) - zerosBefore;
-      if (nearZero > 0 && countZeros(bits, start, end) < nearZero) this.#countTiny(bits, start, end);
-      if (hasNonFiniteBins(pending)) this.#takeOutNonFinite(values, bits, start, end);
-    }
+    this.#count(bits, from, to);
+    if (hasNonFinite(this.#counts)) this.#takeOutNonFinite(values, bits, from, to);
     if (to > from) {
       this.#min = Math.min(this.#min, range.min);
       this.#max = Math.max(this.#max, range.max);
@@ -202,7 +155,6 @@ export class ValueHistogram {
 
   /** Finite values by bin; a live view, not to be written to. Bins of exponent 255 stay 0. */
   get counts(): Float64Array {
-    this.#flush();
     return this.#counts;
   }
 
@@ -303,12 +255,15 @@ export class ValueHistogram {
     return histogram;
   }
 
-  #flush(): void {
-    const pending = this.#pending;
-    if (!pending || this.#pendingTotal === 0) return;
-    for (let i = 0; i < BIN_COUNT; i++) this.#counts[i] = this.#counts[i]! + pending[i]! + pending[BIN_COUNT + i]!;
-    pending.fill(0);
-    this.#pendingTotal = 0;
+  /** Counts all values, NaN and ±∞ too, into the bins of their upper bits. */
+  #count(bits: Int32Array, from: number, to: number): void {
+    const counts = this.#counts;
+    this.#total += to - from;
+    const counter = to - from < WORTH_COUNTER ? undefined : binCounter();
+    let tiny = true;
+    if (counter) tiny = counter.count(bits, from, to, counts);
+    else for (let i = from; i < to; i++) counts[bits[i]! >>> 19]!++;
+    if (tiny) this.#countTiny(bits, from, to);
   }
 
   /** Counts the nonzero values that fell into the bins of +0 and −0, by exponent. */
@@ -332,7 +287,6 @@ export class ValueHistogram {
   }
 
   #takeOutNonFinite(values: Float32Array, bits: Int32Array, from: number, to: number): void {
-    this.#flush();
     for (let i = from; i < to; i++) {
       const x = values[i]!;
       if (x - x === 0) continue;
@@ -346,16 +300,10 @@ export class ValueHistogram {
   }
 }
 
-function zeroBins(pending: Uint32Array): number {
-  return pending[0]! + pending[SIGN_BINS]! + pending[BIN_COUNT]! + pending[BIN_COUNT + SIGN_BINS]!;
-}
-
 /** Whether anything was counted with exponent 255, which only NaN and ±∞ have. */
-function hasNonFiniteBins(pending: Uint32Array): boolean {
-  for (let sign = 0; sign < 2 * BIN_COUNT; sign += SIGN_BINS) {
-    for (let bin = FINITE_BINS; bin < SIGN_BINS; bin++) if (pending[sign + bin]! > 0) return true;
-  }
-  return false;
+function hasNonFinite(counts: Float64Array): boolean {
+  const found = (bin: number) => counts.subarray(bin + FINITE_BINS, bin + SIGN_BINS).some((count) => count > 0);
+  return found(0) || found(SIGN_BINS);
 }
 
 function runsOf(counts: Float64Array): number[][] {

@@ -53,11 +53,6 @@ export interface RunOptions {
   /** Names of the outputs wanted. Default: all. */
   readonly fetches?: readonly string[];
   readonly signal?: AbortSignal | undefined;
-  /**
-   * Outputs of an earlier run of the same shapes, whose memory is written again: no fresh pages, nothing to collect.
-   * Node only; elsewhere outputs are always fresh.
-   */
-  readonly into?: Readonly<Record<string, HostTensor>> | undefined;
 }
 
 /** An open model. Runs are queued one behind the other; a rejected run does not stop those behind it. */
@@ -153,8 +148,7 @@ function wrapSession(ort: OrtModule, native: InferenceSession, purpose: string):
         try {
           const inputs: Record<string, InstanceType<TensorConstructor>> = {};
           for (const [name, tensor] of Object.entries(feeds)) inputs[name] = toOrt(ort, tensor);
-          const fetches = fetchesOf(ort, native.outputNames, options);
-          const fetched = fetches ? await native.run(inputs, fetches) : await native.run(inputs);
+          const fetched = options.fetches ? await native.run(inputs, options.fetches) : await native.run(inputs);
           return fromOrt(fetched);
         } catch (error) {
           throw new RunError("E6004", `${purpose}: ONNX Runtime failed (${messageOf(error)})`, {}, error);
@@ -162,16 +156,6 @@ function wrapSession(ort: OrtModule, native: InferenceSession, purpose: string):
       }),
     dispose: () => enqueue(() => native.release()),
   };
-}
-
-function fetchesOf(
-  ort: OrtModule,
-  outputs: readonly string[],
-  { fetches, into }: RunOptions,
-): readonly string[] | InferenceSession.NullableOnnxValueMapType | undefined {
-  if (into === undefined || ort.env.versions.node === undefined) return fetches;
-  const wanted = fetches ?? outputs;
-  return Object.fromEntries(wanted.map((name) => [name, into[name] ? toOrt(ort, into[name]) : null]));
 }
 
 function toOrt(ort: OrtModule, tensor: HostTensor): InstanceType<TensorConstructor> {
