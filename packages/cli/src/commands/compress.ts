@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { RecipeStep } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
@@ -63,6 +64,7 @@ export const compress: CommandDefinition = {
     ];
     core.checkRecipe(steps);
     if (options.output !== undefined) await context.checkOutput(options.output);
+    if (options.out !== undefined) await context.checkOutput(join(options.out, "model.onnx"));
     const { model, identity } = await context.loadModel(path);
     const dataset = await openData(context, model, options);
     const transform = await context.transformContext();

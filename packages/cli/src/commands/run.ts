@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { Model, ValidationReport } from "@equant/core";
+import type { Dataset, Model, ValidationReport } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { Config } from "../config/schema.js";
@@ -33,9 +33,11 @@ export const run: CommandDefinition = {
     const core = await import("@equant/core");
     const steps = config.steps ? recipeSteps(config.steps) : core.COMPRESS_RECIPE;
     core.checkRecipe(steps);
+    requireGatesCanBeJudged(config);
     await context.checkOutput(resolve(folder, "model.onnx"));
     const { model, identity, bytes } = await context.loadModel(config.model);
     const calibrationSet = await openData(context, model, dataOptions(config, "calibrate"));
+    const validationSet = config.data.validate && (await openData(context, model, dataOptions(config, "validate")));
     const transform = await context.transformContext();
     const result = await core.compress(
       model,
@@ -47,7 +49,7 @@ export const run: CommandDefinition = {
       },
       transform,
     );
-    const validation = config.data.validate && (await validateResult(context, config, { model, bytes }, result.bytes));
+    const validation = validationSet && (await validateResult(context, validationSet, { model, bytes }, result.bytes));
     const gates = validation ? validationGates(validation, gateFlags(config)) : sizeGate(config, result.bytes.length);
     const record = { result, recipe: steps, modelPath: config.model, data: { ...config.data }, validation };
     await context.writeOutputs(resultFiles(context, folder, record));
@@ -97,7 +99,7 @@ function dataOptions({ data }: Config, which: "calibrate" | "validate"): DataOpt
 
 async function validateResult(
   context: CommandContext,
-  config: Config,
+  dataset: Dataset,
   original: { model: Model; bytes: Uint8Array },
   candidate: Uint8Array,
 ): Promise<ValidationReport> {
@@ -105,7 +107,6 @@ async function validateResult(
     import("@equant/core"),
     import("@equant/core/node"),
   ]);
-  const dataset = await openData(context, original.model, dataOptions(config, "validate"));
   const transform = await context.transformContext();
   const options = {
     candidate: parseModel(candidate),
@@ -132,10 +133,14 @@ function gateFlags({ gates = {} }: Config) {
 }
 
 /** Without validation data only the size can be judged; a gate of accuracy is then an error, not a pass. */
-function sizeGate(config: Config, bytes: number) {
-  const { maxDrop, minAccuracy, maxSize } = gateFlags(config);
-  if (maxDrop !== undefined || minAccuracy !== undefined)
+function requireGatesCanBeJudged(config: Config): void {
+  const { maxDrop, minAccuracy } = gateFlags(config);
+  if (config.data?.validate === undefined && (maxDrop !== undefined || minAccuracy !== undefined))
     throw missing("data.validate", '"validate": { "dir": "val/", "labels": "folders" }');
+}
+
+function sizeGate(config: Config, bytes: number) {
+  const { maxSize } = gateFlags(config);
   if (maxSize === undefined) return [];
   return [{ name: "max-size", limit: formatBytes(maxSize), actual: formatBytes(bytes), passed: bytes <= maxSize }];
 }

@@ -63,11 +63,10 @@ export const train: CommandDefinition = {
     }
     await context.checkOutput(options.output);
     const core = await import("@equant/core");
-    const model =
-      network === "digits" ? core.buildDigitNetwork(options.seed) : (await context.loadModel(network)).model;
+    const transform = await context.transformContext();
+    const model = network === "digits" ? core.buildDigitNetwork(options.seed) : await floatModel(context, network);
     const [learning, heldOut] = await trainingData(context, network, model);
     const resume = await resumePoint(context);
-    const transform = await context.transformContext();
     const { model: trained, epochs } = await context.phase(
       "train",
       () =>
@@ -124,6 +123,15 @@ export const train: CommandDefinition = {
     };
   },
 };
+
+/** A network to train on, in an opset that there are gradients for. */
+async function floatModel(context: CommandContext, path: string): Promise<Model> {
+  const { assertValid, upgradeOpset } = await import("@equant/core");
+  const { model } = await context.loadModel(path);
+  assertValid(model);
+  await upgradeOpset()(model, await context.transformContext());
+  return model;
+}
 
 /** Samples to learn from and to hold out: the embedded digits with their own split, or the data given, split by class. */
 async function trainingData(context: CommandContext, network: string, model: Model): Promise<[Dataset, Dataset]> {

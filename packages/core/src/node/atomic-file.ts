@@ -1,4 +1,4 @@
-import { chmod, link, mkdir, open, rename, stat, unlink } from "node:fs/promises";
+import { access, chmod, constants, link, mkdir, open, rename, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { OptionsError } from "../errors.js";
 import { fromSystemError } from "./system-errors.js";
@@ -26,11 +26,14 @@ export interface WrittenFile {
   readonly bytes: number;
 }
 
-/** Checks before any work that `path` can become an output; throws E2006 otherwise. Creates nothing. */
+/**
+ * Checks before any work that `path` can become an output. Creates nothing.
+ * @throws {OptionsError} E2006 it exists, is a folder, is an input. @throws {RunError} E6002 its folder cannot be written to.
+ */
 export async function checkTarget(path: string, options: WriteOptions = {}): Promise<void> {
   const target = resolve(options.cwd ?? ".", path);
   const there = await stat(target).catch(missingIsFine);
-  if (there === undefined) return;
+  if (there === undefined) return requireWritable(dirname(target), path);
   if (there.isDirectory()) {
     throw new OptionsError("E2006", `cannot write ${path}: it is a folder`, { file: path, hint: "add a file name" });
   }
@@ -45,7 +48,16 @@ export async function checkTarget(path: string, options: WriteOptions = {}): Pro
       });
     }
   }
-  if (there.isFile() && !options.overwrite) throw exists(path);
+  if (!there.isFile()) return;
+  if (!options.overwrite) throw exists(path);
+  await requireWritable(dirname(target), path);
+}
+
+/** Where the folder does not exist yet, the nearest one above it is asked. */
+async function requireWritable(folder: string, path: string): Promise<void> {
+  const there = await stat(folder).catch(missingIsFine);
+  if (!there && dirname(folder) !== folder) return requireWritable(dirname(folder), path);
+  await attempt(path, () => access(folder, constants.W_OK));
 }
 
 /**

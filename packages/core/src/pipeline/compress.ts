@@ -85,6 +85,7 @@ const TRIAL_SAMPLES = 16;
  * Executes a recipe: every step is measured by the output error of the quantized network on calibration samples, without
  * labels; one that makes it worse is undone and says so. `model` is not changed; the result is verified before it returns.
  * @throws {OptionsError} E2007 steps in an impossible order, or an option. @throws {RunError} E6005 cancelled, E7001 NaN.
+ * @throws {ModelError} as {@link prepareModel}.
  */
 export async function compress(
   model: Model,
@@ -126,13 +127,14 @@ class RecipeRun {
 
   async execute(steps: readonly RecipeStep[]): Promise<CompressResult> {
     const { context } = this;
-    this.#probe = await this.#phase("float model", () => OutputProbe.of(this.model, this.dataset, context));
     const float = cloneModel(this.model);
+    // Folding checks the model first, with errors that say more than ONNX Runtime's.
     await this.#phase(
       "fold",
       () => prepareModel(float, context),
       ({ fold }) => describeFold(fold),
     );
+    this.#probe = await this.#phase("float model", () => OutputProbe.of(this.model, this.dataset, context));
     ensureBiases(float);
     let best = await this.#phase(
       "quantize",

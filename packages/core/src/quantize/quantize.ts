@@ -10,6 +10,7 @@ import { type QuantizationDetails, quantizationDetails } from "./details.js";
 import { keepHeadsApart } from "./detection-heads.js";
 import { activationEncodings } from "./encodings.js";
 import { resolveExclusions } from "./exclude.js";
+import { assertNotQuantized } from "./float-model.js";
 import { type QuantizeOptions, type ResolvedQuantizeOptions, resolveQuantizeOptions } from "./options.js";
 import { quantizeParameters } from "./parameters.js";
 import { type FloatReasons, type Placement, planPlacement } from "./placement.js";
@@ -104,19 +105,8 @@ function summary(encoding: Encoding): { scale: number; zeroPoint: number; dtype:
   return { scale: encoding.scale[0]!, zeroPoint: encoding.zeroPoint[0]!, dtype: encoding.dtype };
 }
 
-/** Operators of quantized models, standard and of ONNX Runtime. */
-const QUANTIZED =
-  /^(Dynamic)?Quantize|^DequantizeLinear$|^QLinear|^Q(Gemm|Attention)$|Integer(ToFloat)?$|^MatMulNBits$/;
-
 function requireFloatModel(model: Model): void {
-  const quantized = model.graph.nodes.find(({ opType }) => QUANTIZED.test(opType));
-  if (quantized) {
-    throw new ModelError("E4003", `quantize: the model is already quantized (node "${labelOf(quantized)}")`, {
-      node: labelOf(quantized),
-      opType: quantized.opType,
-      hint: "start from the float model",
-    });
-  }
+  assertNotQuantized(model);
   const opset = model.opsets.get("") ?? 0;
   if (opset < 13) {
     throw new ModelError("E4002", `quantize: opset ${opset}, expected 13 or newer`, {

@@ -1,6 +1,7 @@
 import type { Env, InferenceSession, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common";
 import { RunError, throwIfAborted } from "../errors.js";
 import { type DType, type Model, sizeOf, type TypedArray } from "../graph/index.js";
+import { loadError } from "./load-error.js";
 import { sessionSource } from "./session-source.js";
 
 /** What equant needs of ONNX Runtime: onnxruntime-node and onnxruntime-web both are one. */
@@ -71,7 +72,7 @@ export interface Runner {
   /** Version of ONNX Runtime, where it says it. */
   readonly version?: string | undefined;
   readonly options: RunnerOptions;
-  /** @throws {RunError} E6003 when ONNX Runtime rejects the model. */
+  /** @throws {RunError} E4001 an operator that ONNX Runtime does not have; E6003 it rejects the model otherwise. */
   open(model: Model | Uint8Array, options?: SessionOptions): Promise<Session>;
   /** Opens, calls `use`, and always disposes. */
   using<T>(model: Model | Uint8Array, use: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T>;
@@ -126,7 +127,7 @@ async function openSession(
       ...(Object.keys(extra).length > 0 && { extra }),
     });
   } catch (error) {
-    throw new RunError("E6003", `${purpose}: ONNX Runtime cannot load the model (${messageOf(error)})`, {}, error);
+    throw loadError(purpose, messageOf(error), error);
   }
   return wrapSession(ort, native, purpose);
 }

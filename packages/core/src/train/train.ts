@@ -1,9 +1,10 @@
 import { fixedBatchOf } from "../calibrate/model-batches.js";
 import { batches } from "../data/batches.js";
 import { type Dataset, subset } from "../data/dataset.js";
+import { checkLabels } from "../data/labels.js";
 import { DataError, OptionsError, PreconditionError } from "../errors.js";
 import { observeBatchShapes } from "../gradient/index.js";
-import { cloneModel, type Model, requiredInputs } from "../graph/index.js";
+import { assertFiniteWeights, cloneModel, type Model, requiredInputs } from "../graph/index.js";
 import { createRandom } from "../math/random.js";
 import { type Runner, requireRunner, type Session, type TransformContext } from "../runtime/index.js";
 import { useBatchStatistics } from "./batch-statistics.js";
@@ -30,8 +31,8 @@ export interface TrainResult {
  * runs; parameters and optimizer state go round as its inputs and outputs.
  * Same model, data, options and number of threads: same bits, stopped and resumed or not. The given model is not changed.
  *
- * @throws {OptionsError} E2001, E2002, E2004, E2103 bad options. @throws {DataError} E5001 no data, E5004 no labels.
- * @throws {PreconditionError} E4005 nothing to learn, a batch size that the model fixes, or a checkpoint of another training. @throws {ModelError} E4001 an operator without gradient.
+ * @throws {OptionsError} E2001, E2002, E2004, E2103 bad options. @throws {DataError} E5001 no data, E5004 no labels, or some that are no class.
+ * @throws {PreconditionError} E4005 nothing to learn, a batch size that the model fixes, or a checkpoint of another training. @throws {ModelError} E4001 an operator without gradient, E3006 NaN weights.
  * @throws {RunError} E7003 the loss or a weight is no longer finite; E6005 cancelled.
  * @example const { model } = await train(buildDigitNetwork(0), digits, { validation }, { runner });
  */
@@ -49,6 +50,12 @@ export async function train(
       hint: "or choose loss distillation with a teacher",
     });
   }
+  if (settings.validation?.length === 0) {
+    throw new DataError("E5001", "train: no samples are held out to validate on", {
+      hint: "give more samples a class, or hold out a larger share",
+    });
+  }
+  assertFiniteWeights(model);
   const fixed = fixedBatchOf(model);
   if (fixed !== undefined) {
     throw new PreconditionError("E4005", `train: the model takes exactly ${fixed} samples a run, expected any number`, {
@@ -75,6 +82,10 @@ export async function train(
     ...{ model: forward, input, output, shapes, masks, statistics, teacher: settings.teacher },
     ...{ loss: settings.loss, optimizer: settings.optimizer, parameters },
   });
+  if (settings.loss.type === "cross-entropy") {
+    const classes = shapes.get(output)!.dims.at(-1)!;
+    for (const part of [dataset, settings.validation]) if (part) checkLabels(part, classes);
+  }
   const signature = signatureOf(settings, parameters, dataset.length);
   const start = settings.resume ? resumed(settings.resume, signature, step) : fresh(model, step, masks);
   const history: EpochRow[] = [...(settings.resume?.history ?? [])];
