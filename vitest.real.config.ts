@@ -4,7 +4,7 @@ export default defineConfig({
   resolve: { conditions: ["source"] },
   ssr: { resolve: { conditions: ["source"] } },
   test: {
-    include: ["packages/*/test/**/*.real.ts", "test/**/*.real.ts", "test/**/*.browser.ts"],
+    include: ["packages/*/test/**/*.real.ts", "test/**/*.real.ts", "{packages/*/test,test}/**/*.browser.ts"],
     setupFiles: ["./test/setup.ts"],
     reporters: process.env.CI ? ["default", ["json", { outputFile: "build/results/real.json" }]] : ["default"],
     testTimeout: 600_000,

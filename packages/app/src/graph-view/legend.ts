@@ -1,0 +1,35 @@
+import { effect, type Signal } from "@preact/signals";
+import { rampOf } from "./colour.js";
+import { element } from "./element.js";
+import type { ViewModel } from "./view-model.js";
+
+/** The legend, whose steps are switches: cards of a step that is off are drawn faint. */
+export function createLegend(model: ViewModel, dark: Signal<boolean>) {
+  const root = element("div", { class: "eq-graph-legend", role: "group", "aria-label": "Legend" });
+  const stop = effect(() => {
+    const legend = model.legend.value;
+    root.hidden = legend === undefined;
+    if (!legend) return;
+    const focused = [...root.querySelectorAll("button")].indexOf(document.activeElement as HTMLButtonElement);
+    const ramp = rampOf(legend.ramp, dark.value);
+    const counts = legend.bins.map((_, bin) => model.bins.value.filter((other) => other === bin).length);
+    const { basis } = model.overlay.value;
+    const buttons = legend.bins.map((bin, index) => {
+      const swatch = element("span", { class: "eq-graph-swatch", "aria-hidden": "true" });
+      swatch.style.background = ramp[index]!;
+      swatch.style.borderStyle = !bin.dash || bin.dash.length === 0 ? "solid" : bin.dash[0]! < 4 ? "dotted" : "dashed";
+      const shown = !model.hidden.value.has(index);
+      const made = element(
+        "button",
+        { type: "button", "aria-pressed": String(shown), title: shown ? "Click to fade" : "Click to show" },
+        swatch,
+        `${bin.label} (${counts[index]})`,
+      );
+      made.addEventListener("click", () => model.toggleBin(index));
+      return made;
+    });
+    root.replaceChildren(element("span", {}, basis ? `${legend.title}, ${basis}` : legend.title), ...buttons);
+    if (focused >= 0) buttons[focused]?.focus();
+  });
+  return { element: root, dispose: stop };
+}
