@@ -8,19 +8,28 @@ const TYPES: Record<string, string> = {
   ".js": "text/javascript",
   ".mjs": "text/javascript",
   ".wasm": "application/wasm",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".json": "application/json",
 };
 
-/** Serves folders by URL prefix on loopback, with the headers that threads in WebAssembly need. */
-export async function serve(routes: Record<string, string>): Promise<{ url: string; server: Server }> {
+/** Serves folders by URL prefix on loopback; `isolated`: with the headers that threads in WebAssembly need. Default: true. */
+export async function serve(
+  routes: Record<string, string>,
+  { isolated = true }: { isolated?: boolean } = {},
+): Promise<{ url: string; server: Server }> {
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
     const prefix = Object.keys(routes)
       .sort((a, b) => b.length - a.length)
       .find((candidate) => path.startsWith(candidate));
     const root = resolve(routes[prefix ?? "/"] ?? ".");
-    const file = resolve(join(root, path.slice((prefix ?? "/").length)));
-    response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
-    response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
+    const rest = path.slice((prefix ?? "/").length);
+    const file = resolve(join(root, rest === "" || rest.endsWith("/") ? `${rest}index.html` : rest));
+    if (isolated) {
+      response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
+      response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
+    }
     response.setHeader("Content-Type", TYPES[extname(file)] ?? "application/octet-stream");
     if (!file.startsWith(root)) return void response.writeHead(403).end();
     createReadStream(file)

@@ -19,6 +19,8 @@ export interface CalibrateOptions {
   requests: readonly StatisticsRequest[];
   /** Samples a run. Statistics do not depend on it. Default: by the size of the values, see {@link VALUES_A_RUN}. */
   batchSize?: number;
+  /** Called after every batch with the statistics so far, for a live picture; they go on changing. */
+  onBatch?: (soFar: Calibration) => void;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface CalibrateOptions {
  */
 export const VALUES_A_RUN = { most: 8e6, samples: 32 } as const;
 
-const KEYS = ["requests", "batchSize"] as const;
+const KEYS = ["requests", "batchSize", "onBatch"] as const;
 
 /**
  * Runs the model over the dataset once and collects statistics. Reductions run inside the graph; memory does not grow
@@ -61,6 +63,14 @@ export async function calibrate(
   const batchSize = wanted ?? fittingBatch(shapes, requests);
   const accumulators = outputs.map((output) => new ValueAccumulator(output, (sample) => dataset.id(sample)));
   let samples = 0;
+  const collected = () =>
+    Calibration.collected({
+      values: new Map(accumulators.map(({ outputs: { request }, statistics }) => [request.value, statistics])),
+      samples,
+      complete: samples === dataset.length || outputs.length === 0,
+      random: dataset.random === true,
+      lastWidening: accumulators.map(({ lastWidening }) => lastWidening),
+    });
   const collect = async (session: Session) => {
     const batching: BatchOptions = { batchSize, ...(context.signal && { signal: context.signal }) };
     for await (const { data, dims, count, fed, firstIndex } of modelBatches(dataset, fixed, batching)) {
@@ -68,6 +78,7 @@ export async function calibrate(
       for (const accumulator of accumulators) accumulator.add(fetched, { fed, count, first: firstIndex });
       samples += count;
       context.onProgress?.({ phase: "calibrate", done: samples, total: dataset.length });
+      options.onBatch?.(collected());
     }
   };
   try {
@@ -77,13 +88,7 @@ export async function calibrate(
     const cancelled = error instanceof RunError && error.code === "E6005";
     if (!cancelled || samples === 0) throw error;
   }
-  return Calibration.collected({
-    values: new Map(accumulators.map(({ outputs: { request }, statistics }) => [request.value, statistics])),
-    samples,
-    complete: samples === dataset.length || outputs.length === 0,
-    random: dataset.random === true,
-    lastWidening: accumulators.map(({ lastWidening }) => lastWidening),
-  });
+  return collected();
 }
 
 /** The model's only input. @throws {RunError} when it has several, which images cannot feed. */

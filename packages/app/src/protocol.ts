@@ -1,0 +1,200 @@
+import type {
+  EqualizeReport,
+  InspectReport,
+  OutputError,
+  QuantizationDetails,
+  RecipeStep,
+  SqnrReport,
+  StatisticsRow,
+  StepEffect,
+  ValidationReport,
+  Verification,
+} from "@equant/core/web";
+import type { Problem } from "./problem.js";
+import type { DataPlan } from "./recipe/recipe.js";
+
+/** A file with its place in what was dropped; a File is handed over by reference, not copied. */
+export interface PlacedFile {
+  readonly path: string;
+  readonly blob: Blob;
+}
+
+/** Where the model comes from; `main` is the ONNX file, the others its external data. */
+export interface ModelSource {
+  readonly name: string;
+  readonly main: string;
+  readonly files: readonly PlacedFile[];
+}
+
+/** Where samples come from: the embedded digits, or files. */
+export type DataSource =
+  | { readonly kind: "digits" }
+  | { readonly kind: "files"; readonly name: string; readonly files: readonly PlacedFile[] };
+
+/** Five numbers of the weights of one output channel. */
+export interface ChannelBox {
+  readonly min: number;
+  readonly q1: number;
+  readonly median: number;
+  readonly q3: number;
+  readonly max: number;
+}
+
+/** A layer with weights, before any run. */
+export interface LayerSummary {
+  readonly name: string;
+  readonly opType: string;
+  readonly shape: readonly number[];
+  readonly parameters: number;
+  readonly bytes: number;
+  readonly macs: number | null;
+  readonly spread: number;
+  readonly deadChannels: number;
+  readonly lostChannels: number;
+  readonly min: number;
+  readonly max: number;
+  readonly boxes: readonly ChannelBox[];
+  /** Values by exponent of their most significant bit. */
+  readonly msb: MsbCounts;
+  /** Weight SQNR in dB as int8, one scale a tensor and one a channel: what rounding the weights does, no data needed. */
+  readonly weightDb: { readonly perTensor: number; readonly perChannel: number };
+}
+
+/** Counts by floor(log2|x|) from `first` on. */
+export interface MsbCounts {
+  readonly first: number;
+  readonly positive: readonly number[];
+  readonly negative: readonly number[];
+  readonly zeros: number;
+  readonly total: number;
+}
+
+/** What is known of a model once it is open. */
+export interface ModelSummary {
+  readonly name: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly inspect: InspectReport;
+  readonly layers: readonly LayerSummary[];
+  /** Shape of one sample; empty sizes are open. */
+  readonly inputShape: readonly number[];
+}
+
+/** A sample as the model sees it, scaled to 0–255. */
+export interface Thumbnail {
+  readonly id: string;
+  readonly label: string | null;
+  readonly width: number;
+  readonly height: number;
+  /** RGBA. */
+  readonly pixels: Uint8ClampedArray<ArrayBuffer>;
+}
+
+/** What is known of the data. */
+export interface DataSummary {
+  readonly name: string;
+  readonly sha256: string;
+  readonly format: string;
+  readonly total: number;
+  readonly calibrate: number;
+  readonly validate: number;
+  /** True when there were too few samples to keep some apart. */
+  readonly shared: boolean;
+  readonly labelled: boolean;
+  readonly classes: readonly string[] | null;
+  readonly classCounts: readonly number[] | null;
+  readonly notes: readonly string[];
+  readonly preprocessed: boolean;
+  readonly thumbnails: readonly Thumbnail[];
+}
+
+/** The float model on a few samples, and the tensor it was fed. */
+export interface DataCheck {
+  readonly samples: readonly {
+    readonly thumbnail: Thumbnail;
+    readonly label: string | null;
+    readonly correct: boolean | null;
+    readonly top: readonly { readonly name: string; readonly value: number }[];
+  }[];
+  readonly tensor: { readonly mean: number; readonly std: number; readonly min: number; readonly max: number };
+  /** The output is one number a class. */
+  readonly isClassifier: boolean;
+}
+
+/** Statistics of values, as far as they are. */
+export interface CalibrationSummary {
+  readonly samples: number;
+  readonly complete: boolean;
+  readonly rows: readonly StatisticsRow[];
+  readonly msb: readonly { readonly name: string; readonly counts: MsbCounts }[];
+  readonly convergence: { readonly curve: readonly number[]; readonly stableAfter: number } | null;
+  /** calibration.json */
+  readonly text: string;
+  readonly settingsKey: string;
+}
+
+/** Equalization of a copy, nothing quantized. */
+export interface EqualizePreview {
+  readonly report: EqualizeReport;
+  readonly before: readonly { readonly layer: string; readonly boxes: readonly ChannelBox[] }[];
+  readonly after: readonly { readonly layer: string; readonly boxes: readonly ChannelBox[] }[];
+}
+
+/** An executed recipe. */
+export interface RunOutcome {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly floatBytes: Uint8Array<ArrayBuffer>;
+  readonly steps: readonly StepEffect[];
+  readonly details: QuantizationDetails;
+  readonly verification: Verification;
+  readonly calibration: string;
+  readonly stableAfter: number | null;
+  readonly samples: number;
+  readonly ms: number;
+}
+
+/** Every call the page makes of its worker. */
+export interface Calls {
+  warm(params: Record<string, never>): { threads: number; isolated: boolean };
+  openModel(params: { source: ModelSource }): ModelSummary;
+  openData(params: { source: DataSource; plan: DataPlan }): DataSummary;
+  check(params: Record<string, never>): DataCheck;
+  calibrate(params: { steps: readonly RecipeStep[] }): CalibrationSummary;
+  useCalibration(params: { text: string; steps: readonly RecipeStep[] }): CalibrationSummary;
+  previewEqualize(params: { steps: readonly RecipeStep[] }): EqualizePreview;
+  execute(params: { steps: readonly RecipeStep[]; calibration: string | null }): RunOutcome;
+  measure(params: {
+    floatBytes: Uint8Array<ArrayBuffer>;
+    calibration: string;
+    steps: readonly RecipeStep[];
+    samples: number;
+  }): SqnrReport;
+  validate(params: { bytes: Uint8Array<ArrayBuffer> }): ValidationReport;
+  verify(params: { bytes: Uint8Array<ArrayBuffer> }): { samples: number; error: OutputError };
+}
+export type CallName = keyof Calls;
+export type Params<N extends CallName> = Parameters<Calls[N]>[0];
+export type Result<N extends CallName> = ReturnType<Calls[N]>;
+
+/** Progress of a call; `part` are results so far. */
+export interface Progress {
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+  readonly part?: unknown;
+  /** A phase ended, and what to say of it. */
+  readonly note?: string;
+  readonly ms?: number;
+}
+
+/** Page to worker. */
+export type Request =
+  | { readonly type: "call"; readonly id: number; readonly name: CallName; readonly params: unknown }
+  | { readonly type: "cancel"; readonly id: number }
+  | { readonly type: "pause"; readonly paused: boolean };
+
+/** Worker to page. */
+export type Reply =
+  | { readonly type: "progress"; readonly id: number; readonly progress: Progress }
+  | { readonly type: "done"; readonly id: number; readonly result: unknown }
+  | { readonly type: "failed"; readonly id: number; readonly problem: Problem };

@@ -1,0 +1,163 @@
+import type { DataSource, ModelSource } from "../protocol.js";
+import { canonical, DATA_DEFAULTS, type Recipe, withData } from "../recipe/recipe.js";
+import { calibrationKey, dataKey, equalizationKey, isRunStale, runKey } from "./derived.js";
+import { callEngine } from "./jobs.js";
+import { setRecipe } from "./recipe-edit.js";
+import * as store from "./store.js";
+
+/** Opens a model; what was open stays when it cannot be opened. */
+export async function openModel(source: ModelSource): Promise<boolean> {
+  const summary = await callEngine("openModel", { source }, { screen: "model" });
+  if (!summary) return false;
+  store.modelSource.value = source;
+  store.model.value = summary;
+  store.data.value = null;
+  store.check.value = null;
+  store.calibration.value = null;
+  store.equalization.value = null;
+  store.currentRunId.value = null;
+  store.selection.value = { layer: null, channel: null };
+  return true;
+}
+
+/** Opens data for the model that is open, and checks the preprocessing. */
+export async function openData(source: DataSource): Promise<boolean> {
+  const key = dataKey.value;
+  const plan = store.recipe.value.data;
+  const summary = await callEngine("openData", { source, plan }, { screen: "data" });
+  if (!summary) return false;
+  store.dataSource.value = source;
+  store.data.value = { key, value: summary };
+  store.check.value = null;
+  await checkData();
+  return true;
+}
+
+export async function checkData(): Promise<void> {
+  const key = dataKey.value;
+  const value = await callEngine("check", {}, { screen: "data" });
+  if (value) store.check.value = { key, value };
+}
+
+/** Opens the data again where the recipe says something else of them now. */
+async function freshData(): Promise<boolean> {
+  const source = store.dataSource.value;
+  if (!source) return false;
+  if (store.data.value?.key === dataKey.value) return true;
+  return openData(source);
+}
+
+export async function runCalibration(): Promise<boolean> {
+  if (!(await freshData())) return false;
+  const key = calibrationKey.value;
+  const { steps } = store.recipe.value;
+  store.liveRanges.value = [];
+  const onPart = ({ part }: { part?: unknown }) => {
+    store.liveRanges.value = part as typeof store.liveRanges.value;
+  };
+  const value = await callEngine("calibrate", { steps }, { screen: "calibrate", canPause: true, onPart });
+  if (!value) return false;
+  store.calibration.value = { key, value };
+  return true;
+}
+
+export async function useCalibration(text: string): Promise<boolean> {
+  const key = calibrationKey.value;
+  const value = await callEngine("useCalibration", { text, steps: store.recipe.value.steps }, { screen: "calibrate" });
+  if (!value) return false;
+  store.calibration.value = { key, value };
+  return true;
+}
+
+export async function previewEqualization(): Promise<void> {
+  if (!(await freshData())) return;
+  const key = equalizationKey.value;
+  const { steps } = store.recipe.value;
+  const value = await callEngine("previewEqualize", { steps }, { screen: "equalize", canPause: true });
+  if (value) store.equalization.value = { key, value };
+}
+
+/** Runs the recipe, or takes the run it gave before. */
+export async function runRecipe(): Promise<boolean> {
+  if (!store.model.value || !(await freshData())) return false;
+  const recipe = store.recipe.value;
+  const key = runKey.value;
+  const known = store.runs.value.find(
+    ({ recipe: r, model, data }) => canonical([model.sha256, data.sha256, r]) === key,
+  );
+  if (known) {
+    store.currentRunId.value = known.id;
+    return true;
+  }
+  const calibration = store.calibration.value?.key === calibrationKey.value ? store.calibration.value.value.text : null;
+  const outcome = await callEngine(
+    "execute",
+    { steps: recipe.steps, calibration },
+    { screen: "quantize", canPause: true },
+  );
+  if (!outcome) return false;
+  const { name, sha256, bytes } = store.model.value;
+  const data = store.data.value!.value;
+  const run: store.Run = {
+    id: (await digest(key)).slice(0, 8),
+    recipe,
+    model: { name, sha256, bytes },
+    data: { name: data.name, sha256: data.sha256 },
+    outcome,
+  };
+  store.runs.value = [...store.runs.value, run];
+  store.currentRunId.value = run.id;
+  return true;
+}
+
+/** Samples for the ratios of layers. */
+const SQNR_SAMPLES = 32;
+
+/** Layer by layer on some samples, then the whole network on those kept apart. */
+export async function measureRun(): Promise<boolean> {
+  const run = store.currentRun.value;
+  if (!run || isRunStale.value) return false;
+  const { floatBytes, calibration, bytes } = run.outcome;
+  const samples = SQNR_SAMPLES;
+  const params = { floatBytes, calibration, steps: run.recipe.steps, samples };
+  if (!store.measures.value[run.id]?.sqnr) {
+    const sqnr = await callEngine("measure", params, { screen: "validate", canPause: true });
+    if (!sqnr) return false;
+    keep(run.id, { sqnr });
+  }
+  if (!store.measures.value[run.id]?.validation) {
+    const validation = await callEngine("validate", { bytes }, { screen: "validate", canPause: true });
+    if (!validation) return false;
+    keep(run.id, { validation });
+  }
+  return true;
+}
+
+function keep(id: string, more: store.Measures): void {
+  store.measures.value = { ...store.measures.value, [id]: { ...store.measures.value[id], ...more } };
+}
+
+/** Samples of the demo: as many as the command's demo calibrates with, and enough to see a drop of a point. */
+const DEMO_DATA = { ...DATA_DEFAULTS, samples: 200, validate: 1000 };
+
+/** The embedded digits: open, calibrate, run, measure. */
+export async function runDemo(): Promise<void> {
+  const recipe: Recipe = withData(store.recipe.value, DEMO_DATA);
+  setRecipe(recipe);
+  const blob = await (await fetch("./demo/digits.onnx")).blob();
+  const opened = await openModel({ name: "digits.onnx", main: "digits.onnx", files: [{ path: "digits.onnx", blob }] });
+  if (!opened) return;
+  store.screen.value = "model";
+  if (!(await openData({ kind: "digits" }))) return;
+  store.screen.value = "calibrate";
+  if (!(await runCalibration())) return;
+  store.screen.value = "quantize";
+  if (!(await runRecipe())) return;
+  store.screen.value = "validate";
+  await measureRun();
+}
+
+async function digest(text: string): Promise<string> {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,96 @@
+import { CallError, type Job } from "../engine/client.js";
+import { engine } from "../engine/engine.js";
+import { problemOf } from "../problem.js";
+import type { CallName, Params, Progress, Result } from "../protocol.js";
+import type { ScreenId } from "./screens.js";
+import { activity, announcement, failedScreen, log, problem } from "./store.js";
+
+let lines = 0;
+
+export function addLog(text: string, ms: number | null = null): void {
+  log.value = [...log.value.slice(-199), { id: lines++, text, ms }];
+}
+
+/** The live region says at most one message in this time, and every end of a phase. */
+const ANNOUNCE_MS = 5000;
+let announced = 0;
+
+export function announce(text: string, now = false): void {
+  const time = performance.now();
+  if (!now && time - announced < ANNOUNCE_MS) return;
+  announced = time;
+  announcement.value = text;
+}
+
+export interface CallOptions {
+  readonly screen: ScreenId;
+  readonly canPause?: boolean;
+  readonly onPart?: (progress: Progress) => void;
+}
+
+/** A call with its progress in the bar at the top and its failure as a card. Undefined: it failed or was cancelled. */
+export async function callEngine<N extends CallName>(
+  name: N,
+  params: Params<N>,
+  { screen, canPause = false, onPart }: CallOptions,
+): Promise<Result<N> | undefined> {
+  const onProgress = (progress: Progress) => {
+    if (progress.part !== undefined) return onPart?.(progress);
+    const { phase, done, total, note, ms } = progress;
+    if (note !== undefined) {
+      addLog(`${phase}${note ? `: ${note}` : ""}`, ms ?? null);
+      announce(`${phase} done. ${note}`, true);
+    } else announce(`${phase} ${total > 0 ? `${done} of ${total}` : ""}`);
+    const now = activity.value;
+    if (!now) return;
+    const phaseSince = now.phase === phase ? now.phaseSince : performance.now();
+    activity.value = { ...now, phase, done, total, phaseSince };
+  };
+  const job: Job<Result<N>> = engine.call(name, params, onProgress);
+  const since = performance.now();
+  const base = { screen, phase: PHASES[name], done: 0, total: 0, since, phaseSince: since, canPause, paused: false };
+  activity.value = { ...base, cancel: job.cancel };
+  failedScreen.value = null;
+  try {
+    const result = await job.promise;
+    addLog(PHASES[name], performance.now() - since);
+    return result;
+  } catch (error) {
+    const what = error instanceof CallError ? error.problem : problemOf(error);
+    addLog(what.code === "E6005" ? `${PHASES[name]}: cancelled` : `${what.code} ${what.why}`);
+    if (what.code === "E6005") announce("Cancelled.", true);
+    else {
+      problem.value = what;
+      failedScreen.value = screen;
+    }
+    return undefined;
+  } finally {
+    activity.value = null;
+  }
+}
+
+const PHASES: Readonly<Record<CallName, string>> = {
+  warm: "start the runtime",
+  openModel: "open the model",
+  openData: "open the data",
+  check: "check the preprocessing",
+  calibrate: "calibrate",
+  useCalibration: "read the calibration",
+  previewEqualize: "equalize",
+  execute: "run the recipe",
+  measure: "measure layers",
+  validate: "validate",
+  verify: "verify the file",
+};
+
+export function setPaused(paused: boolean): void {
+  const now = activity.value;
+  if (!now) return;
+  engine.pause(paused);
+  activity.value = { ...now, paused };
+  announce(paused ? "Paused." : "Resumed.", true);
+}
+
+export function cancelJob(): void {
+  activity.value?.cancel();
+}

@@ -1,0 +1,36 @@
+import { useState } from "preact/hooks";
+import { type ExportItem, exportsOf, saveExport } from "../../state/exports.js";
+import type { Run } from "../../state/store.js";
+import { activity } from "../../state/store.js";
+import { Panel } from "./panel.js";
+
+/** Files of a run, and the commands that repeat it. */
+export function ExportList({ run }: { run: Run }) {
+  const [saved, setSaved] = useState<Readonly<Record<string, string>>>({});
+  const save = async (item: ExportItem) => {
+    const text = await saveExport(item, run);
+    if (text) setSaved((before) => ({ ...before, [item.name]: text }));
+  };
+  return (
+    <Panel title="Files" hint={`run ${run.id}`}>
+      <ul class="findings">
+        {exportsOf(run).map((item) => (
+          <li key={item.name}>
+            <span class="text">
+              <strong class="mono">{item.name}</strong> <span class="hint">{item.about}</span>
+            </span>
+            {saved[item.name] && <span class="badge measured">{saved[item.name]}</span>}
+            <button
+              type="button"
+              class="button small"
+              disabled={activity.value !== null}
+              onClick={() => void save(item)}
+            >
+              Save
+            </button>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}

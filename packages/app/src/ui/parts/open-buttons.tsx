@@ -1,0 +1,44 @@
+import { useRef } from "preact/hooks";
+import { ofInput } from "../../files/placed.js";
+import type { PlacedFile } from "../../protocol.js";
+
+/** Buttons for files and for a folder: the equivalent of a drop. */
+export function OpenButtons({ onFiles }: { onFiles: (files: readonly PlacedFile[]) => void }) {
+  const files = useRef<HTMLInputElement>(null);
+  const folder = useRef<HTMLInputElement>(null);
+  const take = (input: HTMLInputElement) => {
+    const placed = ofInput(input.files);
+    input.value = "";
+    if (placed.length > 0) onFiles(placed);
+  };
+  return (
+    <div class="row">
+      <button type="button" class="button primary" onClick={() => files.current?.click()}>
+        Open files
+      </button>
+      <button type="button" class="button" onClick={() => folder.current?.click()}>
+        Open a folder
+      </button>
+      <input
+        ref={files}
+        class="visually-hidden"
+        type="file"
+        multiple
+        tabIndex={-1}
+        aria-hidden="true"
+        data-testid="files"
+        onChange={(event) => take(event.currentTarget)}
+      />
+      <input
+        ref={folder}
+        class="visually-hidden"
+        type="file"
+        tabIndex={-1}
+        aria-hidden="true"
+        data-testid="folder"
+        {...{ webkitdirectory: true }}
+        onChange={(event) => take(event.currentTarget)}
+      />
+    </div>
+  );
+}

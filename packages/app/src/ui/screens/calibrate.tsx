@@ -1,0 +1,75 @@
+import { formatNumber } from "../../format.js";
+import { runCalibration } from "../../state/actions.js";
+import { calibrationKey } from "../../state/derived.js";
+import { selectLayer } from "../../state/selection.js";
+import { activity, calibration, data, liveRanges, model } from "../../state/store.js";
+import { DataTable } from "../parts/data-table.js";
+import { Needs } from "../parts/needs.js";
+import { Head, Panel } from "../parts/panel.js";
+
+/** Ranges of every value over the data. */
+export function CalibrateScreen() {
+  if (!model.value || !data.value) {
+    return (
+      <>
+        <Head title="Calibrate" />
+        <Needs action={model.value ? "Choose data" : "Open a model"} to={model.value ? "data" : "start"}>
+          Calibration runs the model over images and notes the range of every value. It needs a model and images.
+        </Needs>
+      </>
+    );
+  }
+  const entry = calibration.value;
+  const now = activity.value;
+  const running = now?.screen === "calibrate";
+  const stale = entry !== null && entry.key !== calibrationKey.value;
+  const start = () => void runCalibration();
+  return (
+    <>
+      <Head title="Calibrate">
+        Runs the float model over {data.value.value.calibrate} samples and notes the range of every value: it becomes
+        the scale of the integers.
+      </Head>
+      <div class="row">
+        <button type="button" class="button primary" disabled={now !== null} onClick={start}>
+          {entry ? "Calibrate again" : "Calibrate"}
+        </button>
+        {entry?.value.convergence && !running && (
+          <span class="hint">
+            {entry.value.samples} samples; ranges stable after {entry.value.convergence.stableAfter}
+          </span>
+        )}
+      </div>
+      {running && liveRanges.value.length > 0 && (
+        <Panel title="Ranges so far" hint={`${now.done}/${now.total} samples`}>
+          <DataTable
+            label="Ranges so far"
+            columns={[
+              { title: "Value", cell: ({ name }) => name },
+              { title: "Min", cell: ({ min }) => formatNumber(min) },
+              { title: "Max", cell: ({ max }) => formatNumber(max) },
+            ]}
+            rows={liveRanges.value}
+            keyOf={({ name }) => name}
+          />
+        </Panel>
+      )}
+      {entry && !running && (
+        <Panel title="Statistics" level="measured" stale={stale} onRecompute={start}>
+          <DataTable
+            label="Statistics"
+            columns={[
+              { title: "Layer", cell: ({ networkLayerName }) => networkLayerName },
+              { title: "Learnables / activations", cell: ({ kind }) => kind, text: true },
+              { title: "Min", cell: ({ min }) => formatNumber(min) },
+              { title: "Max", cell: ({ max }) => formatNumber(max) },
+            ]}
+            rows={entry.value.rows}
+            keyOf={({ optimizedLayerName }, index) => `${optimizedLayerName}${index}`}
+            onSelect={({ networkLayerName }) => selectLayer(networkLayerName)}
+          />
+        </Panel>
+      )}
+    </>
+  );
+}

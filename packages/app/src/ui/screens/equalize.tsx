@@ -1,0 +1,5 @@
+import { Head } from "../parts/panel.js";
+
+export function EqualizeScreen() {
+  return <Head title="Equalize" />;
+}

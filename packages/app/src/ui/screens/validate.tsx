@@ -1,0 +1,86 @@
+import { formatBytes, formatChange, formatDb, formatMs, formatPercent } from "../../format.js";
+import { measureRun } from "../../state/actions.js";
+import { isRunStale } from "../../state/derived.js";
+import { selectLayer } from "../../state/selection.js";
+import { activity, currentMeasures, currentRun } from "../../state/store.js";
+import { DataTable } from "../parts/data-table.js";
+import { MetricCards } from "../parts/metric-cards.js";
+import { Needs } from "../parts/needs.js";
+import { Head, Panel } from "../parts/panel.js";
+
+/** What the quantized network is worth, and which layers lose. */
+export function ValidateScreen() {
+  const run = currentRun.value;
+  if (!run) {
+    return (
+      <>
+        <Head title="Validate" />
+        <Needs action="Run the recipe" to="quantize">
+          There is no result yet to compare with the original.
+        </Needs>
+      </>
+    );
+  }
+  const { validation, sqnr } = currentMeasures.value;
+  const stale = isRunStale.value;
+  const layers = [...(sqnr?.layers ?? [])].sort((a, b) => a.local.both - b.local.both);
+  const worst = layers[0];
+  return (
+    <>
+      <Head title="Validate">
+        The result against the float original on the same images, kept apart from calibration.
+      </Head>
+      {!validation && (
+        <div class="row">
+          <button
+            type="button"
+            class="button primary"
+            disabled={activity.value !== null || stale}
+            onClick={() => void measureRun()}
+          >
+            Measure
+          </button>
+        </div>
+      )}
+      {validation && <MetricCards report={validation} stale={stale} />}
+      {worst && (
+        <p class="note" data-testid="verdict">
+          Worst layer: <strong>{worst.layer}</strong>, {formatDb(worst.local.both)} by itself
+          {worst.findings[0] ? `: ${worst.findings[0].text}` : ""}.
+        </p>
+      )}
+      {sqnr && (
+        <Panel
+          title="Layers"
+          level="sampled"
+          stale={stale}
+          hint="local low: culprit; cumulative low while local is not: victim"
+        >
+          <DataTable
+            label="Layers by SQNR"
+            columns={[
+              { title: "Layer", cell: ({ layer }) => layer },
+              { title: "Local", cell: ({ local }) => formatDb(local.both) },
+              { title: "Cumulative", cell: ({ cumulative }) => formatDb(cumulative?.both) },
+              { title: "Weights", cell: ({ local }) => formatDb(local.weights) },
+              { title: "Activations", cell: ({ local }) => formatDb(local.activations) },
+              { title: "Predicted", cell: ({ predicted }) => formatDb(predicted.refined.both) },
+              { title: "Kind of loss", cell: ({ findings }) => findings[0]?.text ?? "", text: true },
+            ]}
+            rows={layers}
+            keyOf={({ layer }) => layer}
+            onSelect={({ layer }) => selectLayer(layer)}
+          />
+        </Panel>
+      )}
+      {validation && (
+        <p class="hint">
+          {formatBytes(run.model.bytes)} → {formatBytes(run.outcome.bytes.length)} (
+          {formatChange(run.model.bytes, run.outcome.bytes.length)}
+          ), output SQNR {formatDb(validation.logitSqnrDb)}, same answer on {formatPercent(validation.agreement ?? 0)}{" "}
+          of {validation.samples} images; the recipe took {formatMs(run.outcome.ms)}.
+        </p>
+      )}
+    </>
+  );
+}

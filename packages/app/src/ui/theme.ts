@@ -1,0 +1,28 @@
+import { signal } from "@preact/signals";
+
+export type Theme = "light" | "dark";
+
+const KEY = "equant.theme";
+const system = matchMedia("(prefers-color-scheme: dark)");
+
+function stored(): Theme | null {
+  const value = localStorage.getItem(KEY);
+  return value === "light" || value === "dark" ? value : null;
+}
+
+/** The theme that is shown: the person's choice, else the system's. */
+export const theme = signal<Theme>(stored() ?? (system.matches ? "dark" : "light"));
+
+export function startTheme(): void {
+  theme.subscribe((value) => {
+    document.documentElement.dataset.theme = value;
+  });
+  system.addEventListener("change", ({ matches }) => {
+    if (!stored()) theme.value = matches ? "dark" : "light";
+  });
+}
+
+export function toggleTheme(): void {
+  theme.value = theme.value === "dark" ? "light" : "dark";
+  localStorage.setItem(KEY, theme.value);
+}

@@ -1,0 +1,68 @@
+import { type Dataset, type Model, spread, type TransformContext, topK } from "@equant/core/web";
+import type { DataCheck } from "../protocol.js";
+import { labelOf, thumbnailOf } from "./thumbnails.js";
+
+/** Enough to see a wrong preset, few enough to be at once there. */
+const SAMPLES = 4;
+
+/** Runs the float model on four samples before anything else: the wrong preprocessing shows here. */
+export async function checkData(model: Model, dataset: Dataset, context: TransformContext): Promise<DataCheck> {
+  const chosen = spread(dataset, SAMPLES);
+  const size = chosen.shape.reduce((product, dim) => product * dim, 1);
+  const tensor = moments();
+  const names = dataset.classNames;
+  let isClassifier = true;
+  const samples = await context.runner!.using(
+    model,
+    async (session) => {
+      const result: DataCheck["samples"][number][] = [];
+      for (let index = 0; index < chosen.length; index++) {
+        const data = new Float32Array(size);
+        await chosen.fill(index, data, 0);
+        tensor.add(data);
+        const feed = { dtype: "float32" as const, dims: [1, ...chosen.shape], data };
+        const outputs = await session.run({ [session.inputNames[0]!]: feed });
+        const output = outputs[session.outputNames[0]!]!;
+        const values = output.data as Float32Array;
+        isClassifier &&= output.dims.length === 2 && values.length > 1 && values.length !== size;
+        const best = isClassifier ? topK(values, 5) : [];
+        const label = chosen.label?.(index);
+        const thumbnail = await thumbnailOf(chosen, index);
+        result.push({
+          thumbnail: thumbnail ?? {
+            id: chosen.id(index),
+            label: null,
+            width: 0,
+            height: 0,
+            pixels: new Uint8ClampedArray(),
+          },
+          label: labelOf(chosen, index),
+          correct: label === undefined || best.length === 0 ? null : best[0] === label,
+          top: best.map((at) => ({ name: names?.[at] ?? `class ${at}`, value: values[at]! })),
+        });
+      }
+      return result;
+    },
+    { purpose: "check" },
+  );
+  return { samples, tensor: tensor.summary(), isClassifier };
+}
+
+function moments() {
+  let [count, sum, squares, min, max] = [0, 0, 0, Infinity, -Infinity];
+  return {
+    add(values: Float32Array) {
+      for (const value of values) {
+        count++;
+        sum += value;
+        squares += value * value;
+        if (value < min) min = value;
+        if (value > max) max = value;
+      }
+    },
+    summary() {
+      const mean = sum / count;
+      return { mean, std: Math.sqrt(Math.max(0, squares / count - mean * mean)), min, max };
+    },
+  };
+}

@@ -1,0 +1,99 @@
+import { DataError, ModelError } from "@equant/core/errors";
+import { cloneModel, type Model, OutputProbe, parseModel, prepareModel, spread } from "@equant/core/web";
+import type { CallName, Params, Result } from "../protocol.js";
+import { calibrateModel, summarizeCalibration } from "./calibrate.js";
+import { checkData } from "./check-data.js";
+import { type CallContext, transformContext } from "./context.js";
+import { previewEqualize } from "./equalize.js";
+import { execute } from "./execute.js";
+import type { Gate } from "./gate.js";
+import { measure, validate } from "./measure.js";
+import { type OpenData, openData, summarizeData } from "./open-data.js";
+import { type OpenModel, openModel, summarizeModel } from "./open-model.js";
+import { threadCount } from "./ort.js";
+
+/** Samples on which a file is run before it may be called saved. */
+const VERIFIED_SAMPLES = 4;
+
+/** What the worker holds: one model, one set of data, and what was computed of both. */
+export class Engine {
+  #model: OpenModel | undefined;
+  #data: OpenData | undefined;
+  #prepared: Model | undefined;
+
+  constructor(readonly gate: Gate) {}
+
+  async call<N extends CallName>(
+    name: N,
+    params: Params<N>,
+    context: CallContext,
+  ): Promise<{ result: Result<N>; transfer: Transferable[] }> {
+    const handler = this.#handlers[name] as (params: Params<N>, context: CallContext) => Promise<Result<N>>;
+    const result = await handler(params, context);
+    return { result, transfer: [] };
+  }
+
+  readonly #handlers: {
+    readonly [N in CallName]: (params: Params<N>, context: CallContext) => Promise<Result<N>>;
+  } = {
+    warm: async () => ({ threads: threadCount(), isolated: globalThis.crossOriginIsolated }),
+    openModel: async ({ source }) => {
+      const model = await openModel(source);
+      const summary = await summarizeModel(model);
+      this.#model = model;
+      this.#data = undefined;
+      this.#prepared = undefined;
+      return summary;
+    },
+    openData: async ({ source, plan }) => {
+      const data = await openData(source, plan, this.model.model);
+      const summary = await summarizeData(data, source, plan);
+      this.#data = data;
+      return summary;
+    },
+    check: async (_params, context) =>
+      checkData(this.model.model, this.data.calibrate, await transformContext(context)),
+    calibrate: async ({ steps }, context) => {
+      const prepared = await this.#preparedModel(context);
+      return calibrateModel(prepared, this.gate.dataset(this.data.calibrate), this.model.sha256, steps, context);
+    },
+    useCalibration: async ({ text, steps }, context) =>
+      summarizeCalibration(await this.#preparedModel(context), text, this.model.sha256, steps),
+    previewEqualize: async ({ steps }, context) =>
+      previewEqualize(
+        cloneModel(await this.#preparedModel(context)),
+        this.gate.dataset(this.data.calibrate),
+        steps,
+        context,
+      ),
+    execute: async ({ steps, calibration }, context) =>
+      execute(this.model, this.gate.dataset(this.data.calibrate), steps, calibration, context),
+    measure: (params, context) => measure(this.gate.dataset(this.data.calibrate), params, context),
+    validate: ({ bytes }, context) => validate(this.model, this.gate.dataset(this.data.validate), bytes, context),
+    verify: async ({ bytes }, call) => {
+      const context = await transformContext(call);
+      const samples = spread(this.data.calibrate, VERIFIED_SAMPLES);
+      parseModel(bytes, { file: "result" });
+      const probe = await OutputProbe.of(this.model.model, samples, context);
+      return { samples: samples.length, error: await probe.measure(bytes, context) };
+    },
+  };
+
+  get model(): OpenModel {
+    if (this.#model) return this.#model;
+    throw new ModelError("E3001", "model: none is open", { hint: "drop an ONNX model, or open the demo" });
+  }
+
+  get data(): OpenData {
+    if (this.#data) return this.#data;
+    throw new DataError("E5001", "data: none is open", { hint: "drop images, or take the demo's digits" });
+  }
+
+  async #preparedModel(context: CallContext): Promise<Model> {
+    if (this.#prepared) return this.#prepared;
+    const model = cloneModel(this.model.model);
+    await prepareModel(model, await transformContext(context));
+    this.#prepared = model;
+    return model;
+  }
+}

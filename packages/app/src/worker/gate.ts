@@ -1,0 +1,47 @@
+import type { Dataset } from "@equant/core/web";
+
+/** Lets a run breathe: between samples messages are read, so that a pause or a cancel is seen, and a pause is kept. */
+export class Gate {
+  #paused = false;
+  #waiting: (() => void)[] = [];
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  set(paused: boolean): void {
+    this.#paused = paused;
+    if (paused) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const go of waiting) go();
+  }
+
+  async pass(): Promise<void> {
+    await nextTask();
+    while (this.#paused) await new Promise<void>((go) => this.#waiting.push(go));
+  }
+
+  /** The dataset, every sample of which passes this gate. */
+  dataset(dataset: Dataset): Dataset {
+    return {
+      ...dataset,
+      fill: async (index, out, offset) => {
+        await this.pass();
+        await dataset.fill(index, out, offset);
+      },
+    };
+  }
+}
+
+/** A task of its own, so that messages that wait come first; timers would wait 4 ms. */
+function nextTask(): Promise<void> {
+  return new Promise((go) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      go();
+    };
+    port2.postMessage(null);
+  });
+}

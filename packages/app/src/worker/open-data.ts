@@ -1,0 +1,139 @@
+import {
+  blobFile,
+  DataError,
+  type Dataset,
+  DIGIT_SPLIT,
+  digitDataset,
+  type Model,
+  ModelError,
+  type OpenedDataset,
+  openFiles,
+  requiredInputs,
+  spread,
+  subset,
+} from "@equant/core/web";
+import type { DataSource, DataSummary } from "../protocol.js";
+import type { DataPlan } from "../recipe/recipe.js";
+import { decodeImage } from "./decode.js";
+import { sha256Text } from "./hash.js";
+import { inputShape } from "./open-model.js";
+import { thumbnails } from "./thumbnails.js";
+
+/** Data in the worker, split as the recipe says. */
+export interface OpenData {
+  readonly name: string;
+  readonly all: Pick<OpenedDataset, "format" | "notes" | "preprocessed"> & { readonly dataset: Dataset };
+  readonly calibrate: Dataset;
+  readonly validate: Dataset;
+  /** Calibration and validation use the same samples, because there are no more. */
+  readonly shared: boolean;
+}
+
+export async function openData(source: DataSource, plan: DataPlan, model: Model): Promise<OpenData> {
+  if (source.kind === "digits") return openDigits(plan, model);
+  const shape = inputShape(model);
+  requireKnown(shape, model);
+  const files = source.files.map(({ path, blob }) => blobFile(path, blob));
+  const opened = await openFiles(files, {
+    input: { shape },
+    decode: decodeImage,
+    preprocess: plan.preprocess,
+    labels: plan.labels,
+    name: source.name,
+    ...(files.length === 1 && { main: files[0]!.path }),
+  });
+  const { format, notes, preprocessed } = opened;
+  return { name: source.name, all: { format, notes, preprocessed, dataset: opened }, ...split(opened, plan) };
+}
+
+/** The digits the demo network was not trained on serve for validation, as in the command's demo. */
+function openDigits({ samples, validate }: DataPlan, model: Model): OpenData {
+  const dataset = digitDataset({ ...DIGIT_SPLIT.train, count: samples });
+  const shape = inputShape(model);
+  if (shape.join() !== dataset.shape.join()) {
+    throw new DataError(
+      "E5003",
+      `data: digits of shape [${dataset.shape.join(", ")}], the model takes [${shape.join(", ")}]`,
+      {
+        hint: "drop images for this model, or open the demo model",
+      },
+    );
+  }
+  const all = { format: "generated digits", notes: [], preprocessed: true, dataset };
+  const held = digitDataset({ ...DIGIT_SPLIT.heldOut, count: Math.min(validate, DIGIT_SPLIT.heldOut.count) });
+  return { name: "digits", all, calibrate: dataset, validate: held, shared: false };
+}
+
+/** Calibration takes an even spread, as `--samples` of the command; validation an even spread of what is left. */
+export function split(
+  dataset: Dataset,
+  { samples, validate }: DataPlan,
+): Pick<OpenData, "calibrate" | "validate" | "shared"> {
+  const { length } = dataset;
+  const calibrate = spread(dataset, samples);
+  const taken = new Set(
+    samples >= length ? [] : Array.from({ length: samples }, (_, i) => Math.floor((i * length) / samples)),
+  );
+  const rest = Array.from({ length }, (_, index) => index).filter((index) => !taken.has(index));
+  const shared = taken.size === 0;
+  return { calibrate, validate: spread(subset(dataset, rest), validate), shared };
+}
+
+function requireKnown(shape: readonly number[], model: Model): void {
+  const inputs = requiredInputs(model.graph);
+  if (inputs.length !== 1) {
+    const names = inputs.map(({ name }) => name).join(", ");
+    throw new ModelError("E4001", `model: ${inputs.length} inputs (${names}), expected one`, {
+      hint: "models with several inputs cannot be fed with images yet",
+    });
+  }
+  if (shape.length > 0 && shape.every((size) => size > 0)) return;
+  throw new ModelError("E3003", `model: input "${inputs[0]!.name}" leaves sizes open`, {
+    tensor: inputs[0]!.name,
+    hint: "export the model with a fixed input size; only the batch may stay open",
+  });
+}
+
+/** Names and sizes stand for the content: reading gigabytes of images to name a run is not worth it. */
+async function identity(source: DataSource, plan: DataPlan): Promise<string> {
+  if (source.kind === "digits") return sha256Text(`digits ${plan.samples} ${plan.validate}`);
+  return sha256Text(
+    source.files
+      .map(({ path, blob }) => `${path} ${blob.size}`)
+      .sort()
+      .join("\n"),
+  );
+}
+
+const SHOWN = 24;
+
+export async function summarizeData(open: OpenData, source: DataSource, plan: DataPlan): Promise<DataSummary> {
+  const { all, calibrate, validate, shared, name } = open;
+  const { dataset, format, notes, preprocessed } = all;
+  const { label, classNames } = dataset;
+  const counts = label && classCounts(dataset, label.bind(dataset), classNames?.length);
+  return {
+    name,
+    sha256: await identity(source, plan),
+    format,
+    total: dataset.length,
+    calibrate: calibrate.length,
+    validate: validate.length,
+    shared,
+    labelled: label !== undefined,
+    classes: classNames ?? null,
+    classCounts: counts ?? null,
+    notes,
+    preprocessed,
+    thumbnails: await thumbnails(spread(calibrate, SHOWN)),
+  };
+}
+
+function classCounts(dataset: Dataset, label: (index: number) => number, classes = 0): number[] {
+  const counts = new Array<number>(classes).fill(0);
+  for (let index = 0; index < dataset.length; index++) {
+    const own = label(index);
+    counts[own] = (counts[own] ?? 0) + 1;
+  }
+  return Array.from(counts, (count) => count ?? 0);
+}

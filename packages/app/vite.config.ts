@@ -1,0 +1,101 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, relative } from "node:path";
+import { defineConfig, type Plugin } from "vite";
+
+const require = createRequire(import.meta.url);
+
+/** Threads in WebAssembly need a page isolated from other origins. */
+const HEADERS = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+};
+
+/** Nothing but the page's own files may be fetched, so that a model cannot leave the machine. */
+const POLICY = [
+  "default-src 'self'",
+  "script-src 'self' 'wasm-unsafe-eval' blob:",
+  "worker-src 'self' blob:",
+  "connect-src 'self'",
+  "img-src 'self' blob: data:",
+  "style-src 'self' 'unsafe-inline'",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
+
+/** Files that are served as they are: ONNX Runtime's WebAssembly (its glue starts threads from its own address) and the demo model. */
+const COPIED: Readonly<Record<string, string>> = {
+  "ort/ort-wasm-simd-threaded.mjs": require.resolve("onnxruntime-web/ort-wasm-simd-threaded.mjs"),
+  "ort/ort-wasm-simd-threaded.wasm": require.resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm"),
+  "demo/digits.onnx": join(import.meta.dirname, "../cli/assets/digits.onnx"),
+};
+
+const TYPES: Readonly<Record<string, string>> = { mjs: "text/javascript", wasm: "application/wasm" };
+
+function copiedFiles(): Plugin {
+  return {
+    name: "copied-files",
+    configureServer(server) {
+      server.middlewares.use((request, response, next) => {
+        const path = COPIED[new URL(request.url ?? "/", "http://localhost").pathname.slice(1)];
+        if (!path) return next();
+        response.setHeader("Content-Type", TYPES[path.slice(path.lastIndexOf(".") + 1)] ?? "application/octet-stream");
+        for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+        response.end(readFileSync(path));
+      });
+    },
+    generateBundle() {
+      for (const [fileName, path] of Object.entries(COPIED)) {
+        this.emitFile({ type: "asset", fileName, source: readFileSync(path) });
+      }
+    },
+  };
+}
+
+/** The policy as a tag, for static hosts that set no headers; not in development, where modules are reloaded over a socket. */
+function contentPolicy(): Plugin {
+  return {
+    name: "content-policy",
+    apply: "build",
+    transformIndexHtml: () => [
+      { tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content: POLICY }, injectTo: "head-prepend" },
+    ],
+  };
+}
+
+/** What the service worker keeps for work offline. */
+function offlineList(): Plugin {
+  return {
+    name: "offline-list",
+    apply: "build",
+    writeBundle({ dir }) {
+      // Everything in the folder: files that other plugins and the worker's build wrote are not in this bundle.
+      const files = readdirSync(dir!, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile() && !["index.html", "sw.js", "files.json"].includes(entry.name))
+        .map((entry) => relative(dir!, join(entry.parentPath, entry.name)).replaceAll("\\", "/"));
+      writeFileSync(join(dir!, "files.json"), JSON.stringify(["./", ...files.sort()]));
+    },
+  };
+}
+
+export default defineConfig({
+  root: import.meta.dirname,
+  base: "./",
+  resolve: { conditions: ["source", "onnxruntime-web-use-extern-wasm", "module", "browser", "import", "default"] },
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  worker: { format: "es" },
+  server: { headers: HEADERS, host: "127.0.0.1", fs: { allow: [join(import.meta.dirname, "../..")] } },
+  preview: { headers: HEADERS, host: "127.0.0.1" },
+  build: {
+    target: "es2023",
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 2000,
+    reportCompressedSize: false,
+    rollupOptions: {
+      input: { index: join(import.meta.dirname, "index.html"), sw: join(import.meta.dirname, "src/sw.ts") },
+      output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+    },
+  },
+  plugins: [copiedFiles(), contentPolicy(), offlineList()],
+});

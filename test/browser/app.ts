@@ -1,0 +1,59 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { expect } from "vitest";
+import { serve } from "./serve.js";
+
+const root = join(import.meta.dirname, "../..");
+const dist = join(root, "packages/app/dist");
+export const SCREENSHOTS = join(root, "build/screens");
+const executablePath = process.env.EQUANT_CHROMIUM ?? "/usr/bin/chromium";
+
+/** The built app on loopback in a real Chromium. */
+export interface AppUnderTest {
+  readonly url: string;
+  readonly browser: Browser;
+  /** A fresh profile; errors in its console fail the test at {@link close}. */
+  open(options?: BrowserContextOptions & { path?: string }): Promise<Page>;
+  close(): Promise<void>;
+}
+
+export async function startApp(options: { isolated?: boolean } = {}): Promise<AppUnderTest> {
+  expect(existsSync(executablePath), "Chromium is missing: run scripts/install-system.sh").toBe(true);
+  if (!existsSync(join(dist, "index.html"))) execFileSync("npm", ["run", "build", "-w", "@equant/app"], { cwd: root });
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  const { url, server } = await serve({ "/": dist }, options);
+  const browser = await chromium.launch({
+    executablePath,
+    args: ["--no-sandbox", "--disable-gpu", "--enable-precise-memory-info"],
+  });
+  const complaints: string[] = [];
+  return {
+    url,
+    browser,
+    async open({ path = "/", ...context } = {}) {
+      const opened = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...context });
+      const page = await opened.newPage();
+      page.on("pageerror", (error) => complaints.push(String(error)));
+      page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+      await page.goto(url + path);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      return page;
+    },
+    async close() {
+      await browser.close();
+      server.close();
+      expect(complaints).toEqual([]);
+    },
+  };
+}
+
+/** Waits until nothing runs. */
+export async function idle(page: Page, timeout = 60_000): Promise<void> {
+  await page.waitForFunction(() => !document.querySelector("[data-testid=progress]"), undefined, { timeout });
+}
+
+export async function screenshot(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+}
