@@ -38,6 +38,7 @@ export const ERROR_CODES = {
   E7001: "NaN or Inf in activations",
   E7002: "function drifted beyond tolerance",
   E7003: "training diverged",
+  E7004: "pruning cut the network",
   E9001: "internal error",
 } as const;
 

@@ -1,3 +1,4 @@
+export { cachedDataset } from "./cache.js";
 export { type Checkpoint, type EpochRow, parseCheckpoint, serializeCheckpoint } from "./checkpoint.js";
 export { buildDigitNetwork, DIGIT_PARAMETERS } from "./digit-network.js";
 export { measureTop1, type Top1Options } from "./evaluate.js";

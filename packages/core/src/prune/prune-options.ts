@@ -1,0 +1,106 @@
+import type { Dataset } from "../data/index.js";
+import { OptionsError, rejectUnknownOptions, requireOneOf } from "../errors.js";
+import type { TrainOptions } from "../train/index.js";
+import { type KeepPattern, parsePattern } from "./n-of-m.js";
+import type { PruneParameters } from "./prunable.js";
+import { type PruneSchedule, pruneSchedule } from "./prune-schedule.js";
+import type { PruneScope } from "./ranking.js";
+import { requireChannelMultiple } from "./removal-limits.js";
+
+export type PruneMethod = "magnitude" | "synflow" | "taylor" | "random";
+
+/** Training between iterations: options of `train` but for what pruning itself sets. */
+export type FineTuneOptions = Omit<TrainOptions, "masks" | "resume" | "onEpoch" | "validation" | "select">;
+
+/** Options for {@link prune}. */
+export interface PruneOptions {
+  /** How parameters are scored. Default: synflow, which needs no data. */
+  method?: PruneMethod;
+  /** Share to remove, 0–1: of the parameters, or of the channels, or (`target: "macs"`) of the operations. Default: 0.9. */
+  sparsity?: number;
+  /** Iterations. Scores are renewed at each. Default: 10. */
+  steps?: number;
+  /** Default: linear, as seed 004. */
+  schedule?: PruneSchedule;
+  /** Whether all layers compete. Default: global. */
+  scope?: PruneScope;
+  /** `weights`: single ones; `channels`: all that makes a channel; `2:4`: of every 4 along the input channels 2 stay. Default: weights. */
+  granularity?: "weights" | "channels" | `${number}:${number}`;
+  /** What `sparsity` counts with channels: channels, or multiply–accumulate operations. Default: channels. */
+  target?: "channels" | "macs";
+  /** Channels of convolutions leave in blocks of this many, as far as they come in blocks. Default: 1; see {@link ORT_CHANNEL_MULTIPLE}. */
+  channelMultiple?: number;
+  /** Whether biases compete with weights (seed 004) or stay. Default: all. */
+  parameters?: PruneParameters;
+  /** Of random scores. Default: 0. */
+  seed?: number;
+  /** Samples for Taylor scores and fine-tuning. Without labels the original network's own answers stand for them. */
+  data?: Dataset;
+  /** Samples that Taylor scores read at every iteration, spread over the data. Default: 512. */
+  scoreSamples?: number;
+  /** Training after every iteration that removed something, on `data`. Default: none. */
+  fineTune?: FineTuneOptions;
+  /** Measures a network after every iteration; the figure is `accuracy` of the record. */
+  evaluate?: (model: import("../graph/index.js").Model) => Promise<number> | number;
+  /** What happens when a layer loses its last weight: noted in the record, or E7004. Default: note. */
+  onCollapse?: "note" | "error";
+}
+
+export const PRUNE_DEFAULTS = {
+  method: "synflow",
+  sparsity: 0.9,
+  steps: 10,
+  schedule: "linear",
+  scope: "global",
+  granularity: "weights",
+  target: "channels",
+  channelMultiple: 1,
+  parameters: "all",
+  seed: 0,
+  scoreSamples: 512,
+  onCollapse: "note",
+} as const satisfies PruneOptions;
+
+const KEYS = [...Object.keys(PRUNE_DEFAULTS), "data", "fineTune", "evaluate"];
+
+/** Options with their defaults, the pattern of N:M, and the target of every iteration. */
+export type PruneSettings = PruneOptions &
+  Required<Pick<PruneOptions, keyof typeof PRUNE_DEFAULTS>> & {
+    readonly pattern: KeepPattern | undefined;
+    readonly targets: readonly number[];
+  };
+
+/** @throws {OptionsError} E2001, E2002, E2004; E2005 Taylor scores or fine-tuning without data. */
+export function pruneSettings(options: PruneOptions): PruneSettings {
+  rejectUnknownOptions("prune", options, KEYS);
+  const settings = { ...PRUNE_DEFAULTS, ...options };
+  requireOneOf("prune", "method", settings.method, ["magnitude", "synflow", "taylor", "random"]);
+  requireOneOf("prune", "scope", settings.scope, ["global", "layer"]);
+  requireOneOf("prune", "parameters", settings.parameters, ["all", "weights"]);
+  requireOneOf("prune", "target", settings.target, ["channels", "macs"]);
+  requireOneOf("prune", "onCollapse", settings.onCollapse, ["note", "error"]);
+  requireChannelMultiple("prune", settings.channelMultiple);
+  const { granularity } = settings;
+  const pattern = granularity === "weights" || granularity === "channels" ? undefined : parsePattern(granularity);
+  const sparsity = pattern ? 1 - pattern.n / pattern.m : settings.sparsity;
+  if (pattern && options.sparsity !== undefined && Math.abs(options.sparsity - sparsity) > 1e-9) {
+    throw new OptionsError("E2002", `prune: invalid sparsity ${options.sparsity}, ${granularity} means ${sparsity}`, {
+      actual: options.sparsity,
+      expected: sparsity,
+      hint: "leave sparsity out",
+    });
+  }
+  // A pattern holds or does not: by default it comes at once.
+  const steps = pattern ? (options.steps ?? 1) : settings.steps;
+  const targets = pruneSchedule(settings.schedule, sparsity, steps);
+  for (const [what, needed] of [
+    ["method 'taylor'", settings.method === "taylor"],
+    ["fineTune", settings.fineTune !== undefined],
+  ] as const) {
+    if (!needed || settings.data) continue;
+    throw new OptionsError("E2005", `prune: ${what} needs data`, {
+      hint: "give samples, or choose magnitude or synflow, which need none",
+    });
+  }
+  return { ...settings, sparsity, steps, pattern, targets };
+}
