@@ -1,11 +1,13 @@
 import { availableParallelism } from "node:os";
-import type { Runner, TransformContext } from "@equant/core";
+import { resolve } from "node:path";
+import type { Model, Runner, TransformContext } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
+import type { ModelFile } from "@equant/core/node";
 import type { LoadedConfig } from "./config/load.js";
 import type { ModelIdentity } from "./envelope.js";
 import { type Io, writeAll } from "./io.js";
 import { type LoadedModel, loadModel } from "./model-file.js";
-import type { GlobalOptions, OutputOptions } from "./option-groups.js";
+import type { GlobalOptions, ModelOutputOptions, OutputOptions } from "./option-groups.js";
 import { type FileData, type OutputFile, type WrittenFile, writeOutputs } from "./output-file.js";
 import type { ProgressEvent } from "./progress.js";
 import type { Reporter } from "./reporter.js";
@@ -142,6 +144,21 @@ export class CommandContext {
       this.reporter.info(`dry run: would write ${path}`);
     }
     return [];
+  }
+
+  /** The files a model makes at `path`, by --external-data: large weights go beside it, to `path`.data. */
+  async modelFiles(path: string, model: Model): Promise<ModelFile[]> {
+    const { modelFiles } = await import("@equant/core/node");
+    const { externalData = "auto" } = this.options<Partial<ModelOutputOptions>>();
+    return modelFiles(model, resolve(this.io.cwd, path), { externalData: path === "-" ? "inline" : externalData });
+  }
+
+  /** Writes a model, all its files or none, `-` is stdout; returns its bytes together. */
+  async writeModel(path: string, model: Model): Promise<number> {
+    const files = await this.modelFiles(path, model);
+    if (path === "-") await this.writeOutput(path, files[0]!.data);
+    else await this.writeOutputs(files);
+    return files.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** A table in the format of --table. */

@@ -103,6 +103,24 @@ export interface OutputOptions {
   overwrite?: boolean;
 }
 
+/** Where the weights of a written model go. */
+export interface ModelOutputOptions {
+  externalData: "auto" | "inline" | "all";
+}
+
+/** For commands that write a model. */
+export function addModelOutputOptions(command: Command): Command {
+  command.optionsGroup("Output options:");
+  return command.addOption(
+    choice(
+      "--external-data <how>",
+      "weights in a second file, FILE.data: auto (over 1 GiB), inline (never), all",
+      ["auto", "inline", "all"],
+      "auto",
+    ),
+  );
+}
+
 /** `file`: `-o FILE`, `required` where the command is nothing without; `folder`: `--out DIR`. Either way `--overwrite`. */
 export function addOutputOptions(
   command: Command,

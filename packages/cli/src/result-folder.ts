@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Calibration, CompressResult, RecipeStep, ValidationReport } from "@equant/core";
+import type { ModelFile } from "@equant/core/node";
 import type { CommandContext } from "./context.js";
 import { toJson } from "./envelope.js";
 import { sha256 } from "./model-file.js";
@@ -9,6 +10,8 @@ import { toolVersion } from "./version.js";
 /** Everything a run knows when it is done. */
 export interface RunRecord {
   readonly result: CompressResult;
+  /** The model's files; the model itself is the last. */
+  readonly files: readonly ModelFile[];
   readonly recipe: readonly RecipeStep[];
   readonly modelPath: string;
   /** Facts of the data that decide the result. */
@@ -18,9 +21,9 @@ export interface RunRecord {
 
 /** What a run reports: `result` of the envelope and report.json. JSON-safe. */
 export function runReport(context: CommandContext, record: RunRecord) {
-  const { result, validation } = record;
+  const { result, files, validation } = record;
   return {
-    output: { bytes: result.bytes.length, sha256: sha256(result.bytes) },
+    output: { bytes: bytesOf(files), sha256: sha256(files.at(-1)!.data as Uint8Array) },
     steps: result.steps.map(({ step, kept, note, error, drift }) => ({
       step,
       kept,
@@ -36,6 +39,11 @@ export function runReport(context: CommandContext, record: RunRecord) {
   };
 }
 
+/** A model's size on disk: all its files. */
+export function bytesOf(files: readonly ModelFile[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
 function convergence(calibration: Calibration) {
   const { samples, complete, random } = calibration;
   return { samples, complete, random, stableAfter: calibration.rangeConvergence()?.stableAfter ?? null };
@@ -43,7 +51,7 @@ function convergence(calibration: Calibration) {
 
 /** Files of the output folder: the model last, because everything else explains it. */
 export function resultFiles(context: CommandContext, folder: string, record: RunRecord): OutputFile[] {
-  const { result, recipe } = record;
+  const { result, files, recipe } = record;
   const report = runReport(context, record);
   const calibration = result.calibration.forModel(context.model?.sha256 ?? "").serialize();
   const lock = {
@@ -60,7 +68,7 @@ export function resultFiles(context: CommandContext, folder: string, record: Run
     { path: join(folder, "layers.csv"), data: layersCsv(result) },
     { path: join(folder, "recipe.lock.json"), data: toJson(lock) },
     { path: join(folder, "report.json"), data: toJson({ schema: "equant.report/1", ...report }) },
-    { path: join(folder, "model.onnx"), data: result.bytes },
+    ...files,
   ];
 }
 

@@ -15,6 +15,7 @@ export { optimizedModel } from "./node/optimized-model.js";
 export {
   EXTERNAL_DATA,
   type ExternalData,
+  type ModelFile,
   type ModelFilesOptions,
   modelFiles,
   WRITE_MODEL_DEFAULTS,

@@ -5,10 +5,16 @@ import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
 import { formatResize } from "../format.js";
-import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
+import {
+  addDataOptions,
+  addModelOutputOptions,
+  addOutputOptions,
+  type DataOptions,
+  type OutputOptions,
+} from "../option-groups.js";
 import { choice, flag } from "../options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
-import { resultFiles, runReport, stepsTable } from "../result-folder.js";
+import { bytesOf, resultFiles, runReport, stepsTable } from "../result-folder.js";
 import { CALIBRATION_SAMPLES } from "./quantize.js";
 
 const METHODS = ["optimal", "dfq", "one-step", "two-step", "none"] as const;
@@ -43,6 +49,7 @@ export const compress: CommandDefinition = {
       file: "where the model is written; - is stdout",
       folder: "folder for model, report, recipe and calibration",
     });
+    addModelOutputOptions(command);
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<CompressCommandOptions>();
@@ -75,11 +82,15 @@ export const compress: CommandDefinition = {
       transform,
     );
     const data = { path: options.data, samples: result.calibration.samples, seed: options.seed };
-    const record = { result, recipe: steps, modelPath: path, data, validation: undefined };
+    const target = options.output ?? join(options.out!, "model.onnx");
+    const files = await context.modelFiles(
+      options.out === undefined ? target : join(options.out, "model.onnx"),
+      result.model,
+    );
+    const record = { result, files, recipe: steps, modelPath: path, data, validation: undefined };
     if (options.out !== undefined) await context.writeOutputs(resultFiles(context, options.out, record));
-    if (options.output !== undefined) await context.writeOutput(options.output, result.bytes);
-    const target = options.output ?? `${options.out}/model.onnx`;
-    const size = formatResize(identity.bytes, result.bytes.length);
+    if (options.output !== undefined) await context.writeModel(options.output, result.model);
+    const size = formatResize(identity.bytes, bytesOf(files));
     return {
       result: runReport(context, record),
       text: `${stepsTable(context, result)}${path} → ${target} (${size})\n`,

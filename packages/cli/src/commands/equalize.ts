@@ -2,7 +2,13 @@ import { OptionsError } from "@equant/core/errors";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
-import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
+import {
+  addDataOptions,
+  addModelOutputOptions,
+  addOutputOptions,
+  type DataOptions,
+  type OutputOptions,
+} from "../option-groups.js";
 import { choice, flag, number } from "../options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
 import { CALIBRATION_SAMPLES } from "./quantize.js";
@@ -34,6 +40,7 @@ export const equalize: CommandDefinition = {
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
     addOutputOptions(command);
+    addModelOutputOptions(command);
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<EqualizeCommandOptions>();
@@ -85,7 +92,7 @@ export const equalize: CommandDefinition = {
     );
     for (const { producers, reason } of report.undone)
       context.warn("W7001", `undone: ${reason}`, producers[0] ?? "all classes");
-    await context.writeOutput(options.output!, core.serializeModel(model));
+    await context.writeModel(options.output!, model);
     const widest = [...report.layers].sort((a, b) => b.before - a.before).slice(0, 10);
     const table = context.table<(typeof widest)[number]>(
       [

@@ -4,7 +4,13 @@ import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
 import { formatDb, formatPercent, formatResize } from "../format.js";
 import { readInput } from "../model-file.js";
-import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
+import {
+  addDataOptions,
+  addModelOutputOptions,
+  addOutputOptions,
+  type DataOptions,
+  type OutputOptions,
+} from "../option-groups.js";
 import { completing, text } from "../options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
 
@@ -32,6 +38,7 @@ export const quantize: CommandDefinition = {
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
     addOutputOptions(command, { file: "where the model is written; - is stdout", required: true });
+    addModelOutputOptions(command);
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<QuantizeCommandOptions>();
@@ -67,23 +74,22 @@ export const quantize: CommandDefinition = {
       () => core.quantize(calibration, settings)(model, transform),
       ({ details, skipped }) => `${details.learnables.length} learnables, ${skipped.length} layers in float`,
     );
-    const bytes = core.serializeModel(model);
     const verification = await context.phase(
       "verify",
-      () => core.verifyBytes(bytes, probe, transform),
+      () => core.verifyModel(model, probe, transform),
       ({ samples }) => `re-opened, ran ${samples} images`,
     );
     for (const { node, reason } of report.skipped) context.warn("W4001", `stays in float: ${reason}`, node);
     if (verification.kernelLossDb > 6) {
       context.warn("W6001", "integer kernels of this processor lose accuracy: try --weight-storage uint8");
     }
-    const written = await context.writeOutput(options.output, bytes);
+    const bytes = await context.writeModel(options.output, model);
     const { runtime } = verification;
-    const size = formatResize(identity.bytes, bytes.length);
+    const size = formatResize(identity.bytes, bytes);
     return {
       result: {
         output: options.output,
-        bytes: written?.bytes ?? bytes.length,
+        bytes,
         details: report.details,
         encodings: report.encodings,
         skipped: report.skipped,

@@ -6,9 +6,9 @@ import type { Config } from "../config/schema.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
 import { formatBytes, formatResize } from "../format.js";
-import { addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
+import { addModelOutputOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
 import { recipeSteps } from "../recipe-steps.js";
-import { resultFiles, runReport, stepsTable } from "../result-folder.js";
+import { bytesOf, resultFiles, runReport, stepsTable } from "../result-folder.js";
 import { validationGates, validationText } from "../validation-text.js";
 import { parseBytes, parsePp, parseShare } from "../values.js";
 import { CALIBRATION_SAMPLES } from "./quantize.js";
@@ -21,6 +21,7 @@ export const run: CommandDefinition = {
       .argument("[config]", "the config file (default: -c, or equant.config.json here)")
       .optionsGroup("Options:");
     addOutputOptions(command, { folder: "output folder (default: the config's out, or dist)" });
+    addModelOutputOptions(command);
   },
   async run(context: CommandContext, path: string | undefined): Promise<CommandOutcome> {
     const loaded = context.config ?? (await load(context, path));
@@ -35,7 +36,7 @@ export const run: CommandDefinition = {
     core.checkRecipe(steps);
     requireGatesCanBeJudged(config);
     await context.checkOutput(resolve(folder, "model.onnx"));
-    const { model, identity, bytes } = await context.loadModel(config.model);
+    const { model, identity } = await context.loadModel(config.model);
     const calibrationSet = await openData(context, model, dataOptions(config, "calibrate"));
     const validationSet = config.data.validate && (await openData(context, model, dataOptions(config, "validate")));
     const transform = await context.transformContext();
@@ -49,18 +50,27 @@ export const run: CommandDefinition = {
       },
       transform,
     );
-    const validation = validationSet && (await validateResult(context, validationSet, { model, bytes }, result.bytes));
-    const gates = validation ? validationGates(validation, gateFlags(config)) : sizeGate(config, result.bytes.length);
-    const record = { result, recipe: steps, modelPath: config.model, data: { ...config.data }, validation };
+    const files = await context.modelFiles(resolve(folder, "model.onnx"), result.model);
+    const size = bytesOf(files);
+    const validation =
+      validationSet &&
+      (await validateResult(
+        context,
+        validationSet,
+        { model, bytes: identity.bytes },
+        { model: result.model, bytes: size },
+      ));
+    const gates = validation ? validationGates(validation, gateFlags(config)) : sizeGate(config, size);
+    const record = { result, files, recipe: steps, modelPath: config.model, data: { ...config.data }, validation };
     await context.writeOutputs(resultFiles(context, folder, record));
     const names = { candidate: "model.onnx", baseline: config.model };
-    const size = formatResize(identity.bytes, result.bytes.length);
+    const change = formatResize(identity.bytes, size);
     return {
       result: { ...runReport(context, record), ...(validation && { metrics: metricsOf(validation) }) },
       text:
         stepsTable(context, result) +
         (validation ? validationText(context, validation, names) : "") +
-        `${config.model} → ${folder} (${size})\n`,
+        `${config.model} → ${folder} (${change})\n`,
       gates,
     };
   },
@@ -97,22 +107,27 @@ function dataOptions({ data }: Config, which: "calibrate" | "validate"): DataOpt
   };
 }
 
+interface SizedModel {
+  readonly model: Model;
+  readonly bytes: number;
+}
+
 async function validateResult(
   context: CommandContext,
   dataset: Dataset,
-  original: { model: Model; bytes: Uint8Array },
-  candidate: Uint8Array,
+  original: SizedModel,
+  result: SizedModel,
 ): Promise<ValidationReport> {
-  const [{ parseModel, validateModels }, { optimizedModel }] = await Promise.all([
+  const [{ validateModels }, { optimizedModel }] = await Promise.all([
     import("@equant/core"),
     import("@equant/core/node"),
   ]);
   const transform = await context.transformContext();
   const options = {
-    candidate: parseModel(candidate),
+    candidate: result.model,
     baseline: original.model,
     dataset,
-    bytes: { candidate: candidate.length, baseline: original.bytes.length },
+    bytes: { candidate: result.bytes, baseline: original.bytes },
     optimize: (model: Uint8Array | Model) => optimizedModel(transform.runner!, model as never),
   };
   const report = await context.phase(

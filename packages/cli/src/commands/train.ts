@@ -6,7 +6,13 @@ import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
 import { formatBytes, formatPercent } from "../format.js";
-import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
+import {
+  addDataOptions,
+  addModelOutputOptions,
+  addOutputOptions,
+  type DataOptions,
+  type OutputOptions,
+} from "../option-groups.js";
 import { choice, completing, flag, integer, number, share, text } from "../options.js";
 
 const OPTIMIZERS = ["sgd", "adam"] as const;
@@ -53,6 +59,7 @@ export const train: CommandDefinition = {
       .addOption(flag("--resume", "go on from the file of --checkpoint"));
     addDataOptions(command);
     addOutputOptions(command, { file: "where the model is written; - is stdout", required: true });
+    addModelOutputOptions(command);
   },
   async run(context: CommandContext, network: string): Promise<CommandOutcome> {
     const options = context.options<TrainCommandOptions>();
@@ -93,14 +100,13 @@ export const train: CommandDefinition = {
       (result) => `${result.epochs.length} epochs, ${learning.length} samples`,
     );
     const top1 = epochs.at(-1)!.validationTop1!;
-    const bytes = core.serializeModel(trained);
-    const written = await context.writeOutput(options.output, bytes);
+    const bytes = await context.writeModel(options.output, trained);
     const parameters = core.learnableParameters(trained.graph).map(({ name }) => trained.graph.initializers.get(name)!);
     const count = parameters.reduce((sum, { size }) => sum + size, 0);
     return {
       result: {
         output: options.output,
-        bytes: written?.bytes ?? bytes.length,
+        bytes,
         top1,
         parameters: count,
         samples: { train: learning.length, heldOut: heldOut.length },
@@ -117,7 +123,7 @@ export const train: CommandDefinition = {
           ],
           epochs,
         ) +
-        `${network} → ${options.output} (${count} parameters, ${formatBytes(bytes.length)}): ` +
+        `${network} → ${options.output} (${count} parameters, ${formatBytes(bytes)}): ` +
         `top-1 ${formatPercent(top1)} on ${heldOut.length} held-out samples\n`,
       hint: `equant compress ${options.output} --data ${options.data ?? "DIR"} -o ${options.output.replace(/\.onnx$/, "")}.int8.onnx`,
     };

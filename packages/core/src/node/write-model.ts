@@ -21,6 +21,12 @@ export interface ModelFilesOptions {
   maxInlineBytes?: number;
 }
 
+/** One of the files that make up a model. */
+export interface ModelFile extends OutputFile {
+  /** What will be written. */
+  readonly bytes: number;
+}
+
 /** Options for {@link writeModel}. */
 export interface WriteModelOptions extends ModelFilesOptions {
   /** Replace existing files. Default: false. */
@@ -48,15 +54,16 @@ const CHUNK_BYTES = 8 * 1024 * 1024;
  * @throws {OptionsError} E2006 when the data would replace the file that the weights are still read from.
  * @throws {ModelError} E3003 when one file is asked for and the model exceeds 2 GiB.
  */
-export function modelFiles(model: Model, path: string, options: ModelFilesOptions = {}): OutputFile[] {
+export function modelFiles(model: Model, path: string, options: ModelFilesOptions = {}): ModelFile[] {
   const { externalData, maxInlineBytes } = { ...WRITE_MODEL_DEFAULTS, ...options };
   requireOneOf("writeModel", "externalData", externalData, EXTERNAL_DATA);
   const dataPath = `${path}.data`;
   const places = placeTensors(chooseTensors(model, externalData, maxInlineBytes), basename(dataPath));
   refuseSources(model, places.size > 0 ? [path, dataPath] : [path]);
   const bytes = serializeModel(model, { externalize: (_name, tensor) => places.get(tensor) });
-  const file: OutputFile = { path, data: bytes };
-  return places.size > 0 ? [{ path: dataPath, data: dataOf(places) }, file] : [file];
+  const file = { path, data: bytes, bytes: bytes.length };
+  const end = [...places.values()].reduce((most, { offset, length }) => Math.max(most, offset + length), 0);
+  return places.size > 0 ? [{ path: dataPath, data: dataOf(places), bytes: end }, file] : [file];
 }
 
 /**

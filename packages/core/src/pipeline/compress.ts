@@ -18,7 +18,7 @@ import type { TransformContext } from "../runtime/index.js";
 import { applyFloatStep, type FloatStep } from "./float-steps.js";
 import { describeFold, prepareModel } from "./prepare.js";
 import { type BiasCorrectStep, COMPRESS_RECIPE, checkRecipe, type QuantizeStep, type RecipeStep } from "./recipe.js";
-import { type Verification, verifyBytes } from "./verify.js";
+import { type Verification, verifyModel } from "./verify.js";
 
 /** One step of a recipe: what it did to the outputs of the quantized network, and whether it stayed. */
 export interface StepEffect {
@@ -36,7 +36,9 @@ export interface StepEffect {
 
 /** Result of {@link compress}. */
 export interface CompressResult {
-  /** The verified file. */
+  /** The verified quantized network. */
+  readonly model: Model;
+  /** {@link model} as one file. @throws {ModelError} E3003 when it exceeds 2 GiB: save the model with external data. */
   readonly bytes: Uint8Array;
   /** The float network that was quantized, after every step that was kept. */
   readonly floatModel: Model;
@@ -212,7 +214,7 @@ class RecipeRun {
       keep: "always",
     } as const;
     await correctBiases(trial, context);
-    candidate.trialDb = (await this.#probe.measure(serializeModel(quantized), context)).sqnrDb;
+    candidate.trialDb = (await this.#probe.measure(quantized, context)).sqnrDb;
     quantized.graph.initializers = initializers;
     return candidate.trialDb;
   }
@@ -233,7 +235,7 @@ class RecipeRun {
         this.context,
       );
     const report = await this.#phase(step.use, work, ({ kept, reason }) => (kept ? reason : `undone: ${reason}`));
-    const error = await this.#probe.measure(serializeModel(best.quantized), this.context);
+    const error = await this.#probe.measure(best.quantized, this.context);
     this.#effects.push({ step: step.use, kept: report.kept, error, note: report.reason, report });
     return { ...best, error };
   }
@@ -248,17 +250,22 @@ class RecipeRun {
     const quantized = cloneModel(model);
     const plan = planQuantization(quantized, calibration, this.#quantize);
     applyQdq(quantized, plan);
-    const error = await this.#probe.measure(serializeModel(quantized), context);
+    const error = await this.#probe.measure(quantized, context);
     return { model, quantized, plan, calibration, error };
   }
 
   async #finish(best: Candidate, before: CompressResult["before"]): Promise<CompressResult> {
     if (best.calibration.random) best.quantized.metadata.set("equant.data", "random");
-    const bytes = serializeModel(best.quantized);
-    const verify = () => verifyBytes(bytes, this.#probe, this.context);
+    const model = best.quantized;
+    const verify = () => verifyModel(model, this.#probe, this.context);
     const verification = await this.#phase("verify", verify, ({ samples }) => `re-opened, ran ${samples} samples`);
+    let bytes: Uint8Array | undefined;
     return {
-      bytes,
+      model,
+      get bytes() {
+        bytes ??= serializeModel(model);
+        return bytes;
+      },
       floatModel: best.model,
       steps: this.#effects,
       calibration: best.calibration,

@@ -1,7 +1,8 @@
 import type { OutputError, OutputProbe } from "../analyze/output-probe.js";
 import { RunError } from "../errors.js";
-import { parseModel } from "../graph/index.js";
+import { type ExternalReader, type Model, parseModel } from "../graph/index.js";
 import type { TransformContext } from "../runtime/index.js";
+import { sessionSource } from "../runtime/session-source.js";
 
 /** What was checked before a file may be called done. */
 export interface Verification {
@@ -17,16 +18,18 @@ export interface Verification {
 }
 
 /**
- * Reopens the bytes of a result, runs them and compares with the original's outputs. «Done» is said only after this.
+ * Reopens a result as it will be written, runs it and compares with the original's outputs. «Done» is said only after this.
+ * Models over `maxEmbeddedBytes` of weights are reopened in parts, as they are saved. Default: 1.5 GiB.
  * @throws {RunError} E6003 the runtime cannot load it; E7001 its outputs are not finite.
  */
-export async function verifyBytes(
-  bytes: Uint8Array,
+export async function verifyModel(
+  model: Model,
   probe: OutputProbe,
   context: TransformContext,
+  maxEmbeddedBytes?: number,
 ): Promise<Verification> {
-  parseModel(bytes, { file: "result" });
-  const runtime = await probe.measure(bytes, context);
+  const result = reopened(model, maxEmbeddedBytes);
+  const runtime = await probe.measure(result, context);
   if (!(runtime.maxDrift < Number.POSITIVE_INFINITY)) {
     throw new RunError("E7001", "verify: the result gives NaN or Inf", {
       hint: "quantize again with --calibrator mse, or exclude layers",
@@ -34,8 +37,17 @@ export async function verifyBytes(
   }
   // Executing the graph literally is slow: a few samples show whether kernels saturate.
   const head = probe.head();
-  const kernels = await head.measure(bytes, context);
-  const literal = await head.measure(bytes, context, { optimization: "disabled" });
+  const kernels = await head.measure(result, context);
+  const literal = await head.measure(result, context, { optimization: "disabled" });
   const loss = literal.sqnrDb - kernels.sqnrDb;
   return { samples: probe.dataset.length, runtime, kernelLossDb: Number.isFinite(loss) ? loss : 0 };
+}
+
+/** The bytes of the model where they make one file, after they were parsed again; else the model that its parts make. */
+function reopened(model: Model, maxEmbeddedBytes: number | undefined): Model | Uint8Array {
+  const { bytes, externalData } = sessionSource(model, maxEmbeddedBytes);
+  const parts = new Map(externalData.map(({ path, data }) => [path, data]));
+  const external: ExternalReader = (location, offset, length) => parts.get(location)!.subarray(offset, offset + length);
+  const again = parseModel(bytes, { file: "result", external });
+  return parts.size === 0 ? bytes : again;
 }
