@@ -18,9 +18,21 @@ export interface Verification {
 }
 
 /**
- * Reopens a result as it will be written, runs it and compares with the original's outputs. «Done» is said only after this.
- * Models over `maxEmbeddedBytes` of weights are reopened in parts, as they are saved. Default: 1.5 GiB.
+ * Reopens the bytes of a result, runs them and compares with the original's outputs. «Done» is said only after this.
  * @throws {RunError} E6003 the runtime cannot load it; E7001 its outputs are not finite.
+ */
+export async function verifyBytes(
+  bytes: Uint8Array,
+  probe: OutputProbe,
+  context: TransformContext,
+): Promise<Verification> {
+  parseModel(bytes, { file: "result" });
+  return verify(bytes, probe, context);
+}
+
+/**
+ * {@link verifyBytes} for models of any size: over `maxEmbeddedBytes` of weights (default: 1.5 GiB) they are reopened in
+ * parts, as they are saved.
  */
 export async function verifyModel(
   model: Model,
@@ -28,7 +40,18 @@ export async function verifyModel(
   context: TransformContext,
   maxEmbeddedBytes?: number,
 ): Promise<Verification> {
-  const result = reopened(model, maxEmbeddedBytes);
+  const { bytes, externalData } = sessionSource(model, maxEmbeddedBytes);
+  if (externalData.length === 0) return verifyBytes(bytes, probe, context);
+  const parts = new Map(externalData.map(({ path, data }) => [path, data]));
+  const external: ExternalReader = (location, offset, length) => parts.get(location)!.subarray(offset, offset + length);
+  return verify(parseModel(bytes, { file: "result", external }), probe, context);
+}
+
+async function verify(
+  result: Model | Uint8Array,
+  probe: OutputProbe,
+  context: TransformContext,
+): Promise<Verification> {
   const runtime = await probe.measure(result, context);
   if (!(runtime.maxDrift < Number.POSITIVE_INFINITY)) {
     throw new RunError("E7001", "verify: the result gives NaN or Inf", {
@@ -41,13 +64,4 @@ export async function verifyModel(
   const literal = await head.measure(result, context, { optimization: "disabled" });
   const loss = literal.sqnrDb - kernels.sqnrDb;
   return { samples: probe.dataset.length, runtime, kernelLossDb: Number.isFinite(loss) ? loss : 0 };
-}
-
-/** The bytes of the model where they make one file, after they were parsed again; else the model that its parts make. */
-function reopened(model: Model, maxEmbeddedBytes: number | undefined): Model | Uint8Array {
-  const { bytes, externalData } = sessionSource(model, maxEmbeddedBytes);
-  const parts = new Map(externalData.map(({ path, data }) => [path, data]));
-  const external: ExternalReader = (location, offset, length) => parts.get(location)!.subarray(offset, offset + length);
-  const again = parseModel(bytes, { file: "result", external });
-  return parts.size === 0 ? bytes : again;
 }
