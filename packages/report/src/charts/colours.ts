@@ -134,5 +134,12 @@ export const CHART_CSS = /* @__PURE__ */ (() => `
 .equant-chart .eq-selected{stroke:var(--eq-select);stroke-width:2px;opacity:1}
 .equant-chart .eq-hit{fill:transparent}
 .equant-chart .eq-hit.eq-selected{fill:none}
+.eq-value{display:none}
+.eq-by-sqnr .eq-value-sqnr,.eq-by-bits .eq-value-bits,.eq-by-size .eq-value-size{display:inline}
+.eq-by-sqnr .eq-card{fill:var(--sqnr)}.eq-by-bits .eq-card{fill:var(--bits)}.eq-by-size .eq-card{fill:var(--size)}
+.eq-by-sqnr .eq-node text{fill:var(--on-sqnr)}.eq-by-bits .eq-node text{fill:var(--on-bits)}.eq-by-size .eq-node text{fill:var(--on-size)}
+.equant-chart .eq-selected>.eq-card{stroke:var(--eq-select);stroke-width:3px}
+.equant-chart g.eq-selected{stroke:none}
+.equant-chart g.eq-selected>.eq-hit{stroke:var(--eq-select);stroke-width:1.5px}
 @media (forced-colors:active){.equant-chart{forced-color-adjust:none}}
 `)();

@@ -1,5 +1,6 @@
 import { OptionsError } from "@equant/core/errors";
 import * as Plot from "@observablehq/plot";
+import { drawKey } from "./key.js";
 
 /** A cell of a chart's table. */
 export type Cell = string | number | null;
@@ -42,8 +43,14 @@ export interface DrawContext {
 
 export const DEFAULT_WIDTH = 720;
 
+/** What {@link defineChart} draws: a plot, and the names of its series. */
+export interface Drawing extends Plot.PlotOptions {
+  /** Names above the frame, with the colours and dashes of the categories. */
+  readonly key?: { readonly names: readonly string[]; readonly shape: "line" | "square"; readonly left?: number };
+}
+
 /** Makes a chart from its texts and a function that gives the plot. */
-export function defineChart(texts: Omit<Chart, "draw">, plot: (context: DrawContext) => Plot.PlotOptions): Chart {
+export function defineChart(texts: Omit<Chart, "draw">, plot: (context: DrawContext) => Drawing): Chart {
   return {
     ...texts,
     draw: ({ document = globalThis.document, width = DEFAULT_WIDTH } = {}) => {
@@ -52,7 +59,7 @@ export function defineChart(texts: Omit<Chart, "draw">, plot: (context: DrawCont
           hint: "in Node use renderSvg of @equant/report/node",
         });
       }
-      const options = plot({ width, document });
+      const { key, ...options } = plot({ width, document });
       const svg = Plot.plot({
         document,
         width,
@@ -60,6 +67,7 @@ export function defineChart(texts: Omit<Chart, "draw">, plot: (context: DrawCont
         ...options,
         style: { fontSize: "11px" },
       }) as SVGSVGElement;
+      if (key) svg.appendChild(drawKey(document, key.names, key.shape, key.left ?? 120));
       return framed(svg, texts, document);
     },
   };

@@ -1,6 +1,14 @@
 export { CHART_CSS } from "./colours.js";
+export { classDrop, confusionPair } from "./confusion.js";
+export { channelMaxima } from "./equalization.js";
 export type { Cell, Chart, ChartTable, DrawOptions } from "./frame.js";
+export { type BitExample, bitExamples, type MsbBitsOptions, msbBits } from "./msb-bits.js";
 export { type MsbHeatmapOptions, msbHeatmap } from "./msb-heatmap.js";
 export { fixedPointOf, type MsbLimits, type MsbMode } from "./msb-type.js";
+export { type NetworkColour, networkView } from "./network-view.js";
+export { accuracySparsity, layerChannels, layerSparsity } from "./pruning.js";
 export { type SqnrPredictionOptions, sqnrPrediction } from "./sqnr-prediction.js";
+export { sqnrKinds, sqnrOptimal, sqnrStates } from "./sqnr-states.js";
+export { latencyBars, layerSizes, type ParetoPoint, pareto, paretoFront, rangeConvergence } from "./summary-charts.js";
+export { rangeTable, valueHistogram } from "./tensor-charts.js";
 export { type WeightRangesOptions, weightRanges } from "./weight-ranges.js";

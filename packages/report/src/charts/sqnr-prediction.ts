@@ -2,6 +2,7 @@ import * as Plot from "@observablehq/plot";
 import type { LayerSqnrRow, SqnrSection } from "../schema.js";
 import { category, token } from "./colours.js";
 import { type Chart, defineChart } from "./frame.js";
+import { rankTicks } from "./lines.js";
 import { linked } from "./marks.js";
 import { count, decibels, shortName } from "./text.js";
 
@@ -61,7 +62,7 @@ export function sqnrPrediction(section: SqnrSection, options: SqnrPredictionOpti
     fx: { domain: [...QUANTITIES], label: null, padding: 0.06 },
     x: {
       label: `line: predicted · dots: measured · layers ${order === "graph" ? "in graph order" : "by prediction"}`,
-      ticks: 4,
+      ticks: rankTicks(section.layers.length),
       tickFormat: "d",
     },
     y: { label: "SQNR, dB", grid: true, nice: true },

@@ -1,0 +1,79 @@
+import type { Cell, Chart, ChartTable } from "../charts/index.js";
+import { renderSvg } from "../render-svg.js";
+
+/** Text as HTML. */
+export function asHtml(text: string): string {
+  return text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);
+}
+
+/** JSON that may stand in a script element. */
+export function embeddedJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll("<", "\\u003c");
+}
+
+/** A table by columns: runs of equal cells are written once, `[value, times]`. */
+export interface PackedTable {
+  readonly columns: readonly string[];
+  readonly rows: number;
+  readonly cells: readonly (readonly (Cell | readonly [Cell, number])[])[];
+  readonly layerColumn?: number;
+}
+
+export function packTable({ columns, rows, layerColumn }: ChartTable): PackedTable {
+  const cells = columns.map((_, column) => {
+    const packed: (Cell | [Cell, number])[] = [];
+    for (const row of rows) {
+      const value = row[column] ?? null;
+      const last = packed.at(-1);
+      if (Array.isArray(last) && last[0] === value) last[1]++;
+      else if (packed.length > 0 && last === value) packed[packed.length - 1] = [value, 2];
+      else packed.push(value);
+    }
+    return packed;
+  });
+  return { columns, rows: rows.length, cells, ...(layerColumn !== undefined && { layerColumn }) };
+}
+
+let figures = 0;
+
+/** Names of figures are unique in a page; begin one with this. */
+export function beginPage(): void {
+  figures = 0;
+}
+
+/**
+ * A chart with its heading, sentence, tools and table. The drawing waits in a template until it comes near the window, in a
+ * place of its size, so that nothing moves; `eager` ones are there from the start.
+ */
+export function figure(
+  chart: Chart | undefined,
+  options: { eager?: boolean; scroll?: boolean; extra?: string } = {},
+): string {
+  if (!chart) return "";
+  const id = `f${++figures}`;
+  const svg = renderSvg(chart, { standalone: false });
+  const [width, height] = ["width", "height"].map((name) =>
+    Number(new RegExp(`<svg[^>]* ${name}="([\\d.]+)"`).exec(svg)?.[1]),
+  );
+  const drawing = options.eager ? svg : `<template>${svg}</template>`;
+  const place = options.scroll ? "" : ` style="aspect-ratio:${width}/${height};max-width:${width}px"`;
+  return `<figure class="chart" id="${id}" data-chart="${chart.id}" aria-labelledby="${id}h">
+<figcaption><h3 id="${id}h">${asHtml(chart.title)} <span class="unit">${asHtml(chart.unit)}</span></h3><p>${asHtml(chart.summary)}</p></figcaption>
+${options.extra ?? ""}<div class="plot${options.scroll ? " scroll" : ""}"${options.scroll ? ' tabindex="0" role="group" aria-label="Drawing, scrolls"' : ""}${place}>${drawing}</div>
+<div class="tools"><button type="button" class="show-table" aria-expanded="false" aria-controls="${id}t">Table</button><button type="button" class="save-csv">Save CSV</button><button type="button" class="save-svg">Save SVG</button></div>
+<div class="data scroll" id="${id}t" hidden tabindex="0" role="group" aria-label="Table: ${asHtml(chart.title)}"></div><script type="application/json">${embeddedJson(packTable(chart.table))}</script>
+</figure>
+`;
+}
+
+/** A table of HTML cells; the first column names the row. */
+export function htmlTable(caption: string, columns: readonly string[], rows: readonly (readonly string[])[]): string {
+  const head = columns.map((column) => `<th scope="col">${asHtml(column)}</th>`).join("");
+  const body = rows
+    .map(
+      ([first = "", ...rest]) =>
+        `<tr><th scope="row">${first}</th>${rest.map((cell) => `<td>${cell}</td>`).join("")}</tr>`,
+    )
+    .join("\n");
+  return `<div class="scroll" tabindex="0" role="group" aria-label="${asHtml(caption)}"><table><caption>${asHtml(caption)}</caption><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>\n`;
+}

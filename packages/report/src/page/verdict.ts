@@ -1,0 +1,86 @@
+import { bytes, decibels, percent, significant } from "../charts/text.js";
+import type { Report } from "../schema.js";
+
+/** What a run comes to, in a sentence, and the figures behind it. */
+export interface Verdict {
+  /** `good`: no loss that can be told from chance; `loss`; `unknown`: nothing was validated. */
+  readonly kind: "good" | "loss" | "unknown";
+  readonly sentence: string;
+  readonly figures: readonly { readonly name: string; readonly value: string; readonly note: string }[];
+}
+
+/** Judges as ux rules say: «worse» only when McNemar's exact test on the same samples gives p < 0.05. */
+export function verdictOf(report: Report): Verdict {
+  const { validation } = report;
+  const before = validation?.baseline?.accuracy;
+  const after = validation?.candidate.accuracy;
+  const figures = [...accuracyFigures(report), ...sizeFigures(report), ...signalFigures(report)];
+  if (report.random) {
+    return {
+      kind: "unknown",
+      sentence: "Calibrated on random input: no figure here says how the model will do.",
+      figures,
+    };
+  }
+  if (!validation || !before || !after) {
+    const last = report.steps.at(-1);
+    const signal = last
+      ? ` On calibration samples ${percent(last.error.agreement)} of the answers stay the same, output SQNR ${decibels(last.error.sqnrDb)}.`
+      : "";
+    return { kind: "unknown", sentence: `Accuracy was not measured.${signal}`, figures };
+  }
+  const drop = validation.drop ?? before.top1 - after.top1;
+  const p = validation.mcNemar?.p;
+  const chance = p === undefined ? "" : ` (McNemar p ${p < 0.001 ? "< 0.001" : `= ${significant(p, 2)}`})`;
+  if (p !== undefined && p < 0.05 && drop > 0) {
+    return { kind: "loss", sentence: `Accuracy falls by ${points(drop)}${chance}.`, figures };
+  }
+  const change =
+    drop === 0 ? "Accuracy does not change" : `Accuracy changes by ${points(-drop)}, which chance explains`;
+  return { kind: "good", sentence: `${change}${chance}.`, figures };
+}
+
+/** `−0.4 pp`. */
+export function points(share: number): string {
+  const value = 100 * share;
+  return `${value < 0 ? "−" : ""}${significant(Math.abs(value), 3)} pp`;
+}
+
+function accuracyFigures({ validation }: Report) {
+  const after = validation?.candidate.accuracy;
+  if (!validation || !after) return [];
+  const before = validation.baseline?.accuracy;
+  const { low, high } = after.top1Interval;
+  return [
+    {
+      name: "top-1",
+      value: `${before ? `${percent(before.top1, 4)} → ` : ""}${percent(after.top1, 4)}`,
+      note: `95 % interval ${percent(low)} … ${percent(high)}, ${validation.samples} samples`,
+    },
+  ];
+}
+
+function sizeFigures({ model, output, layers }: Report) {
+  if (!model || !output) return [];
+  const integers = layers.filter(({ bits }) => bits < 32).length;
+  return [
+    {
+      name: "size",
+      value: `${bytes(model.bytes)} → ${bytes(output.bytes)}`,
+      note: `${percent(output.bytes / model.bytes)} of the original`,
+    },
+    { name: "layers on integers", value: `${integers} of ${layers.length}`, note: "the others stay float" },
+  ];
+}
+
+function signalFigures({ sqnr, samples }: Report) {
+  const worst = sqnr?.layers.reduce((a, b) => (b.local.both < a.local.both ? b : a), sqnr.layers[0]!);
+  if (!worst) return [];
+  return [
+    {
+      name: "lowest local SQNR",
+      value: decibels(worst.local.both),
+      note: `${worst.layer}, sampled on ${samples ?? sqnr?.samples ?? 0} samples`,
+    },
+  ];
+}

@@ -1,0 +1,51 @@
+import { parseHTML } from "linkedom";
+import { CHART_CSS } from "./charts/colours.js";
+import type { Chart, DrawOptions } from "./charts/frame.js";
+
+let page: Document | undefined;
+
+/** A document without a browser, shared by all drawings: charts are never attached to it. */
+export function lightDocument(): Document {
+  page ??= parseHTML("<!doctype html><html><body></body></html>").document as unknown as Document;
+  return page;
+}
+
+const GEOMETRY = /( (?:d|x|y|x1|x2|y1|y2|cx|cy|r|width|height|transform|points|dx|dy|viewBox)=")([^"]*)"/g;
+
+/**
+ * Draws a chart as SVG text. Coordinates are rounded to a tenth of a px, so that files are small and the same everywhere.
+ * `standalone` (default) adds what a file needs that a page has: name space and style sheet.
+ */
+export function renderSvg(
+  chart: Chart,
+  options: Omit<DrawOptions, "document"> & { standalone?: boolean } = {},
+): string {
+  const { standalone = true, ...draw } = options;
+  const svg = chart.draw({ ...draw, document: lightDocument() });
+  if (standalone) {
+    svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+    const style = lightDocument().createElementNS("http://www.w3.org/2000/svg", "style");
+    style.textContent = CHART_CSS;
+    svg.insertBefore(style, svg.firstChild);
+    heading(svg, chart);
+  }
+  return svg.outerHTML.replace(GEOMETRY, (_all, before: string, value: string) => {
+    return `${before}${value.replace(/-?\d+\.\d+(?:e-?\d+)?/g, (n) => String(Math.round(Number(n) * 10) / 10))}"`;
+  });
+}
+
+const HEADING = 26;
+
+/** Title and unit above the drawing, which in a page stand beside it. */
+function heading(svg: SVGSVGElement, { title, unit }: Chart): void {
+  const [x = 0, y = 0, width = 0, height = 0] = svg.getAttribute("viewBox")!.split(/[ ,]+/).map(Number);
+  svg.setAttribute("viewBox", `${x} ${y - HEADING} ${width} ${height + HEADING}`);
+  svg.setAttribute("height", String(height + HEADING));
+  const text = lightDocument().createElementNS("http://www.w3.org/2000/svg", "text");
+  text.setAttribute("x", "8");
+  text.setAttribute("y", String(y - 8));
+  text.setAttribute("text-anchor", "start");
+  text.setAttribute("style", "font-size:13px;font-weight:600");
+  text.textContent = `${title} · ${unit}`;
+  svg.appendChild(text);
+}
