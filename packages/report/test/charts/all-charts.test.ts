@@ -1,0 +1,96 @@
+import { describe, expect, test } from "vitest";
+import {
+  accuracySparsity,
+  bitExamples,
+  type Chart,
+  channelMaxima,
+  classDrop,
+  confusionPair,
+  latencyBars,
+  layerChannels,
+  layerSizes,
+  layerSparsity,
+  msbBits,
+  networkView,
+  pareto,
+  paretoFront,
+  rangeConvergence,
+  rangeTable,
+  sqnrKinds,
+  sqnrOptimal,
+  sqnrStates,
+  valueHistogram,
+} from "../../src/index.js";
+import { fixtureReport } from "../fixture.js";
+import { expectChart } from "../helpers.js";
+
+const report = fixtureReport();
+const candidates = [
+  { name: "int8", bytes: 3.6e6, metric: 0.76, low: 0.75, high: 0.77 },
+  { name: "per channel", bytes: 3.7e6, metric: 0.85 },
+  { name: "odd", bytes: 8e6, metric: 0.8 },
+  { name: "float", bytes: 14e6, metric: 0.859 },
+];
+
+describe("every chart has its texts and looks as committed", () => {
+  const charts: [Chart | undefined, string][] = [
+    [rangeTable(report.ranges!), "widest range is 0 to 110, the activations of fc"],
+    [valueHistogram(report.histograms![0]!), "0 to 2.6, is chosen by mse"],
+    [sqnrKinds(report.sqnr!), "is block/conv2 with 17.0 dB"],
+    [sqnrStates(report.curves!), "3 of 3 layers gain; the median gain is 3.0 dB"],
+    [sqnrOptimal(report.curves!), "could win 6.0 dB of the weights in the median layer, 9.5 dB at most"],
+    [channelMaxima(report.equalization!.pairs[0]!), "conv1 spreads 33.3 times before and 1.43 after"],
+    [accuracySparsity(report.pruning!), "synflow keeps 80 % at a sparsity of 90 %"],
+    [layerSparsity(report.pruning!), "fc is pruned most (90 %)"],
+    [layerChannels(report.pruning!), "3 of 24 output channels"],
+    [confusionPair(report.validation!), "uneven over the classes (χ² test, p < 0.001)"],
+    [classDrop(report.validation!), "cat loses most (17 % of its 100 samples)"],
+    [layerSizes(report.layers), "shrink from 4.03 kB to 2.57 kB"],
+    [pareto(candidates), "3 of 4 candidates are on the front"],
+    [rangeConvergence(report.convergence!), "after 3 samples of 4"],
+    [latencyBars(report.latency!), "after takes 50 % of before"],
+    [networkView(report), "5 operators in 4 cards with 504 learnables; 2 layers of 3 on integers"],
+  ];
+  for (const [chart, summary] of charts) {
+    test(chart!.id, async () => {
+      await expectChart(chart!);
+      expect(chart!.summary).toContain(summary);
+    });
+  }
+});
+
+test("seed 002's worked example: words, most significant bits, and what becomes of the values", async () => {
+  const type = { msb: 3, lsb: -3, signed: true };
+  const examples = bitExamples([0.03125, 2.1, 16.25], type);
+  expect(examples.map(({ fate, msb }) => [fate, msb])).toEqual([
+    ["underflow", -5],
+    ["precision loss", 1],
+    ["overflow", 4],
+  ]);
+  expect(examples.map(({ quantized }) => quantized)).toEqual([0, 2.125, 15.875]);
+  const chart = msbBits(report.msb![0]!, { values: [0.03125, 2.1, 16.25, -0.75, 7.9], type })!;
+  await expectChart(chart, "msb-bits");
+});
+
+test("the Pareto front holds what no other candidate beats", () => {
+  const naive = candidates.filter(
+    (a) => !candidates.some((b) => b !== a && b.bytes <= a.bytes && b.metric >= a.metric),
+  );
+  expect(paretoFront(candidates)).toEqual(naive);
+});
+
+test("many classes give a list of the answers that changed most", async () => {
+  const many = structuredClone(report.validation!);
+  for (const measured of [many.baseline!, many.candidate]) measured.accuracy!.confusion.classes = 100;
+  const chart = confusionPair(many)!;
+  expect(chart.title).toBe("Wrong answers that changed most");
+  expect(chart.table.rows[0]).toEqual(["cat → dog", 3, 20]);
+  await expectChart(chart, "confusion-many");
+});
+
+test("without labels there is no confusion", () => {
+  const { validation } = fixtureReport();
+  const none = { ...validation!, candidate: { ...validation!.candidate, accuracy: null } };
+  expect(confusionPair(none)).toBeUndefined();
+  expect(classDrop(none)).toBeUndefined();
+});
