@@ -6,7 +6,6 @@ import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
 import type { Envelope } from "../../src/envelope.js";
 import { DIGITS_MODEL, writeDamagedModel, writeDigits } from "../helpers/digits.js";
-import { bundle, start } from "../helpers/process.js";
 import { equant, type RunOptions, temporaryFolder } from "../helpers/run.js";
 
 type Json = Omit<Envelope, "result"> & {
@@ -134,34 +133,6 @@ test("Ctrl+C while calibrating saves the statistics if asked to, writes no model
   expect(await readdir(folder)).not.toContain("q.onnx");
   expect(JSON.parse(await readFile(file("c.json"), "utf8"))).toMatchObject({ complete: false });
 });
-
-test.skipIf(process.platform === "win32").each([
-  ["calibrate", '"phase":"calibrate"', "c.json"],
-  ["quantize", '"phase":"calibrate"', "q.onnx"],
-  ["quantize", '"phase":"quantize"', "q.onnx"],
-] as const)(
-  "kill -9 in the middle of %s (%s): no partial output, input untouched, the next run works",
-  async (command, moment, output) => {
-    const { folder, data, file } = await setUp(3000);
-    const model = file("m.onnx");
-    await writeFile(model, await readFile(DIGITS_MODEL));
-    const before = await sha(model);
-    const script = await bundle('import { runProcess } from "./main.js"; await runProcess();');
-    const args = [command, model, "--preset", "zero-one", "--data", data, "--progress", "json", "-o", file(output)];
-    const { child, ended } = start(script, [...args, "--samples", "3000", "--batch", "1"]);
-    let seen = "";
-    child.stderr!.on("data", (chunk: Buffer) => {
-      seen += chunk.toString();
-      if (seen.includes(moment)) child.kill("SIGKILL");
-    });
-    const { signal, stderr } = await ended;
-    expect(signal, stderr).toBe("SIGKILL");
-    expect(await readdir(folder)).not.toContain(output);
-    expect(await sha(model)).toBe(before);
-    const again = await equant([command, model, ...DATA, "--data", data, "--samples", "20", "-o", file(output)]);
-    expect(again.code, again.stderr).toBe(0);
-  },
-);
 
 /** A copy of the digit network, changed. */
 async function modelWith(path: string, change: (model: ReturnType<typeof parseModel>) => void): Promise<string> {

@@ -9,8 +9,14 @@ const SOURCE = fileURLToPath(new URL("../../src", import.meta.url));
 const FOLDER = fileURLToPath(new URL("../../build", import.meta.url));
 let serial = 0;
 
-/** Compiles TypeScript that imports from `src` into one file that Node runs, so that tests need no build. */
-export async function bundle(code: string): Promise<string> {
+/**
+ * Compiles TypeScript that imports from `src` into one file that Node runs, so that tests need no build. It is removed
+ * after the test; a script for several tests hands the removal to `whenDone`.
+ */
+export async function bundle(
+  code: string,
+  whenDone: (remove: () => Promise<void>) => void = onTestFinished,
+): Promise<string> {
   const outfile = `${FOLDER}/test-${process.pid}-${serial++}.mjs`;
   await build({
     stdin: { contents: code, resolveDir: SOURCE, loader: "ts" },
@@ -26,7 +32,7 @@ export async function bundle(code: string): Promise<string> {
     outfile,
     logLevel: "silent",
   });
-  onTestFinished(() => rm(outfile, { force: true }));
+  whenDone(() => rm(outfile, { force: true }));
   return outfile;
 }
 
