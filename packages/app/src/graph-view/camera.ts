@@ -37,7 +37,7 @@ export function fitCamera(drawing: Size, view: Size, margin = 24): Camera {
 }
 
 /** Zoom below which a graph that is opened shows its beginning rather than all of itself too small to read. */
-const READABLE = 0.62;
+const READABLE = 0.75;
 
 /** Where a graph is opened: all of it where that can be read, else its top, readable; the map shows the rest. */
 export function homeCamera(drawing: Size, view: Size): Camera {

@@ -6,11 +6,15 @@ export function lineBoxes(layout: GraphLayout): Float64Array {
   layout.lines.forEach((line, edge) => {
     let left = Number.POSITIVE_INFINITY;
     let right = Number.NEGATIVE_INFINITY;
+    let top = Number.POSITIVE_INFINITY;
+    let bottom = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < line.length; i += 2) {
       left = Math.min(left, line[i]!);
       right = Math.max(right, line[i]!);
+      top = Math.min(top, line[i + 1]!);
+      bottom = Math.max(bottom, line[i + 1]!);
     }
-    boxes.set([left, line[1]!, right, line[line.length - 1]!], 4 * edge);
+    boxes.set([left, top, right, bottom], 4 * edge);
   });
   return boxes;
 }
@@ -21,7 +25,7 @@ export function traceLine(context: CanvasRenderingContext2D, line: Float64Array,
   for (let i = 2; i < line.length; i += 2) {
     const [x0, y0, x1, y1] = [line[i - 2]!, line[i - 1]!, line[i]!, line[i + 1]!];
     const middle = (y0 + y1) / 2;
-    if (smooth && x0 !== x1) context.bezierCurveTo(x0, middle, x1, middle, x1, y1);
+    if (smooth && x0 !== x1 && y1 > y0) context.bezierCurveTo(x0, middle, x1, middle, x1, y1);
     else context.lineTo(x1, y1);
   }
 }

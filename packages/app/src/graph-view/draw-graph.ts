@@ -22,8 +22,8 @@ export interface Scene {
 /** Below these zooms text is not drawn: nobody could read it. Values are printed above 60 %. */
 export const TITLE_ZOOM = 0.45;
 export const VALUE_ZOOM = 0.6;
-const TITLE_FONT = "600 13px system-ui, sans-serif";
-const TEXT_FONT = "11.5px system-ui, sans-serif";
+const TITLE_FONT = "600 14px system-ui, sans-serif";
+const TEXT_FONT = "12.5px system-ui, sans-serif";
 
 /** Cards in or at the edge of the window, in order. */
 export function visibleCards({ layout }: Placed, camera: Camera, view: Size): number[] {
@@ -168,20 +168,24 @@ function drawTexts(context: CanvasRenderingContext2D, scene: Scene, camera: Came
   const pass = (font: string, draw: (card: number, left: number, top: number) => void) => {
     context.font = font;
     for (const card of visible) {
-      context.globalAlpha = styles[card]!.faint ? 0.35 : 1;
-      context.fillStyle = styles[card]!.ink;
-      draw(card, placed.layout.x[card]! - CARD.width / 2 + 10, placed.layout.y[card]! - CARD.height / 2);
+      // On a faint card the ground shines through: the ink of the ground is what can be read there.
+      context.globalAlpha = styles[card]!.faint ? 0.7 : 1;
+      context.fillStyle = styles[card]!.faint ? scene.theme.ink : styles[card]!.ink;
+      const terminal = placed.folded.cards[card]!.nodeIds.length === 0 || placed.folded.cards[card]!.kind === "input";
+      context.textAlign = terminal ? "center" : "left";
+      const left = terminal ? placed.layout.x[card]! : placed.layout.x[card]! - CARD.width / 2 + 10;
+      draw(card, left, placed.layout.y[card]! - CARD.height / 2);
     }
   };
-  pass(TITLE_FONT, (card, left, top) => context.fillText(texts[card]![0], left, top + (values ? 18 : 34)));
+  pass(TITLE_FONT, (card, left, top) => context.fillText(texts[card]![0], left, top + (values ? 20 : 34)));
   if (values) {
     pass(TEXT_FONT, (card, left, top) => {
       const { value, badge } = styles[card]!;
-      context.fillText(texts[card]![1], left, top + 34);
-      if (value) context.fillText(value, left, top + 50);
+      context.fillText(texts[card]![1], left, top + 36);
+      if (value) context.fillText(value, left, top + 52);
       if (!badge || value.endsWith("bit")) return;
       context.textAlign = "right";
-      context.fillText(badge, left + width, top + 50);
+      context.fillText(badge, left + width, top + 52);
       context.textAlign = "left";
     });
   }

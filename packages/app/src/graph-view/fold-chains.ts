@@ -91,17 +91,24 @@ function joinFollowers(graph: GraphSummary, index: SummaryIndex, { parent, find,
   const members = new Map<number, number[]>();
   for (const node of index.order) {
     const root = find(node);
-    if (root >= 0) members.set(root, [...(members.get(root) ?? []), node]);
+    if (root < 0) continue;
+    const list = members.get(root);
+    if (list) list.push(node);
+    else members.set(root, [node]);
   }
   const outputs = new Set(graph.outputs ?? []);
-  const outside = (root: number, of: "producers" | "consumers") =>
-    new Set(
-      members.get(root)!.flatMap((node) => {
-        if (constant[node]) return [];
-        const others = index[of][node]!.filter((other) => !constant[other]).map(find);
-        return others.filter((group) => group !== root);
-      }),
-    );
+  const outside = (root: number, of: "producers" | "consumers"): Set<number> => {
+    const found = new Set<number>();
+    for (const node of members.get(root)!) {
+      if (constant[node]) continue;
+      for (const other of index[of][node]!) {
+        if (constant[other]) continue;
+        const group = find(other);
+        if (group !== root) found.add(group);
+      }
+    }
+    return found;
+  };
   for (const node of index.order) {
     const root = find(node);
     if (root !== node || !FOLLOWERS.has(graph.nodes[node]!.opType)) continue;

@@ -22,12 +22,16 @@ export const FOLD_DEFAULTS = { blocksAbove: 100, level: "blocks" } as const sati
  */
 export function foldGraph(graph: GraphSummary, options: FoldOptions = {}): FoldedGraph {
   const { unfolded = new Set<string>(), blocksAbove, level } = { ...FOLD_DEFAULTS, ...options };
-  const chains = foldChains(graph, level !== "nodes");
-  const draft = withTerminals(graph, sortedGroups(graph, chains), chains);
-  const labels = draft.cards.map((card) => card.hash);
+  const { chains, draft } = draftOf(graph, level !== "nodes");
   const fold = level === "blocks" && draft.cards.length > blocksAbove;
-  const blocks = fold ? blocksOf(draft, labels) : draft;
-  return finish(graph, expand(graph, chains, draft, blocks, unfolded));
+  const blocks = fold
+    ? blocksOf(
+        graph,
+        draft,
+        draft.cards.map((card) => card.hash),
+      )
+    : draft;
+  return finish(expand(graph, chains, draft, blocks, unfolded));
 }
 
 /** Cards with the indices of the nodes they hold. */
@@ -39,6 +43,24 @@ interface Draft {
   readonly cards: readonly Item[];
   /** Card indices that each card reads from, in the order of its inputs. */
   readonly producers: readonly (readonly number[])[];
+}
+
+interface Unblocked {
+  readonly chains: Chains;
+  readonly draft: Draft;
+}
+const drafts = { linear: new WeakMap<GraphSummary, Unblocked>(), nodes: new WeakMap<GraphSummary, Unblocked>() };
+
+/** Kept with the graph, so that unfolding a card costs only what depends on it. */
+function draftOf(graph: GraphSummary, linear: boolean): Unblocked {
+  const kept = drafts[linear ? "linear" : "nodes"];
+  let result = kept.get(graph);
+  if (!result) {
+    const chains = foldChains(graph, linear);
+    result = { chains, draft: withTerminals(graph, sortedGroups(graph, chains), chains) };
+    kept.set(graph, result);
+  }
+  return result;
 }
 
 /** What a group is named and hashed by: its anchor, or its first node that computes. */
@@ -121,13 +143,13 @@ function connect(graph: GraphSummary, { index, constant }: Chains, items: readon
     return constant[producer] ? undefined : itemOfNode.get(producer);
   };
   const producers = items.map((item, i) => {
-    const names =
-      item.kind === "output" ? [item.subtitle] : item.nodes.flatMap((node) => [...graph.nodes[node]!.inputs]);
     const found = new Set<number>();
-    for (const name of names) {
+    const add = (name: string) => {
       const from = fromValue(name);
       if (from !== undefined && from !== i) found.add(from);
-    }
+    };
+    if (item.kind === "output") add(item.subtitle);
+    for (const node of item.nodes) graph.nodes[node]!.inputs.forEach(add);
     return [...found];
   });
   const order = orderOf(producers);
@@ -142,7 +164,7 @@ function connect(graph: GraphSummary, { index, constant }: Chains, items: readon
 }
 
 /** Runs of repeated blocks contracted, one card an occurrence. */
-function blocksOf(draft: Draft, labels: readonly string[]): Draft {
+function blocksOf(graph: GraphSummary, draft: Draft, labels: readonly string[]): Draft {
   const cards: Item[] = [];
   let next = 0;
   for (const run of findRuns(labels, draft.producers)) {
@@ -153,7 +175,7 @@ function blocksOf(draft: Draft, labels: readonly string[]): Draft {
     });
     for (let k = 0; k < run.count; k++) {
       const inside = draft.cards.slice(run.start + k * run.length, run.start + (k + 1) * run.length);
-      cards.push(blockOf(inside, hashText(shape.join()), k + 1, run.count));
+      cards.push(blockOf(graph, inside, hashText(shape.join()), k + 1, run.count));
     }
     next = run.start + run.length * run.count;
   }
@@ -161,8 +183,15 @@ function blocksOf(draft: Draft, labels: readonly string[]): Draft {
   return { cards, producers: [] };
 }
 
-function blockOf(inside: readonly Item[], hash: string, occurrence: number, occurrences: number): Item {
-  const layers = inside.filter((card) => isAnchor(card.hash));
+function blockOf(
+  graph: GraphSummary,
+  inside: readonly Item[],
+  hash: string,
+  occurrence: number,
+  occurrences: number,
+): Item {
+  const weighted = (card: Item) => card.nodes.some((node) => (graph.nodes[node]!.weightBytes ?? 0) > 0);
+  const layers = inside.filter((card) => isAnchor(card.hash) && weighted(card));
   const main = layers[0] ?? inside[0]!;
   const nodes = inside.flatMap((card) => [...card.nodes]);
   return {
@@ -172,11 +201,24 @@ function blockOf(inside: readonly Item[], hash: string, occurrence: number, occu
     nodeIds: inside.flatMap((card) => [...card.nodeIds]),
     main: main.main,
     title: `Block ${occurrence} of ${occurrences}`,
-    subtitle: `${nodes.length} nodes, from ${main.subtitle}`,
+    subtitle: `${commonName(layers.map((card) => card.subtitle)) || `from ${main.subtitle}`} · ${nodes.length} nodes`,
     hash,
     occurrence,
     occurrences,
   };
+}
+
+/** What the names begin with, whole parts only: `layer.0` of `layer.0.query` and `layer.0.up`. */
+export function commonName(names: readonly string[]): string {
+  let common = names[0] ?? "";
+  for (const name of names) {
+    let same = 0;
+    while (same < common.length && common[same] === name[same]) same++;
+    common = common.slice(0, same);
+  }
+  if (names.every((name) => name === common)) return common;
+  const end = Math.max(...["/", ".", "_", ":"].map((separator) => common.lastIndexOf(separator)));
+  return end > 0 ? common.slice(0, end).replace(/^\//, "") : "";
 }
 
 /** Unfolded blocks become their cards, unfolded chains their nodes. */
@@ -209,7 +251,7 @@ function expand(
   return connect(graph, chains, items);
 }
 
-function finish(graph: GraphSummary, draft: Draft): FoldedGraph {
+function finish(draft: Draft): FoldedGraph {
   const cards = draft.cards.map(({ nodes: _, ...card }): Card => card);
   const edges: [number, number][] = [];
   draft.producers.forEach((list, to) => {
@@ -221,6 +263,5 @@ function finish(graph: GraphSummary, draft: Draft): FoldedGraph {
     cardOf.set(card.id, index);
     cardOf.set(card.main, index);
   });
-  void graph;
   return { cards, edges, cardOf, hash: hashText(`${cards.length};${edges.join(";")}`) };
 }

@@ -13,9 +13,12 @@ export function formatCount(value: number): string {
   return step === 0 ? scaled.toFixed(digits) : `${scaled.toFixed(digits)} ${prefixes[step]}`;
 }
 
+/** The edge of a bin: as short as it can be said, 10 k and not 10.0 k. */
+export const shortCount = (value: number): string => formatCount(value).replace(/\.0+(?= |$)/, "");
+
 /** Bytes in decimal units, as the rest of the program prints them. */
-export const formatBytes = (bytes: number): string => {
-  const text = formatCount(bytes);
+export const formatBytes = (bytes: number, count = formatCount): string => {
+  const text = count(bytes);
   return /[a-z]$/i.test(text) ? `${text}B` : `${text} B`;
 };
 

@@ -13,7 +13,7 @@ export interface LayoutWorker {
 export interface LayoutOptions {
   /** Ends the worker at once; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** After this the longest-path layout is taken. Default: 2000 ms. */
+  /** After this the longest-path layout is taken. Default: 3000 ms. */
   readonly timeLimitMs?: number;
   /** Makes the worker; undefined where there is none. Default: the bundled layout worker. */
   readonly createWorker?: () => LayoutWorker | undefined;
@@ -21,7 +21,7 @@ export interface LayoutOptions {
   readonly cache?: Map<string, GraphLayout>;
 }
 
-export const LAYOUT_DEFAULTS = { timeLimitMs: 2000 } as const satisfies LayoutOptions;
+export const LAYOUT_DEFAULTS = { timeLimitMs: 3000 } as const satisfies LayoutOptions;
 
 const CACHED = 16;
 const shared = new Map<string, GraphLayout>();

@@ -1,4 +1,5 @@
 import { CARD, type GraphLayout } from "./types.js";
+import { wrapColumns } from "./wrap-columns.js";
 
 /** What a layout needs to know: cards are `0 … count − 1` in topological order, edges lead from smaller to larger. */
 export interface Structure {
@@ -56,12 +57,14 @@ export function layoutLongestPath(structure: Structure): GraphLayout {
 
 /** Moves the drawing to start at 0, and makes straight lines where no others are given. */
 export function finishLayout(
-  { edges }: Structure,
+  structure: Structure,
   x: Float64Array,
   y: Float64Array,
   given: readonly Float64Array[] | undefined,
   method: GraphLayout["method"],
 ): GraphLayout {
+  const { edges } = structure;
+  const rows = longestPathLayers(structure);
   const lines =
     given ??
     edges.map(([from, to]) => Float64Array.of(x[from]!, y[from]! + CARD.height / 2, x[to]!, y[to]! - CARD.height / 2));
@@ -79,8 +82,8 @@ export function finishLayout(
       right = Math.max(right, line[i]!);
     }
   }
-  if (x.length === 0) return { x, y, lines, width: 0, height: 0, method };
+  if (x.length === 0) return { x, y, rows, lines, width: 0, height: 0, method };
   for (let card = 0; card < x.length; card++) x[card]! -= left;
   for (const line of lines) for (let i = 0; i < line.length; i += 2) line[i]! -= left;
-  return { x, y, lines, width: right - left, height: bottom, method };
+  return wrapColumns({ x, y, rows, lines, width: right - left, height: bottom, method }, edges);
 }

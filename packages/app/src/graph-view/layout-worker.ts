@@ -18,6 +18,7 @@ scope.onmessage = ({ data }) => {
     scope.postMessage({ final, layout }, [
       layout.x.buffer,
       layout.y.buffer,
+      layout.rows.buffer,
       ...layout.lines.map((line) => line.buffer),
     ] as ArrayBuffer[]);
   send(false, layoutLongestPath(data));

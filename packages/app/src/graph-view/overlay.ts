@@ -1,4 +1,4 @@
-import { formatBytes, formatCount } from "./format-value.js";
+import { formatBytes, shortCount } from "./format-value.js";
 import type { Card, GraphSummary, Overlay, OverlayMetric, SummaryNode } from "./types.js";
 
 /** Value of a node under a metric: the overlay's own where it has one, else the summary's. */
@@ -101,7 +101,7 @@ export function legendOf(metric: OverlayMetric, values: readonly (number | undef
         ],
       };
     case "size":
-      return { title: "Weight size", ramp: "blue", bins: decades(values, formatBytes) };
+      return { title: "Weight size", ramp: "blue", bins: decades(values, (bytes) => formatBytes(bytes, shortCount)) };
     case "sparsity":
       return {
         title: "Sparsity",
@@ -109,7 +109,7 @@ export function legendOf(metric: OverlayMetric, values: readonly (number | undef
         bins: between([0.25, 0.5, 0.75, 0.9], (share) => `${Math.round(100 * share)} %`),
       };
     case "macs":
-      return { title: "Multiply-accumulates", ramp: "blue", bins: decades(values, formatCount) };
+      return { title: "Multiply-accumulates", ramp: "blue", bins: decades(values, shortCount) };
   }
 }
 

@@ -39,10 +39,10 @@ export function createToolbar(model: ViewModel, target: KeyTarget, focusGraph: (
   };
   const previous = button("‹", "Previous match", () => model.step(-1));
   const next = button("›", "Next match", () => model.step(1));
-  const fold = button("Unfold", "Unfold or fold back the selected card", () => {
+  const fold = button("Unfold", "Unfold selected", () => {
     if (model.current.value !== undefined) model.toggle(model.current.value);
   });
-  const foldAll = button("Fold all", "Fold everything back", () => {
+  const foldAll = button("Fold all", "Fold all cards back", () => {
     model.unfolded.value = new Set();
   });
   const bar = element(
@@ -57,7 +57,7 @@ export function createToolbar(model: ViewModel, target: KeyTarget, focusGraph: (
     foldAll,
     button("−", "Zoom out", () => target.zoom(0.8)),
     button("+", "Zoom in", () => target.zoom(1.25)),
-    button("Fit", "Fit the graph to the view", () => target.fit()),
+    button("Fit", "Fit the graph", () => target.fit()),
     note,
   );
   input.addEventListener("input", () => {
@@ -97,7 +97,10 @@ export function createToolbar(model: ViewModel, target: KeyTarget, focusGraph: (
       const card = model.placed.value?.folded.cards[model.current.value ?? -1];
       const folded = card?.kind === "chain" || card?.kind === "block";
       fold.disabled = !folded && card?.parent === undefined;
-      fold.textContent = folded || card?.parent === undefined ? "Unfold" : "Fold";
+      const text = folded || card?.parent === undefined ? "Unfold" : "Fold";
+      fold.textContent = text;
+      fold.title = `${text} the selected card`;
+      fold.setAttribute("aria-label", fold.title);
       foldAll.disabled = model.unfolded.value.size === 0;
     }),
   ];

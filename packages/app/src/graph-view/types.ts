@@ -75,7 +75,12 @@ export interface FoldedGraph {
 export interface GraphLayout {
   readonly x: Float64Array;
   readonly y: Float64Array;
-  /** x0, y0, x1, y1, … from the bottom of the producer to the top of the consumer, in the order of the edges. */
+  /** Layer of each card, from 0 at the inputs. */
+  readonly rows: Int32Array;
+  /**
+   * x0, y0, x1, y1, … from the bottom of the producer to the top of the consumer, in the order of the edges. They lead
+   * down, but for those from the foot of one column to the head of the next.
+   */
   readonly lines: readonly Float64Array[];
   readonly width: number;
   readonly height: number;

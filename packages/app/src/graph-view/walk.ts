@@ -13,7 +13,7 @@ export function neighbourTowards(
   card: number,
   direction: Direction,
 ): number | undefined {
-  const { x, y } = layout;
+  const { x, rows } = layout;
   const away = (other: number) => Math.abs(x[other]! - x[card]!);
   const candidates =
     direction === "consumer"
@@ -22,8 +22,7 @@ export function neighbourTowards(
         ? neighbours.producers[card]!
         : [...x.keys()].filter(
             (other) =>
-              Math.abs(y[other]! - y[card]!) < 1 &&
-              (direction === "right" ? x[other]! > x[card]! : x[other]! < x[card]!),
+              rows[other] === rows[card] && (direction === "right" ? x[other]! > x[card]! : x[other]! < x[card]!),
           );
   return [...candidates].sort((a, b) => away(a) - away(b) || a - b)[0];
 }

@@ -29,7 +29,7 @@ window.graphPage = {
   overlay,
   view: mountGraphView(document.querySelector<HTMLElement>("#host")!, { graph, selection, overlay }),
   networks: { mobileNet, randomNetwork, transformer },
-  async timeLayout(summary, timeLimitMs = 2000) {
+  async timeLayout(summary, timeLimitMs = 3000) {
     const folded = foldGraph(summary, { level: "nodes" });
     const started = performance.now();
     const { method } = await layoutGraph(folded, { cache: new Map(), timeLimitMs });

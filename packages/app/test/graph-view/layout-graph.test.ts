@@ -1,0 +1,173 @@
+import fc from "fast-check";
+import { expect, test, vi } from "vitest";
+import { foldGraph } from "../../src/graph-view/fold-graph.js";
+import { type LayoutWorker, layoutGraph } from "../../src/graph-view/layout-graph.js";
+import { layoutLayered, MAX_PASSING } from "../../src/graph-view/layout-layered.js";
+import { layoutLongestPath, passingCount, type Structure } from "../../src/graph-view/layout-layers.js";
+import { neighboursOf } from "../../src/graph-view/trace.js";
+import { CARD, type GraphLayout } from "../../src/graph-view/types.js";
+import { neighbourTowards } from "../../src/graph-view/walk.js";
+import { mobileNet, randomNetwork, transformer } from "./networks.js";
+
+const structureOf = (folded: ReturnType<typeof foldGraph>): Structure => ({
+  count: folded.cards.length,
+  edges: folded.edges,
+});
+
+/** Any acyclic structure: every card may read from earlier ones. */
+const structures = fc
+  .array(fc.uniqueArray(fc.nat(30), { maxLength: 3 }), { minLength: 1, maxLength: 40 })
+  .map((backs): Structure => {
+    const pairs = new Set<string>();
+    backs.forEach((list, to) => {
+      for (const back of list) if (to - 1 - back >= 0) pairs.add(`${to - 1 - back},${to}`);
+    });
+    return {
+      count: backs.length,
+      edges: [...pairs].map((pair) => pair.split(",").map(Number) as unknown as readonly [number, number]),
+    };
+  });
+
+/** Number of pairs of cards that overlap, by comparing each with each. */
+function overlaps({ x, y }: GraphLayout): number {
+  let found = 0;
+  for (let a = 0; a < x.length; a++) {
+    for (let b = a + 1; b < x.length; b++) {
+      if (Math.abs(x[a]! - x[b]!) < CARD.width - 1e-6 && Math.abs(y[a]! - y[b]!) < CARD.height - 1e-6) found++;
+    }
+  }
+  return found;
+}
+
+function checkLayout({ count, edges }: Structure, layout: GraphLayout): void {
+  expect(layout.x).toHaveLength(count);
+  expect(overlaps(layout)).toBe(0);
+  const wrong: string[] = [];
+  const near = (a: number, b: number) => Math.abs(a - b) < 1e-6;
+  edges.forEach(([from, to], edge) => {
+    const line = layout.lines[edge]!;
+    const name = `${from} → ${to}`;
+    if (layout.rows[to]! <= layout.rows[from]!) wrong.push(`${name} does not lead to a later layer`);
+    // Down within a column; otherwise to one further right.
+    const right = layout.x[to]! > layout.x[from]! + CARD.width / 2;
+    if (layout.y[to]! <= layout.y[from]! && !right) wrong.push(`${name} leads up`);
+    if (!near(line[0]!, layout.x[from]!) || !near(line[1]!, layout.y[from]! + CARD.height / 2))
+      wrong.push(`${name} start`);
+    if (!near(line.at(-2)!, layout.x[to]!) || !near(line.at(-1)!, layout.y[to]! - CARD.height / 2))
+      wrong.push(`${name} end`);
+  });
+  for (let card = 0; card < count; card++) {
+    const [x, y] = [layout.x[card]!, layout.y[card]!];
+    const inside =
+      x - CARD.width / 2 > -1e-6 &&
+      x + CARD.width / 2 < layout.width + 1e-6 &&
+      y - CARD.height / 2 > -1e-6 &&
+      y + CARD.height / 2 < layout.height + 1e-6;
+    if (!inside) wrong.push(`${card} is outside`);
+  }
+  expect(wrong).toEqual([]);
+}
+
+test.each([
+  ["layered", layoutLayered],
+  ["longest path", layoutLongestPath],
+] as const)("%s: cards do not overlap, edges lead down, equal structures lie equally", (_, layout) => {
+  fc.assert(
+    fc.property(structures, (structure) => {
+      const first = layout(structure);
+      checkLayout(structure, first);
+      expect(layout(structure)).toEqual(first);
+    }),
+    { numRuns: 60, seed: 11 },
+  );
+});
+
+test("real shapes: a long network is broken into columns, wider than high", () => {
+  for (const graph of [mobileNet({ batchNorm: true }), transformer(6)]) {
+    for (const level of ["blocks", "nodes"] as const) {
+      const structure = structureOf(foldGraph(graph, { level, blocksAbove: 20 }));
+      const layout = layoutLayered(structure);
+      checkLayout(structure, layout);
+      expect(layout.method).toBe("layered");
+      expect(layout.width / layout.height).toBeGreaterThan(0.4);
+      expect(layout.width / layout.height).toBeLessThan(5);
+    }
+  }
+});
+
+test("a graph whose edges pass too many layers takes the longest-path layout without trying", () => {
+  const structure = structureOf(foldGraph(randomNetwork(1500, 2, 90), { level: "nodes" }));
+  expect(passingCount(structure)).toBeGreaterThan(MAX_PASSING);
+  const layout = layoutLayered(structure);
+  expect(layout.method).toBe("longest-path");
+  checkLayout(structure, layout);
+});
+
+/** A worker that answers as told. */
+function fakeWorker(act: (worker: LayoutWorker) => void): LayoutWorker & { terminate: ReturnType<typeof vi.fn> } {
+  const worker = {
+    onmessage: null,
+    onerror: null,
+    terminate: vi.fn(),
+    postMessage: () => act(worker),
+  } as unknown as LayoutWorker & { terminate: ReturnType<typeof vi.fn> };
+  return worker;
+}
+const folded = foldGraph(mobileNet());
+const quick = layoutLongestPath(structureOf(folded));
+const answer = (worker: LayoutWorker, final: boolean, layout: GraphLayout) =>
+  worker.onmessage!({ data: { final, layout } } as never);
+
+test("takes the quick layout at the time limit, and ends the worker", async () => {
+  const slow = fakeWorker((worker) => answer(worker, false, quick));
+  const cache = new Map<string, GraphLayout>();
+  expect(await layoutGraph(folded, { createWorker: () => slow, timeLimitMs: 20, cache })).toBe(quick);
+  expect(slow.terminate).toHaveBeenCalledOnce();
+});
+
+test("lays out by itself when the worker says nothing, fails, or cannot be made", async () => {
+  for (const createWorker of [
+    () => fakeWorker(() => {}),
+    () => fakeWorker((worker) => worker.onerror!({} as never)),
+    () => undefined,
+    () => {
+      throw new Error("blocked by policy");
+    },
+  ]) {
+    const layout = await layoutGraph(folded, { createWorker, timeLimitMs: 10, cache: new Map() });
+    expect(layout.method).toBe("longest-path");
+    expect([...layout.x]).toEqual([...quick.x]);
+  }
+});
+
+test("abort ends the worker at once and rejects with the reason", async () => {
+  const silent = fakeWorker(() => {});
+  const abort = new AbortController();
+  const pending = layoutGraph(folded, { createWorker: () => silent, signal: abort.signal, cache: new Map() });
+  abort.abort(new Error("new graph"));
+  await expect(pending).rejects.toThrow("new graph");
+  expect(silent.terminate).toHaveBeenCalledOnce();
+  await expect(layoutGraph(folded, { signal: abort.signal })).rejects.toThrow("new graph");
+});
+
+test("asks the worker once for a structure", async () => {
+  const cache = new Map<string, GraphLayout>();
+  const createWorker = vi.fn(() => fakeWorker((worker) => answer(worker, true, quick)));
+  const first = await layoutGraph(folded, { createWorker, cache });
+  // The same network quantized has the same structure of cards.
+  expect(await layoutGraph(foldGraph(mobileNet({ qdq: true })), { createWorker, cache })).toBe(first);
+  expect(createWorker).toHaveBeenCalledOnce();
+});
+
+test("arrows lead along edges and layers, and back", () => {
+  const graph = foldGraph(transformer(2), { level: "chains" });
+  const layout = layoutLayered(structureOf(graph));
+  const neighbours = neighboursOf(graph);
+  graph.cards.forEach((_, card) => {
+    const down = neighbourTowards(neighbours, layout, card, "consumer");
+    if (down === undefined) expect(neighbours.consumers[card]).toEqual([]);
+    else expect(neighbours.producers[down]).toContain(card);
+    const right = neighbourTowards(neighbours, layout, card, "right");
+    if (right !== undefined) expect(neighbourTowards(neighbours, layout, right, "left")).toBe(card);
+  });
+});
