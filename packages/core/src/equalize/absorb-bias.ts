@@ -4,6 +4,7 @@ import {
   attributeOf,
   forEachWeight,
   type Graph,
+  indexGraph,
   isOp,
   type LinearLayer,
   labelOf,
@@ -57,6 +58,7 @@ export function absorbBiases(
   const flow = channelFlow(graph, shapes);
   const absorbed: AbsorbedBias[] = [];
   const skipped: Skip[] = [];
+  const replaced = new Set<string>();
   for (const { layer, reason } of flow.nodes) {
     if (!layer || reason !== undefined) continue;
     const plan = planLayer(flow, layer, stats, rule, moments);
@@ -70,9 +72,15 @@ export function absorbBiases(
       const name = names.allocate(`${node.inputs[input] || `${labelOf(node)}_bias`}_absorbed`);
       graph.initializers.set(name, tensor);
       while (node.inputs.length <= input) node.inputs.push("");
+      replaced.add(node.inputs[input]!);
       node.inputs[input] = name;
     }
     absorbed.push(plan.report);
+  }
+  const index = indexGraph(graph);
+  for (const name of replaced) {
+    const used = index.uses(name).length > 0 || index.isInput(name) || index.isOutput(name);
+    if (!used) graph.initializers.delete(name);
   }
   return { absorbed, skipped };
 }

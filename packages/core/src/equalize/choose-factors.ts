@@ -2,7 +2,7 @@ import type { Skip } from "../runtime/index.js";
 import { clipRules, PAPER_FLOOR } from "./clip-rules.js";
 import { dfqFactors } from "./dfq.js";
 import type { ResolvedEqualizeOptions } from "./equalize-options.js";
-import { powerOfTwoFactors } from "./factors.js";
+import { powerOfTwoWithin } from "./factors.js";
 import type { NoiseModel } from "./noise-model.js";
 import { normalizeFactors } from "./normalize-factors.js";
 import { oneStepFactors } from "./one-step.js";
@@ -46,7 +46,5 @@ export function chooseFactors(
   };
   const result = chosen();
   if (!options.powerOfTwo) return { ...result, rules };
-  const factors = powerOfTwoFactors(result.factors);
-  rules.project(factors);
-  return { ...result, factors, rules };
+  return { ...result, factors: powerOfTwoWithin(result.factors, (factors) => rules.project(factors)), rules };
 }

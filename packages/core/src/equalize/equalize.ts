@@ -24,7 +24,7 @@ import {
   noiseByClass,
   type UndoneClass,
 } from "./equalize-report.js";
-import { scaleStats, unitFactors } from "./factors.js";
+import { powerOfTwoWithin, scaleStats, unitFactors } from "./factors.js";
 import { type NoiseModel, noiseModel, predictedNoise, termNoise } from "./noise-model.js";
 import { equalizationValues } from "./noise-values.js";
 import { type ScaleClasses, type ScaleFactors, scaleClasses } from "./scale-classes.js";
@@ -40,8 +40,8 @@ export function equalizeValues(model: Model, shapes: ObservedShapes, quantized?:
  * must be scaled together follows from {@link scaleClasses}; layers whose channels cannot be scaled are in `skipped`, with the
  * reason. Requires: BatchNormalization folded, dead channels removed (both by advice: their meaningless weights set ranges).
  *
- * A class whose predicted noise rose is set back to 1, and so is everything when `exact` drifted on the probes. In place; a throw
- * leaves the model as it was.
+ * A class whose predicted noise rose is set back to 1. When the outputs drifted on the probes in `exact` mode, factors become powers
+ * of two, and 1 where that drifts too. In place; a throw leaves the model as it was.
  *
  * @throws {OptionsError} E2001 unknown option, E2002 out of range, E2004 outside its set, E2005 statistics missing.
  * @throws {PreconditionError} E4005 no shapes and no runner, or statistics of another model.
@@ -93,8 +93,17 @@ async function run(
   let clips = applied.clips;
   let modified = applied.modified;
   let drift = await driftOf(original, work, options, context);
-  if (drift && options.relu6 === "exact" && !(drift.max <= options.driftTolerance)) {
-    undone.push({ class: -1, producers: [], reason: driftReason(drift, options) });
+  const drifted = () => drift !== undefined && options.relu6 === "exact" && !(drift.max <= options.driftTolerance);
+  if (drifted() && !options.powerOfTwo) {
+    // Where large terms cancel, rounding a weight once is too much; multiplying by powers of two rounds nothing.
+    undone.push({ class: -1, producers: [], reason: `${driftReason(drift!, options)}: powers of two instead` });
+    work.graph = cloneModel(original).graph;
+    factors = powerOfTwoWithin(factors, (given) => chosen.rules.project(given));
+    ({ clips, modified } = applyFactors(work, scaleClasses(channelFlow(work.graph, shapes)), factors));
+    drift = await driftOf(original, work, options, context);
+  }
+  if (drifted()) {
+    undone.push({ class: -1, producers: [], reason: driftReason(drift!, options) });
     work.graph = cloneModel(original).graph;
     factors = ones;
     clips = [];

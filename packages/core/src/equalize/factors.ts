@@ -19,6 +19,22 @@ export function powerOfTwoFactors(factors: ScaleFactors): Float64Array[] {
   return factors.map((ofClass) => ofClass.map((factor) => 2 ** Math.round(Math.log2(factor))));
 }
 
+/**
+ * Powers of two near the given factors that obey the rules: where a rule moves a factor, it goes on to the next power of two
+ * in that direction.
+ */
+export function powerOfTwoWithin(factors: ScaleFactors, project: (factors: Float64Array[]) => void): Float64Array[] {
+  const rounded = powerOfTwoFactors(factors);
+  const allowed = rounded.map((ofClass) => ofClass.slice());
+  project(allowed);
+  return allowed.map((ofClass, id) =>
+    ofClass.map((factor, variable) => {
+      const exponent = Math.log2(factor);
+      return 2 ** (factor > rounded[id]![variable]! ? Math.ceil(exponent) : Math.floor(exponent));
+    }),
+  );
+}
+
 /** Statistics of the network after scaling, from those before: ranges and means follow the factor, powers its square. */
 export function scaleStats(stats: ActivationStats, classes: ScaleClasses, factors: ScaleFactors): ActivationStats {
   const scaled = new Map<string, ChannelStats>();

@@ -1,15 +1,20 @@
-import { type ActivationStats, calibrate } from "../calibrate/index.js";
-import type { Dataset } from "../data/index.js";
+import { type ActivationStats, calibrate, fixedBatchOf, modelBatches, singleInput } from "../calibrate/index.js";
+import { type Dataset, spread } from "../data/index.js";
 import { equalizeValues, type NoiseOptions } from "../equalize/index.js";
 import type { Model } from "../graph/index.js";
 import { type QuantizeOptions, resolveQuantizeOptions } from "../quantize/index.js";
-import type { ObservedType, TransformContext } from "../runtime/index.js";
+import type { HostTensor, ObservedType, TransformContext } from "../runtime/index.js";
 
 /** The part of `equalize`'s options that follows from the data and from how the network will be quantized. */
 export interface EqualizationInput extends NoiseOptions {
   readonly stats: ActivationStats;
   readonly shapes: ReadonlyMap<string, ObservedType>;
+  /** A few samples, on which the float outputs must stay what they were. */
+  readonly probes: readonly Readonly<Record<string, HostTensor>>[];
 }
+
+/** Drift is rounding: every sample shows it. */
+const PROBES = 4;
 
 /**
  * Collects the channel statistics that `equalize` reads and takes granularity and bits from the quantization options.
@@ -33,5 +38,18 @@ export async function equalizationInput(
   const { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric } =
     resolveQuantizeOptions(quantize);
   const noise = { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric };
-  return { ...noise, ...(quantized && { quantized }), stats, shapes };
+  return { ...noise, ...(quantized && { quantized }), stats, shapes, probes: await probesOf(model, dataset, context) };
+}
+
+async function probesOf(
+  model: Model,
+  dataset: Dataset,
+  { signal }: TransformContext,
+): Promise<Record<string, HostTensor>[]> {
+  const samples = spread(dataset, Math.min(PROBES, dataset.length));
+  const probes: Record<string, HostTensor>[] = [];
+  for await (const { data, dims } of modelBatches(samples, fixedBatchOf(model), { ...(signal && { signal }) })) {
+    probes.push({ [singleInput(model)]: { dtype: "float32", dims, data } });
+  }
+  return probes;
 }
