@@ -82,7 +82,14 @@ function offlineList(): Plugin {
 export default defineConfig({
   root: import.meta.dirname,
   base: "./",
-  resolve: { conditions: ["source", "onnxruntime-web-use-extern-wasm", "module", "browser", "import", "default"] },
+  define: {
+    VERSION: JSON.stringify(JSON.parse(readFileSync(join(import.meta.dirname, "package.json"), "utf8")).version),
+  },
+  resolve: {
+    // The charts are drawn in a worker; this build of linkedom needs nothing of Node.
+    alias: [{ find: /^linkedom$/, replacement: "linkedom/worker" }],
+    conditions: ["source", "onnxruntime-web-use-extern-wasm", "module", "browser", "import", "default"],
+  },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   worker: { format: "es" },
   server: { headers: HEADERS, host: "127.0.0.1", fs: { allow: [join(import.meta.dirname, "../..")] } },

@@ -4,12 +4,12 @@ import type {
   OutputError,
   QuantizationDetails,
   RecipeStep,
-  SqnrReport,
   StatisticsRow,
   StepEffect,
   ValidationReport,
   Verification,
 } from "@equant/core/web";
+import type { EqualizationSection, HistogramRow, LayerWeights, MsbRow, Report } from "@equant/report";
 import type { Problem } from "./problem.js";
 import type { DataPlan } from "./recipe/recipe.js";
 
@@ -31,15 +31,6 @@ export type DataSource =
   | { readonly kind: "digits" }
   | { readonly kind: "files"; readonly name: string; readonly files: readonly PlacedFile[] };
 
-/** Five numbers of the weights of one output channel. */
-export interface ChannelBox {
-  readonly min: number;
-  readonly q1: number;
-  readonly median: number;
-  readonly q3: number;
-  readonly max: number;
-}
-
 /** A layer with weights, before any run. */
 export interface LayerSummary {
   readonly name: string;
@@ -53,20 +44,8 @@ export interface LayerSummary {
   readonly lostChannels: number;
   readonly min: number;
   readonly max: number;
-  readonly boxes: readonly ChannelBox[];
-  /** Values by exponent of their most significant bit. */
-  readonly msb: MsbCounts;
   /** Weight SQNR in dB as int8, one scale a tensor and one a channel: what rounding the weights does, no data needed. */
   readonly weightDb: { readonly perTensor: number; readonly perChannel: number };
-}
-
-/** Counts by floor(log2|x|) from `first` on. */
-export interface MsbCounts {
-  readonly first: number;
-  readonly positive: readonly number[];
-  readonly negative: readonly number[];
-  readonly zeros: number;
-  readonly total: number;
 }
 
 /** What is known of a model once it is open. */
@@ -76,6 +55,9 @@ export interface ModelSummary {
   readonly bytes: number;
   readonly inspect: InspectReport;
   readonly layers: readonly LayerSummary[];
+  /** Weights by channel, with the int8 scale of the tensor. */
+  readonly weights: readonly LayerWeights[];
+  readonly msb: readonly MsbRow[];
   /** Shape of one sample; empty sizes are open. */
   readonly inputShape: readonly number[];
 }
@@ -126,18 +108,20 @@ export interface CalibrationSummary {
   readonly samples: number;
   readonly complete: boolean;
   readonly rows: readonly StatisticsRow[];
-  readonly msb: readonly { readonly name: string; readonly counts: MsbCounts }[];
-  readonly convergence: { readonly curve: readonly number[]; readonly stableAfter: number } | null;
+  /** Exponents of the values, on a few samples. */
+  readonly msb: readonly MsbRow[];
+  /** Values of each activation and the range every chooser would pick, on the same samples. */
+  readonly histograms: readonly HistogramRow[];
+  readonly convergence: { readonly curve: number[]; readonly stableAfter: number } | null;
   /** calibration.json */
   readonly text: string;
-  readonly settingsKey: string;
 }
 
 /** Equalization of a copy, nothing quantized. */
 export interface EqualizePreview {
   readonly report: EqualizeReport;
-  readonly before: readonly { readonly layer: string; readonly boxes: readonly ChannelBox[] }[];
-  readonly after: readonly { readonly layer: string; readonly boxes: readonly ChannelBox[] }[];
+  readonly weights: readonly LayerWeights[];
+  readonly section: EqualizationSection;
 }
 
 /** An executed recipe. */
@@ -162,13 +146,9 @@ export interface Calls {
   calibrate(params: { steps: readonly RecipeStep[] }): CalibrationSummary;
   useCalibration(params: { text: string; steps: readonly RecipeStep[] }): CalibrationSummary;
   previewEqualize(params: { steps: readonly RecipeStep[] }): EqualizePreview;
-  execute(params: { steps: readonly RecipeStep[]; calibration: string | null }): RunOutcome;
-  measure(params: {
-    floatBytes: Uint8Array<ArrayBuffer>;
-    calibration: string;
-    steps: readonly RecipeStep[];
-    samples: number;
-  }): SqnrReport;
+  execute(params: { id: string; steps: readonly RecipeStep[]; calibration: string | null }): RunOutcome;
+  /** The report of the run; `id` names it among those the worker still holds. */
+  report(params: { id: string; steps: readonly RecipeStep[]; calibration: string }): Report;
   validate(params: { bytes: Uint8Array<ArrayBuffer> }): ValidationReport;
   verify(params: { bytes: Uint8Array<ArrayBuffer> }): { samples: number; error: OutputError };
 }

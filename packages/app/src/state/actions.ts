@@ -16,7 +16,7 @@ export async function openModel(source: ModelSource): Promise<boolean> {
   store.calibration.value = null;
   store.equalization.value = null;
   store.currentRunId.value = null;
-  store.selection.value = { layer: null, channel: null };
+  store.selectedLayer.value = undefined;
   return true;
 }
 
@@ -90,16 +90,17 @@ export async function runRecipe(): Promise<boolean> {
     return true;
   }
   const calibration = store.calibration.value?.key === calibrationKey.value ? store.calibration.value.value.text : null;
+  const id = (await digest(key)).slice(0, 8);
   const outcome = await callEngine(
     "execute",
-    { steps: recipe.steps, calibration },
+    { id, steps: recipe.steps, calibration },
     { screen: "quantize", canPause: true },
   );
   if (!outcome) return false;
   const { name, sha256, bytes } = store.model.value;
   const data = store.data.value!.value;
   const run: store.Run = {
-    id: (await digest(key)).slice(0, 8),
+    id,
     recipe,
     model: { name, sha256, bytes },
     data: { name: data.name, sha256: data.sha256 },
@@ -110,20 +111,16 @@ export async function runRecipe(): Promise<boolean> {
   return true;
 }
 
-/** Samples for the ratios of layers. */
-const SQNR_SAMPLES = 32;
-
 /** Layer by layer on some samples, then the whole network on those kept apart. */
 export async function measureRun(): Promise<boolean> {
   const run = store.currentRun.value;
   if (!run || isRunStale.value) return false;
-  const { floatBytes, calibration, bytes } = run.outcome;
-  const samples = SQNR_SAMPLES;
-  const params = { floatBytes, calibration, steps: run.recipe.steps, samples };
-  if (!store.measures.value[run.id]?.sqnr) {
-    const sqnr = await callEngine("measure", params, { screen: "validate", canPause: true });
-    if (!sqnr) return false;
-    keep(run.id, { sqnr });
+  const { calibration, bytes } = run.outcome;
+  if (!store.measures.value[run.id]?.report) {
+    const params = { id: run.id, steps: run.recipe.steps, calibration };
+    const report = await callEngine("report", params, { screen: "validate", canPause: true });
+    if (!report) return false;
+    keep(run.id, { report });
   }
   if (!store.measures.value[run.id]?.validation) {
     const validation = await callEngine("validate", { bytes }, { screen: "validate", canPause: true });

@@ -1,5 +1,6 @@
 import { formatDb } from "../format.js";
 import { toConfig } from "../recipe/config.js";
+import { download } from "./download.js";
 import { callEngine } from "./jobs.js";
 import type { Run } from "./store.js";
 
@@ -59,13 +60,4 @@ export async function saveExport(item: ExportItem, _run: Run): Promise<string | 
   }
   download(item.name, new Blob([part], { type: item.type }));
   return text;
-}
-
-/** Hands a file to the browser's downloads. */
-export function download(name: string, blob: Blob): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -78,7 +78,7 @@ const PHASES: Readonly<Record<CallName, string>> = {
   useCalibration: "read the calibration",
   previewEqualize: "equalize",
   execute: "run the recipe",
-  measure: "measure layers",
+  report: "measure layers",
   validate: "validate",
   verify: "verify the file",
 };

@@ -1,4 +1,5 @@
-import type { SqnrReport, ValidationReport } from "@equant/core/web";
+import type { ValidationReport } from "@equant/core/web";
+import type { Report } from "@equant/report";
 import { computed, signal } from "@preact/signals";
 import type { Problem } from "../problem.js";
 import type {
@@ -27,7 +28,7 @@ export interface Run {
 
 /** What was measured of a run afterwards. */
 export interface Measures {
-  readonly sqnr?: SqnrReport;
+  readonly report?: Report;
   readonly validation?: ValidationReport;
 }
 
@@ -48,12 +49,6 @@ export interface LogLine {
   readonly id: number;
   readonly text: string;
   readonly ms: number | null;
-}
-
-/** The layer that graph, table, charts and inspector show. */
-export interface Selection {
-  readonly layer: string | null;
-  readonly channel: number | null;
 }
 
 /** A value with the key of what it was made for; a different key now means it is stale. */
@@ -84,7 +79,8 @@ export const failedScreen = signal<ScreenId | null>(null);
 export const log = signal<readonly LogLine[]>([]);
 export const announcement = signal("");
 export const screen = signal<ScreenId>("start");
-export const selection = signal<Selection>({ layer: null, channel: null });
+/** The layer that graph, table, charts and inspector show: a node's name. */
+export const selectedLayer = signal<string | undefined>(undefined);
 export const environment = signal<{ threads: number; isolated: boolean } | null>(null);
 
 export const currentRun = computed(() => runs.value.find(({ id }) => id === currentRunId.value) ?? null);

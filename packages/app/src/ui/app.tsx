@@ -1,6 +1,8 @@
 import { useEffect, useRef } from "preact/hooks";
 import { announcement, problem, screen } from "../state/store.js";
 import { Bar } from "./frame/bar.js";
+import { Inspector } from "./frame/inspector.js";
+import { Dock } from "./dock/dock.js";
 import { Rail } from "./frame/rail.js";
 import { ErrorCard } from "./parts/error-card.js";
 import { screenOf } from "./screens/index.js";
@@ -29,6 +31,8 @@ export function App() {
           <Screen />
         </div>
       </main>
+      <Inspector />
+      <Dock />
       <p class="visually-hidden" role="status" aria-live="polite">
         {announcement.value}
       </p>

@@ -4,19 +4,22 @@ import {
   calibrate,
   type Dataset,
   type Model,
-  msbHistogram,
+  planQuantization,
+  type QuantizeOptions,
   quantizationRequests,
   type RecipeStep,
-  spread,
   statisticsTable,
+  type TransformContext,
 } from "@equant/core/web";
+import { activationHistograms, activationMsb, layerNames, observeActivations } from "@equant/report";
 import type { CalibrationSummary } from "../protocol.js";
-import { canonical } from "../recipe/recipe.js";
 import { type CallContext, transformContext } from "./context.js";
 import { quantizeOptionsOf } from "./steps.js";
 
 /** Samples whose activations are counted by exponent: every one costs its activations in memory traffic. */
 const MSB_SAMPLES = 8;
+/** A picture that changes more often is not seen. */
+const LIVE_MS = 150;
 
 /** Ranges of all values over the data, live, and the distribution of exponents over some of it. */
 export async function calibrateModel(
@@ -31,24 +34,23 @@ export async function calibrateModel(
   const requests = quantizationRequests(model, options);
   let last = 0;
   const onBatch = (soFar: Calibration) => {
-    // A picture that changes more often is not seen.
-    if (performance.now() - last < 150) return;
+    if (performance.now() - last < LIVE_MS) return;
     last = performance.now();
     const ranges = [...soFar.values].map(([name, { min, max }]) => ({ name, min, max }));
     call.onProgress({ phase: "ranges", done: soFar.samples, total: dataset.length, part: ranges });
   };
   const calibration = (await calibrate(model, dataset, { requests, onBatch }, context)).forModel(sha256);
-  const msb =
-    options.chooser && options.chooser !== "minmax" ? calibration : await sampled(model, dataset, requests, call);
-  return summary(model, calibration, msb, options);
+  return summarize({ model, calibration, options, dataset, context });
 }
 
 /** A calibration file instead of a run. @throws {ModelError} E3003 when it is of another model. */
 export async function summarizeCalibration(
   model: Model,
+  dataset: Dataset,
   text: string,
   sha256: string,
   steps: readonly RecipeStep[],
+  call: CallContext,
 ): Promise<CalibrationSummary> {
   const calibration = Calibration.parse(text);
   const made = calibration.fields.model;
@@ -58,36 +60,31 @@ export async function summarizeCalibration(
       hint: "calibrate again, or open the model they belong to",
     });
   }
-  return summary(model, calibration, calibration, quantizeOptionsOf(steps));
+  const options = quantizeOptionsOf(steps);
+  return summarize({ model, calibration, options, dataset, context: await transformContext(call) });
 }
 
-async function sampled(
-  model: Model,
-  dataset: Dataset,
-  requests: ReturnType<typeof quantizationRequests>,
-  call: CallContext,
-): Promise<Calibration> {
-  const context = await transformContext(call);
-  const withHistograms = requests.map((request) => ({ ...request, histogram: true }));
-  return calibrate(
-    model,
-    spread(dataset, MSB_SAMPLES),
-    { requests: withHistograms },
-    { ...context, onProgress: ({ done, total }) => call.onProgress({ phase: "exponents", done, total }) },
-  );
+interface Calibrated {
+  readonly model: Model;
+  readonly calibration: Calibration;
+  readonly options: QuantizeOptions;
+  readonly dataset: Dataset;
+  readonly context: TransformContext;
 }
 
-function summary(model: Model, calibration: Calibration, histograms: Calibration, options: object): CalibrationSummary {
+/** Statistics as they are shown; exponents are counted on some of the samples, against the types the recipe would give. */
+async function summarize(calibrated: Calibrated): Promise<CalibrationSummary> {
+  const { model, calibration, options, dataset, context } = calibrated;
   const { samples, complete } = calibration;
+  const state = { floatModel: model, plan: planQuantization(model, calibration, options) };
+  const observed = await observeActivations(state, dataset, MSB_SAMPLES, layerNames(model), context);
   return {
     samples,
     complete,
     rows: statisticsTable(model, calibration),
-    msb: [...histograms.values].flatMap(([name, { histogram }]) =>
-      histogram ? [{ name, counts: msbHistogram(histogram) }] : [],
-    ),
+    msb: activationMsb(observed),
+    histograms: activationHistograms(observed, options),
     convergence: calibration.rangeConvergence() ?? null,
     text: calibration.serialize(),
-    settingsKey: canonical(options),
   };
 }

@@ -1,5 +1,15 @@
 import { DataError, ModelError } from "@equant/core/errors";
-import { cloneModel, type Model, OutputProbe, parseModel, prepareModel, spread } from "@equant/core/web";
+import {
+  type CompressResult,
+  cloneModel,
+  type Dataset,
+  type Model,
+  OutputProbe,
+  parseModel,
+  prepareModel,
+  type RecipeStep,
+  spread,
+} from "@equant/core/web";
 import type { CallName, Params, Result } from "../protocol.js";
 import { calibrateModel, summarizeCalibration } from "./calibrate.js";
 import { checkData } from "./check-data.js";
@@ -7,7 +17,7 @@ import { type CallContext, transformContext } from "./context.js";
 import { previewEqualize } from "./equalize.js";
 import { execute } from "./execute.js";
 import type { Gate } from "./gate.js";
-import { measure, validate } from "./measure.js";
+import { reportOf, validate } from "./measure.js";
 import { type OpenData, openData, summarizeData } from "./open-data.js";
 import { type OpenModel, openModel, summarizeModel } from "./open-model.js";
 import { threadCount } from "./ort.js";
@@ -15,11 +25,15 @@ import { threadCount } from "./ort.js";
 /** Samples on which a file is run before it may be called saved. */
 const VERIFIED_SAMPLES = 4;
 
+/** Networks of runs that are kept for their reports. */
+const KEPT_RESULTS = 2;
+
 /** What the worker holds: one model, one set of data, and what was computed of both. */
 export class Engine {
   #model: OpenModel | undefined;
   #data: OpenData | undefined;
   #prepared: Model | undefined;
+  readonly #results = new Map<string, CompressResult>();
 
   constructor(readonly gate: Gate) {}
 
@@ -43,6 +57,7 @@ export class Engine {
       this.#model = model;
       this.#data = undefined;
       this.#prepared = undefined;
+      this.#results.clear();
       return summary;
     },
     openData: async ({ source, plan }) => {
@@ -55,20 +70,21 @@ export class Engine {
       checkData(this.model.model, this.data.calibrate, await transformContext(context)),
     calibrate: async ({ steps }, context) => {
       const prepared = await this.#preparedModel(context);
-      return calibrateModel(prepared, this.gate.dataset(this.data.calibrate), this.model.sha256, steps, context);
+      return calibrateModel(prepared, this.#samples(), this.model.sha256, steps, context);
     },
-    useCalibration: async ({ text, steps }, context) =>
-      summarizeCalibration(await this.#preparedModel(context), text, this.model.sha256, steps),
+    useCalibration: async ({ text, steps }, context) => {
+      const prepared = await this.#preparedModel(context);
+      return summarizeCalibration(prepared, this.#samples(), text, this.model.sha256, steps, context);
+    },
     previewEqualize: async ({ steps }, context) =>
-      previewEqualize(
-        cloneModel(await this.#preparedModel(context)),
-        this.gate.dataset(this.data.calibrate),
-        steps,
-        context,
-      ),
-    execute: async ({ steps, calibration }, context) =>
-      execute(this.model, this.gate.dataset(this.data.calibrate), steps, calibration, context),
-    measure: (params, context) => measure(this.gate.dataset(this.data.calibrate), params, context),
+      previewEqualize(cloneModel(await this.#preparedModel(context)), this.#samples(), steps, context),
+    execute: async ({ id, steps, calibration }, context) =>
+      (await this.#execute(id, steps, calibration, context)).outcome,
+    report: async ({ id, steps, calibration }, context) => {
+      // A worker that was started anew holds no results: the recipe gives the same one again.
+      const result = this.#results.get(id) ?? (await this.#execute(id, steps, calibration, context)).result;
+      return reportOf(this.model, this.#samples(), result, steps, context);
+    },
     validate: ({ bytes }, context) => validate(this.model, this.gate.dataset(this.data.validate), bytes, context),
     verify: async ({ bytes }, call) => {
       const context = await transformContext(call);
@@ -87,6 +103,17 @@ export class Engine {
   get data(): OpenData {
     if (this.#data) return this.#data;
     throw new DataError("E5001", "data: none is open", { hint: "drop images, or take the demo's digits" });
+  }
+
+  #samples(): Dataset {
+    return this.gate.dataset(this.data.calibrate);
+  }
+
+  async #execute(id: string, steps: readonly RecipeStep[], calibration: string | null, context: CallContext) {
+    const done = await execute(this.model, this.#samples(), steps, calibration, context);
+    this.#results.set(id, done.result);
+    for (const old of [...this.#results.keys()].slice(0, -KEPT_RESULTS)) this.#results.delete(old);
+    return done;
   }
 
   async #preparedModel(context: CallContext): Promise<Model> {

@@ -1,4 +1,5 @@
 import {
+  cloneModel,
   type Dataset,
   equalizationInput,
   equalize,
@@ -8,10 +9,11 @@ import {
   type RecipeStep,
   singleInput,
 } from "@equant/core/web";
+import { collectEqualization } from "@equant/report";
 import type { EqualizePreview } from "../protocol.js";
 import { type CallContext, transformContext } from "./context.js";
 import { quantizeOptionsOf } from "./steps.js";
-import { boxesOf } from "./weights.js";
+import { weightsOf } from "./weights.js";
 
 /** Equalizes `model` in place, for the eye: what happens to the ranges, which classes there are, how far outputs drift. */
 export async function previewEqualize(
@@ -24,7 +26,7 @@ export async function previewEqualize(
   const options = quantizeOptionsOf(steps);
   const step = steps.find(({ use }) => use === "equalize");
   const { use: _use, keep: _keep, ...chosen } = step?.use === "equalize" ? step : { use: "equalize" as const };
-  const before = boxesOf(model);
+  const original = cloneModel(model);
   const data = new Float32Array(dataset.shape.reduce((product, size) => product * size, 1));
   await dataset.fill(0, data, 0);
   const probe = { [singleInput(model)]: { dtype: "float32" as const, dims: [1, ...dataset.shape], data } };
@@ -32,5 +34,10 @@ export async function previewEqualize(
   const quantized = quantizationRequests(model, options).map(({ value }) => value);
   const input = await equalizationInput(model, shapes, options, dataset, context, quantized);
   const report = await equalize({ ...chosen, ...input, probes: [probe] })(model, context);
-  return { report, before, after: boxesOf(model) };
+  const after = weightsOf(model);
+  const weights = [...weightsOf(original)].map(([name, { weights }]) => ({
+    ...weights,
+    after: after.get(name)?.weights.before ?? null,
+  }));
+  return { report, weights, section: collectEqualization(report, original, model) };
 }

@@ -1,13 +1,17 @@
 import {
+  applyQdq,
   Calibration,
+  type CompressResult,
   cloneModel,
   compress,
   type Dataset,
   describeFold,
   OutputProbe,
+  planQuantization,
   prepareModel,
-  quantize,
+  quantizationDetails,
   type RecipeStep,
+  resolveQuantizeOptions,
   serializeModel,
   verifyBytes,
 } from "@equant/core/web";
@@ -23,62 +27,61 @@ export async function execute(
   steps: readonly RecipeStep[],
   calibration: string | null,
   call: CallContext,
-): Promise<RunOutcome> {
+): Promise<{ outcome: RunOutcome; result: CompressResult }> {
   const started = performance.now();
   const isPlain = steps.every(({ use }) => use === "fold" || use === "quantize");
-  const outcome =
+  const result =
     isPlain && calibration !== null
       ? await quantizeOnly(open, dataset, steps, Calibration.parse(calibration), call)
-      : await wholeRecipe(open, dataset, steps, call);
-  return { ...outcome, ms: performance.now() - started };
-}
-
-type Outcome = Omit<RunOutcome, "ms">;
-
-async function wholeRecipe(
-  { model, sha256 }: OpenModel,
-  dataset: Dataset,
-  steps: readonly RecipeStep[],
-  call: CallContext,
-): Promise<Outcome> {
-  const context = await transformContext(call);
-  const result = await compress(model, dataset, { steps, phase: phases(call) }, context);
-  const { calibration, details, verification } = result;
-  return {
+      : await compress(open.model, dataset, { steps, phase: phases(call) }, await transformContext(call));
+  const { details, verification } = result;
+  const outcome: RunOutcome = {
     bytes: result.bytes as Uint8Array<ArrayBuffer>,
     floatBytes: serializeModel(result.floatModel) as Uint8Array<ArrayBuffer>,
-    steps: result.steps,
+    // Reports of steps hold working data that nobody reads here.
+    steps: result.steps.map(({ report: _report, ...step }) => step),
     details,
     verification,
-    calibration: calibration.forModel(sha256).serialize(),
-    stableAfter: calibration.rangeConvergence()?.stableAfter ?? null,
-    samples: calibration.samples,
+    calibration: result.calibration.forModel(open.sha256).serialize(),
+    stableAfter: result.calibration.rangeConvergence()?.stableAfter ?? null,
+    samples: result.calibration.samples,
+    ms: performance.now() - started,
   };
+  return { outcome, result };
 }
 
+/** The same calls as `equant quantize --calibration`, so the same bytes. */
 async function quantizeOnly(
-  { model, sha256 }: OpenModel,
+  { model }: OpenModel,
   dataset: Dataset,
   steps: readonly RecipeStep[],
   calibration: Calibration,
   call: CallContext,
-): Promise<Outcome> {
+): Promise<CompressResult> {
   const context = await transformContext(call);
   const phase = phases(call);
-  const prepared = cloneModel(model);
+  const floatModel = cloneModel(model);
   await phase(
     "fold",
-    () => prepareModel(prepared, context),
+    () => prepareModel(floatModel, context),
     ({ fold }) => describeFold(fold),
   );
-  const floatBytes = serializeModel(prepared) as Uint8Array<ArrayBuffer>;
   const probe = await phase("float model", () => OutputProbe.of(model, dataset, context));
-  const report = await phase(
+  const options = quantizeOptionsOf(steps);
+  const quantized = cloneModel(floatModel);
+  const describe = ({ parameters, placement }: CompressResult["plan"]) =>
+    `${parameters.length} layers, ${placement.skipped.length} in float`;
+  const plan = await phase(
     "quantize",
-    async () => quantize(calibration, quantizeOptionsOf(steps))(prepared, context),
-    ({ details, skipped }) => `${details.learnables.length} learnables, ${skipped.length} layers in float`,
+    async () => {
+      const made = planQuantization(quantized, calibration, options);
+      applyQdq(quantized, made);
+      if (calibration.random) quantized.metadata.set("equant.data", "random");
+      return made;
+    },
+    describe,
   );
-  const bytes = serializeModel(prepared) as Uint8Array<ArrayBuffer>;
+  const bytes = serializeModel(quantized);
   const verification = await phase(
     "verify",
     () => verifyBytes(bytes, probe, context),
@@ -86,12 +89,12 @@ async function quantizeOnly(
   );
   return {
     bytes,
-    floatBytes,
-    steps: [{ step: "quantize", kept: true, error: verification.runtime, note: "" }],
-    details: report.details,
+    floatModel,
+    steps: [{ step: "quantize", kept: true, error: verification.runtime, note: describe(plan) }],
+    calibration,
+    details: quantizationDetails(plan, resolveQuantizeOptions(options).target),
     verification,
-    calibration: calibration.forModel(sha256).serialize(),
-    stableAfter: calibration.rangeConvergence()?.stableAfter ?? null,
-    samples: calibration.samples,
+    plan,
+    before: { floatModel, plan },
   };
 }

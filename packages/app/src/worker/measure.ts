@@ -1,27 +1,41 @@
 import {
-  Calibration,
+  type CompressResult,
   type Dataset,
-  measureSqnr,
   parseModel,
-  planQuantization,
-  type SqnrReport,
+  type RecipeStep,
   type ValidationReport,
   validateModels,
 } from "@equant/core/web";
-import type { Params } from "../protocol.js";
+import { collectReport, type Report } from "@equant/report";
 import { type CallContext, transformContext } from "./context.js";
+import { sha256 } from "./hash.js";
 import type { OpenModel } from "./open-model.js";
-import { quantizeOptionsOf } from "./steps.js";
 
-/** Signal-to-noise ratios of all layers of a run, on a few samples. */
-export async function measure(
+/** Samples for ratios of layers and counts of values. */
+const SAMPLES = 32;
+
+/** Everything the run learned: what charts, tables and report.json show. */
+export async function reportOf(
+  open: OpenModel,
   dataset: Dataset,
-  { floatBytes, calibration, steps, samples }: Params<"measure">,
+  result: CompressResult,
+  steps: readonly RecipeStep[],
   call: CallContext,
-): Promise<SqnrReport> {
-  const model = parseModel(floatBytes, { file: "float model" });
-  const plan = planQuantization(model, Calibration.parse(calibration), quantizeOptionsOf(steps));
-  return measureSqnr(model, plan, dataset, await transformContext(call), { samples });
+): Promise<Report> {
+  const { bytes } = result;
+  return collectReport(
+    {
+      tool: { name: "equant", version: VERSION },
+      title: open.name,
+      model: { path: open.name, sha256: open.sha256, bytes: open.fileBytes },
+      output: { sha256: await sha256(bytes), bytes: bytes.length },
+      recipe: steps,
+      result,
+      dataset,
+      samples: SAMPLES,
+    },
+    await transformContext(call),
+  );
 }
 
 /** A result against the original, on the samples kept apart. */

@@ -58,35 +58,19 @@ function find(files: readonly PlacedFile[], location: string): PlacedFile {
 /** Everything the page shows of a model without running it. */
 export async function summarizeModel({ name, sha256, fileBytes, model }: OpenModel): Promise<ModelSummary> {
   const inspect = await inspectModel(model, { bytes: fileBytes });
-  const weights = new Map(weightsOf(await foldedCopy(model)).map((layer) => [layer.name, layer]));
+  const facts = weightsOf(await foldedCopy(model));
   const nodes = new Map(inspect.nodes.map((node) => [node.name, node]));
   const layers = inspect.weights.flatMap((range): LayerSummary[] => {
-    const own = weights.get(range.name);
-    const node = nodes.get(range.name);
+    const own = facts.get(range.name);
     if (!own) return [];
-    const { boxes, msb, weightDb } = own;
-    const { opType, shape, spread, deadChannels, lostChannels, min, max } = range;
-    const { parameters = 0, bytes = 0, macs = null } = node ?? {};
-    return [
-      {
-        name: range.name,
-        opType,
-        shape,
-        spread,
-        deadChannels,
-        lostChannels,
-        min,
-        max,
-        boxes,
-        msb,
-        weightDb,
-        parameters,
-        bytes,
-        macs,
-      },
-    ];
+    const { name, opType, shape, spread, deadChannels, lostChannels, min, max } = range;
+    const { parameters = 0, bytes = 0, macs = null } = nodes.get(name) ?? {};
+    const { weightDb } = own;
+    return [{ name, opType, shape, spread, deadChannels, lostChannels, min, max, weightDb, parameters, bytes, macs }];
   });
-  return { name, sha256, bytes: fileBytes, inspect, layers, inputShape: inputShape(model) };
+  const weights = [...facts.values()].map((own) => own.weights);
+  const msb = [...facts.values()].map((own) => own.msb);
+  return { name, sha256, bytes: fileBytes, inspect, layers, weights, msb, inputShape: inputShape(model) };
 }
 
 /** Sizes of one sample; an open one is 0. */

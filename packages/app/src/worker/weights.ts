@@ -1,17 +1,17 @@
 import {
   cloneModel,
+  encodingFromRange,
   fold,
   forEachWeight,
   type LinearLayer,
   labelOf,
   linearLayers,
   type Model,
-  msbHistogram,
   roundHalfEven,
   upgradeOpset,
-  ValueHistogram,
+  WEIGHT_ENCODING,
 } from "@equant/core/web";
-import type { ChannelBox, MsbCounts } from "../protocol.js";
+import { channelBoxes, type LayerWeights, type MsbRow, msbRow } from "@equant/report";
 
 /** The model with BatchNormalization folded, as quantization will see the weights; the model itself where that fails. */
 export async function foldedCopy(model: Model): Promise<Model> {
@@ -25,77 +25,69 @@ export async function foldedCopy(model: Model): Promise<Model> {
   }
 }
 
-export interface LayerWeights {
-  readonly name: string;
-  readonly boxes: readonly ChannelBox[];
-  readonly msb: MsbCounts;
+export interface WeightFacts {
+  readonly weights: LayerWeights;
+  readonly msb: MsbRow;
   readonly weightDb: { readonly perTensor: number; readonly perChannel: number };
 }
 
-/** Statistics of every layer's float weights. */
-export function weightsOf(model: Model): LayerWeights[] {
-  return linearLayers(model.graph).flatMap((layer) => {
-    if (layer.tensor.dtype !== "float32") return [];
+/** Statistics of every layer's float weights, and what int8 with one scale would do to them. */
+export function weightsOf(model: Model): Map<string, WeightFacts> {
+  const facts = new Map<string, WeightFacts>();
+  for (const layer of linearLayers(model.graph)) {
+    if (layer.tensor.dtype !== "float32") continue;
+    const name = labelOf(layer.node);
     const values = layer.tensor.array() as Float32Array;
-    const channels = channelValues(layer, values);
-    const histogram = new ValueHistogram();
-    histogram.add(values);
-    return {
-      name: labelOf(layer.node),
-      boxes: channels.map(boxOf),
-      msb: msbHistogram(histogram),
-      weightDb: weightDb(channels),
+    const [min, max] = rangeOf(values);
+    if (!Number.isFinite(min) || !Number.isFinite(max)) continue;
+    const msb = msbRow(
+      { layer: name, tensor: layer.weight, kind: "weights" },
+      values,
+      encodingFromRange({ min, max }, WEIGHT_ENCODING),
+      layer.tensor.dims,
+    );
+    const opType = layer.depthwise ? "DepthwiseConv" : layer.opType;
+    const weights: LayerWeights = {
+      layer: name,
+      opType,
+      before: { channels: channelBoxes(layer), encoding: msb.encoding },
+      after: null,
     };
-  });
+    facts.set(name, { weights, msb, weightDb: weightDb(layer, values) });
+  }
+  return facts;
 }
 
-/** Five-number summaries by output channel, layer by layer. */
-export function boxesOf(model: Model): { layer: string; boxes: ChannelBox[] }[] {
-  return linearLayers(model.graph).flatMap((layer) =>
-    layer.tensor.dtype === "float32"
-      ? [{ layer: labelOf(layer.node), boxes: channelValues(layer, layer.tensor.array() as Float32Array).map(boxOf) }]
-      : [],
-  );
-}
-
-function channelValues(layer: LinearLayer, values: Float32Array): Float32Array[] {
-  const size = values.length / layer.outChannels;
-  const channels = Array.from({ length: layer.outChannels }, () => new Float32Array(size));
-  const filled = new Uint32Array(layer.outChannels);
-  forEachWeight(layer, (flat, out) => {
-    channels[out]![filled[out]!++] = values[flat]!;
-  });
-  return channels;
-}
-
-/** Quartiles at rank q·(n − 1), between neighbours in proportion. Sorts in place. */
-function boxOf(values: Float32Array): ChannelBox {
-  values.sort();
-  const at = (share: number) => {
-    const rank = share * (values.length - 1);
-    const low = Math.floor(rank);
-    const first = values[low] ?? 0;
-    return first + (rank - low) * ((values[low + 1] ?? first) - first);
-  };
-  return { min: at(0), q1: at(0.25), median: at(0.5), q3: at(0.75), max: at(1) };
+/** Smallest and largest value, 0 included; NaN where there is one. */
+function rangeOf(values: Float32Array): [number, number] {
+  let [min, max, sum] = [0, 0, 0];
+  for (const value of values) {
+    if (value < min) min = value;
+    if (value > max) max = value;
+    sum += value;
+  }
+  return Number.isNaN(sum) ? [sum, sum] : [min, max];
 }
 
 /** Largest magnitude of int8 weights, symmetric. */
 const TOP = 127;
 
 /** 10·log10(ΣW²/Σ(W − Ŵ)²) with Ŵ = s·round(W/s), s = max|W|/127 over the tensor or over each channel. */
-function weightDb(channels: readonly Float32Array[]): { perTensor: number; perChannel: number } {
-  const tops = channels.map((values) => values.reduce((top, value) => Math.max(top, Math.abs(value)), 0));
-  const top = tops.reduce((a, b) => Math.max(a, b), 0);
-  let [signal, tensorNoise, channelNoise] = [0, 0, 0];
-  for (const [index, values] of channels.entries()) {
-    const [coarse, fine] = [top / TOP, tops[index]! / TOP];
-    for (const value of values) {
-      signal += value * value;
-      if (coarse > 0) tensorNoise += (value - coarse * roundHalfEven(value / coarse)) ** 2;
-      if (fine > 0) channelNoise += (value - fine * roundHalfEven(value / fine)) ** 2;
-    }
-  }
-  const db = (noise: number) => (signal === 0 || noise === 0 ? 300 : 10 * Math.log10(signal / noise));
+function weightDb(layer: LinearLayer, values: Float32Array): { perTensor: number; perChannel: number } {
+  const tops = new Float64Array(layer.outChannels);
+  let signal = 0;
+  forEachWeight(layer, (flat, out) => {
+    const magnitude = Math.abs(values[flat]!);
+    signal += magnitude * magnitude;
+    if (magnitude > tops[out]!) tops[out] = magnitude;
+  });
+  const coarse = tops.reduce((a, b) => Math.max(a, b), 0) / TOP;
+  let [tensorNoise, channelNoise] = [0, 0];
+  const error = (value: number, scale: number) => (scale === 0 ? 0 : value - scale * roundHalfEven(value / scale));
+  forEachWeight(layer, (flat, out) => {
+    tensorNoise += error(values[flat]!, coarse) ** 2;
+    channelNoise += error(values[flat]!, tops[out]! / TOP) ** 2;
+  });
+  const db = (power: number) => (signal === 0 || power === 0 ? 300 : 10 * Math.log10(signal / power));
   return { perTensor: db(tensorNoise), perChannel: db(channelNoise) };
 }

@@ -74,7 +74,7 @@ test("a worker that does not answer a cancel is ended within 100 ms; the next ca
       plan: { samples: 1, validate: 1, labels: "auto" as const, preprocess: {} },
     };
     await client.call("openData", data).promise;
-    const job = client.call("execute", { steps: [], calibration: null });
+    const job = client.call("execute", { id: "x", steps: [], calibration: null });
     const failed = expect(job.promise).rejects.toMatchObject({ problem: { code: "E6005" } });
     await vi.advanceTimersByTimeAsync(1);
     job.cancel();
@@ -116,7 +116,7 @@ test("a worker that dies fails what was running, and the next call gets another"
     if (request.type === "call" && request.name === "execute") worker.onerror?.({ message: "out of memory" });
     else echo(request, worker);
   });
-  await expect(client.call("execute", { steps: [], calibration: null }).promise).rejects.toMatchObject({
+  await expect(client.call("execute", { id: "x", steps: [], calibration: null }).promise).rejects.toMatchObject({
     problem: { code: "E6001" },
   });
   expect(await client.call("check", {}).promise).toBe("check");
@@ -134,7 +134,7 @@ test("the file of a model that could not be opened is not opened again", async (
   });
   await client.call("openModel", { source: SOURCE }).promise;
   await client.call("openModel", { source: { ...SOURCE, name: "bad" } }).promise.catch(() => undefined);
-  await client.call("execute", { steps: [], calibration: null }).promise.catch(() => undefined);
+  await client.call("execute", { id: "x", steps: [], calibration: null }).promise.catch(() => undefined);
   await client.call("check", {}).promise;
   const [reopen] = workers[1]!.sent;
   expect(reopen).toMatchObject({ name: "openModel", params: { source: { name: "m.onnx" } } });

@@ -147,7 +147,7 @@ function nullable(values: readonly (number | null)[]): (number | null)[] {
 }
 
 /** The layer that a value belongs to: the linear layer whose fused activation made it, or the node that did. */
-function layerNames(model: Model): (value: string) => string {
+export function layerNames(model: Model): (value: string) => string {
   const index = indexGraph(model.graph);
   const linear = new Set(linearLayers(model.graph).map(({ node }) => node));
   return (value) => {

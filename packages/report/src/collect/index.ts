@@ -1,5 +1,6 @@
+export { activationHistograms, activationMsb, type ObservedActivation, observeActivations } from "./activations.js";
 export { channelBoxes } from "./channel-boxes.js";
-export { COLLECT_DEFAULTS, type CollectInput, collectReport } from "./collect-report.js";
+export { COLLECT_DEFAULTS, type CollectInput, collectReport, layerNames } from "./collect-report.js";
 export { collectFindings } from "./findings.js";
 export { collectEqualization, collectGraph, collectLayers } from "./network.js";
 export { collectParameterMsb, collectParameterRanges, collectWeights, msbRow, type NetworkState } from "./tensors.js";

@@ -1,8 +1,10 @@
+import type { MsbRow } from "@equant/report";
 import { formatNumber } from "../../format.js";
 import { runCalibration } from "../../state/actions.js";
 import { calibrationKey } from "../../state/derived.js";
 import { selectLayer } from "../../state/selection.js";
 import { activity, calibration, data, liveRanges, model } from "../../state/store.js";
+import { Chart } from "../parts/chart.js";
 import { DataTable } from "../parts/data-table.js";
 import { Needs } from "../parts/needs.js";
 import { Head, Panel } from "../parts/panel.js";
@@ -52,6 +54,16 @@ export function CalibrateScreen() {
             rows={liveRanges.value}
             keyOf={({ name }) => name}
           />
+        </Panel>
+      )}
+      {entry && !running && (
+        <Panel
+          title="Most significant bits"
+          level="sampled"
+          stale={stale}
+          hint="of the activations, on 8 images; hatched: the chosen type cannot hold them"
+        >
+          <Chart name="msbHeatmap" args={[entry.value.msb as MsbRow[]]} />
         </Panel>
       )}
       {entry && !running && (

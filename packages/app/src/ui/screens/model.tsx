@@ -1,11 +1,14 @@
+import type { MsbRow } from "@equant/report";
 import { formatBytes, formatCount, formatDb, formatShape } from "../../format.js";
-import { selectLayer } from "../../state/selection.js";
 import { model } from "../../state/store.js";
+import { Chart } from "../parts/chart.js";
 import { DataTable } from "../parts/data-table.js";
 import { Facts } from "../parts/facts.js";
 import { Findings } from "../parts/findings.js";
+import { GraphPanel } from "../parts/graph-panel.js";
 import { Needs } from "../parts/needs.js";
 import { Head, Panel } from "../parts/panel.js";
+import { WeightsPanel } from "../parts/weights-panel.js";
 
 /** What the model is made of, before anything is run. */
 export function ModelScreen() {
@@ -20,7 +23,7 @@ export function ModelScreen() {
       </>
     );
   }
-  const { inspect, layers, inputShape, bytes } = open;
+  const { inspect, layers, inputShape, bytes, msb } = open;
   const worst = [...layers].sort((a, b) => a.weightDb.perTensor - b.weightDb.perTensor)[0];
   return (
     <>
@@ -60,26 +63,10 @@ export function ModelScreen() {
           keyOf={({ opType }) => opType}
         />
       </Panel>
-      <Panel
-        title="Weights"
-        level="predicted"
-        hint="SQNR: signal over rounding noise of the weights alone; every 6 dB are one bit."
-      >
-        <DataTable
-          label="Weights"
-          columns={[
-            { title: "Layer", cell: ({ name }) => name },
-            { title: "Operator", cell: ({ opType }) => opType, text: true },
-            { title: "Shape", cell: ({ shape }) => formatShape(shape) },
-            { title: "Range spread", cell: ({ spread }) => `${spread.toFixed(1)}×` },
-            { title: "Zero in int8", cell: ({ lostChannels }) => lostChannels },
-            { title: "Per tensor", cell: ({ weightDb }) => formatDb(weightDb.perTensor) },
-            { title: "Per channel", cell: ({ weightDb }) => formatDb(weightDb.perChannel) },
-          ]}
-          rows={layers}
-          keyOf={({ name }) => name}
-          onSelect={({ name }) => selectLayer(name)}
-        />
+      <WeightsPanel />
+      <GraphPanel />
+      <Panel title="Most significant bits of the weights" level="predicted" hint="against int8 with one scale a tensor">
+        <Chart name="msbHeatmap" args={[msb as MsbRow[]]} />
       </Panel>
     </>
   );

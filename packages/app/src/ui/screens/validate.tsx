@@ -3,7 +3,9 @@ import { measureRun } from "../../state/actions.js";
 import { isRunStale } from "../../state/derived.js";
 import { selectLayer } from "../../state/selection.js";
 import { activity, currentMeasures, currentRun } from "../../state/store.js";
+import { Chart } from "../parts/chart.js";
 import { DataTable } from "../parts/data-table.js";
+import { GraphPanel } from "../parts/graph-panel.js";
 import { MetricCards } from "../parts/metric-cards.js";
 import { Needs } from "../parts/needs.js";
 import { Head, Panel } from "../parts/panel.js";
@@ -21,7 +23,8 @@ export function ValidateScreen() {
       </>
     );
   }
-  const { validation, sqnr } = currentMeasures.value;
+  const { validation, report } = currentMeasures.value;
+  const sqnr = report?.sqnr;
   const stale = isRunStale.value;
   const layers = [...(sqnr?.layers ?? [])].sort((a, b) => a.local.both - b.local.both);
   const worst = layers[0];
@@ -49,6 +52,12 @@ export function ValidateScreen() {
           {worst.findings[0] ? `: ${worst.findings[0].text}` : ""}.
         </p>
       )}
+      {sqnr && (
+        <Panel title="Signal over noise, layer by layer" level="sampled" stale={stale}>
+          <Chart name="sqnrPrediction" args={[sqnr, { predicted: "refined" }]} />
+        </Panel>
+      )}
+      {report && <GraphPanel />}
       {sqnr && (
         <Panel
           title="Layers"

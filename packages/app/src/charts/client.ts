@@ -1,0 +1,51 @@
+import type { DrawnChart, DrawReply, DrawRequest } from "./messages.js";
+import type { ChartArgs, ChartName } from "./registry.js";
+
+let worker: Worker | undefined;
+let next = 1;
+const pending = new Map<number, { resolve: (chart: DrawnChart | null) => void; reject: (error: Error) => void }>();
+
+/** The worker that draws starts with the first chart, and brings the style sheet of all of them. */
+function start(): Worker {
+  if (worker) return worker;
+  worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "charts" });
+  worker.onmessage = ({ data }: MessageEvent<DrawReply>) => {
+    const waiting = pending.get(data.id);
+    pending.delete(data.id);
+    if ("error" in data) waiting?.reject(new Error(data.error));
+    else {
+      styles(data.css);
+      waiting?.resolve(data.chart);
+    }
+  };
+  worker.onerror = () => {
+    for (const { reject } of pending.values()) reject(new Error("the chart could not be drawn"));
+    pending.clear();
+    worker = undefined;
+  };
+  return worker;
+}
+
+let styled = false;
+function styles(css: string): void {
+  if (styled) return;
+  styled = true;
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+}
+
+/** Draws a chart off the main thread; null where there is nothing to draw. */
+export function drawChart<N extends ChartName>(
+  name: N,
+  args: ChartArgs<N>,
+  width: number,
+  standalone = false,
+): Promise<DrawnChart | null> {
+  const id = next++;
+  const request: DrawRequest = { id, name, args, width, standalone };
+  return new Promise((resolve, reject) => {
+    pending.set(id, { resolve, reject });
+    start().postMessage(request);
+  });
+}

@@ -1,0 +1,20 @@
+import { type Recipe, stepOf } from "./recipe.js";
+
+/** A recipe in a few words: `int8 per channel · mse · equalize optimal · bias`. */
+export function runTitle(recipe: Recipe): string {
+  const quantize = stepOf(recipe, "quantize");
+  const equalize = stepOf(recipe, "equalize");
+  const bits = quantize?.weightBits ?? 8;
+  const excluded = quantize?.exclude?.nodes?.length ?? 0;
+  const parts = [
+    `${quantize?.weightSymmetric === false ? "uint" : "int"}${bits} per ${quantize?.granularity === "perChannel" ? "channel" : "tensor"}`,
+    quantize?.activations,
+    quantize?.target && quantize.target !== "ort-cpu" ? quantize.target : undefined,
+    quantize?.chooser && quantize.chooser !== "minmax" ? quantize.chooser : undefined,
+    stepOf(recipe, "dead-channels") && "dead channels",
+    equalize && `equalize ${equalize.method ?? "optimal"}`,
+    stepOf(recipe, "bias-correct") && "bias",
+    excluded > 0 ? `${excluded} in float` : undefined,
+  ];
+  return parts.filter(Boolean).join(" · ");
+}

@@ -1,0 +1,83 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { drawChart } from "../../charts/client.js";
+import type { DrawnChart } from "../../charts/messages.js";
+import type { ChartArgs, ChartName } from "../../charts/registry.js";
+import { selectLayer } from "../../state/selection.js";
+import { selectedLayer } from "../../state/store.js";
+import { ChartMenu } from "./chart-menu.js";
+import { ChartNumbers } from "./chart-numbers.js";
+
+interface ChartProps<N extends ChartName> {
+  readonly name: N;
+  readonly args: ChartArgs<N>;
+}
+
+/** Widths are steps, so that dragging a window edge does not draw every pixel. */
+const WIDTH_STEP = 40;
+
+/** A chart of a report: drawn in a worker, linked to the selection, with its numbers and as a file. */
+export function Chart<N extends ChartName>({ name, args }: ChartProps<N>) {
+  const host = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(0);
+  const [chart, setChart] = useState<DrawnChart | null>(null);
+  const [asTable, setAsTable] = useState(false);
+  useEffect(() => {
+    const observer = new ResizeObserver(([entry]) => {
+      const room = entry!.contentRect.width;
+      setWidth(Math.max(280, Math.floor(room / WIDTH_STEP) * WIDTH_STEP));
+    });
+    observer.observe(host.current!);
+    return () => observer.disconnect();
+  }, []);
+  useEffect(() => {
+    if (width === 0) return;
+    let current = true;
+    drawChart(name, args, width).then(
+      (drawn) => current && setChart(drawn),
+      () => current && setChart(null),
+    );
+    return () => {
+      current = false;
+    };
+  }, [name, width, ...args]);
+  const layer = selectedLayer.value;
+  useEffect(() => {
+    const marked = host.current?.querySelectorAll(".eq-selected") ?? [];
+    for (const element of marked) element.classList.remove("eq-selected");
+    if (layer === undefined) return;
+    for (const element of host.current?.querySelectorAll(`[data-layer="${CSS.escape(layer)}"]`) ?? []) {
+      element.classList.add("eq-selected");
+      for (const hit of element.querySelectorAll(".eq-hit")) hit.classList.add("eq-selected");
+    }
+  }, [layer, chart, asTable]);
+  const pick = (event: Event) => {
+    const hit = (event.target as Element).closest("[data-layer]");
+    if (hit) selectLayer(hit.getAttribute("data-layer"));
+  };
+  return (
+    <figure class="chart">
+      <figcaption class="chart-head">
+        <span>
+          <strong>{chart?.title ?? "Chart"}</strong> {chart && <span class="hint">{chart.unit}</span>}
+        </span>
+        {chart && <ChartMenu name={name} args={args} chart={chart} asTable={asTable} onTable={setAsTable} />}
+      </figcaption>
+      <div ref={host} class="chart-host">
+        {chart === null ? (
+          <div class="skeleton" aria-hidden="true" />
+        ) : asTable ? (
+          <ChartNumbers chart={chart} />
+        ) : (
+          // biome-ignore lint/a11y: selecting by click is a shortcut; the layer table does the same by keyboard
+          <div
+            class="chart-drawing"
+            onClick={pick}
+            // biome-ignore lint/security/noDangerouslySetInnerHtml: drawn by our own worker, names are escaped there
+            dangerouslySetInnerHTML={{ __html: chart.svg }}
+          />
+        )}
+      </div>
+      {chart && <p class="hint">{chart.summary}</p>}
+    </figure>
+  );
+}
