@@ -141,6 +141,8 @@ export interface RunOutcome {
 export interface Calls {
   warm(params: Record<string, never>): { threads: number; isolated: boolean };
   openModel(params: { source: ModelSource }): ModelSummary;
+  /** Runs the model once on zeros: sizes of all values, and with them operations. */
+  inspect(params: Record<string, never>): InspectReport;
   openData(params: { source: DataSource; plan: DataPlan }): DataSummary;
   check(params: Record<string, never>): DataCheck;
   calibrate(params: { steps: readonly RecipeStep[] }): CalibrationSummary;

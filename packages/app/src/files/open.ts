@@ -17,8 +17,8 @@ export async function openDropped(files: readonly PlacedFile[]): Promise<void> {
       path: path.startsWith(folder) ? path.slice(folder.length) : path,
       blob,
     }));
-    if (!(await openModel({ name, main: name, files: beside }))) return;
-    screen.value = "model";
+    const opening = openModel({ name, main: name, files: beside });
+    if (!(await opening)) return;
   }
   if (samples.length > 0) {
     const source = {

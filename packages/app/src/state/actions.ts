@@ -17,7 +17,19 @@ export async function openModel(source: ModelSource): Promise<boolean> {
   store.equalization.value = null;
   store.currentRunId.value = null;
   store.selectedLayer.value = undefined;
+  store.screen.value = "model";
+  await inspectShapes();
   return true;
+}
+
+/** Sizes of values need a run, which some models refuse: they stay unknown then. */
+async function inspectShapes(): Promise<void> {
+  const inspect = await callEngine("inspect", {}, { screen: "model", optional: true });
+  const open = store.model.value;
+  if (!inspect || !open) return;
+  const macs = new Map(inspect.nodes.map((node) => [node.name, node.macs]));
+  const layers = open.layers.map((layer) => ({ ...layer, macs: macs.get(layer.name) ?? layer.macs }));
+  store.model.value = { ...open, inspect, layers };
 }
 
 /** Opens data for the model that is open, and checks the preprocessing. */
@@ -144,7 +156,6 @@ export async function runDemo(): Promise<void> {
   const blob = await (await fetch("./demo/digits.onnx")).blob();
   const opened = await openModel({ name: "digits.onnx", main: "digits.onnx", files: [{ path: "digits.onnx", blob }] });
   if (!opened) return;
-  store.screen.value = "model";
   if (!(await openData({ kind: "digits" }))) return;
   store.screen.value = "calibrate";
   if (!(await runCalibration())) return;

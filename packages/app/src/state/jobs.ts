@@ -26,13 +26,15 @@ export interface CallOptions {
   readonly screen: ScreenId;
   readonly canPause?: boolean;
   readonly onPart?: (progress: Progress) => void;
+  /** A failure is no more than a line in the log. */
+  readonly optional?: boolean;
 }
 
 /** A call with its progress in the bar at the top and its failure as a card. Undefined: it failed or was cancelled. */
 export async function callEngine<N extends CallName>(
   name: N,
   params: Params<N>,
-  { screen, canPause = false, onPart }: CallOptions,
+  { screen, canPause = false, optional = false, onPart }: CallOptions,
 ): Promise<Result<N> | undefined> {
   const onProgress = (progress: Progress) => {
     if (progress.part !== undefined) return onPart?.(progress);
@@ -59,7 +61,7 @@ export async function callEngine<N extends CallName>(
     const what = error instanceof CallError ? error.problem : problemOf(error);
     addLog(what.code === "E6005" ? `${PHASES[name]}: cancelled` : `${what.code} ${what.why}`);
     if (what.code === "E6005") announce("Cancelled.", true);
-    else {
+    else if (!optional) {
       problem.value = what;
       failedScreen.value = screen;
     }
@@ -72,6 +74,7 @@ export async function callEngine<N extends CallName>(
 const PHASES: Readonly<Record<CallName, string>> = {
   warm: "start the runtime",
   openModel: "open the model",
+  inspect: "inspect the model",
   openData: "open the data",
   check: "check the preprocessing",
   calibrate: "calibrate",

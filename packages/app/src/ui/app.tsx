@@ -1,8 +1,8 @@
 import { useEffect, useRef } from "preact/hooks";
 import { announcement, problem, screen } from "../state/store.js";
+import { Dock } from "./dock/dock.js";
 import { Bar } from "./frame/bar.js";
 import { Inspector } from "./frame/inspector.js";
-import { Dock } from "./dock/dock.js";
 import { Rail } from "./frame/rail.js";
 import { ErrorCard } from "./parts/error-card.js";
 import { screenOf } from "./screens/index.js";

@@ -3,12 +3,15 @@ import {
   type CompressResult,
   cloneModel,
   type Dataset,
+  inspectModel,
   type Model,
   OutputProbe,
+  observeShapes,
   parseModel,
   prepareModel,
   type RecipeStep,
   spread,
+  zeroFeeds,
 } from "@equant/core/web";
 import type { CallName, Params, Result } from "../protocol.js";
 import { calibrateModel, summarizeCalibration } from "./calibrate.js";
@@ -59,6 +62,11 @@ export class Engine {
       this.#prepared = undefined;
       this.#results.clear();
       return summary;
+    },
+    inspect: async (_params, call) => {
+      const { runner } = await transformContext(call);
+      const { model, fileBytes } = this.model;
+      return inspectModel(model, { bytes: fileBytes, shapes: await observeShapes(runner!, model, zeroFeeds(model)) });
     },
     openData: async ({ source, plan }) => {
       const data = await openData(source, plan, this.model.model);

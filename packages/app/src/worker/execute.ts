@@ -89,6 +89,7 @@ async function quantizeOnly(
   );
   return {
     bytes,
+    model: quantized,
     floatModel,
     steps: [{ step: "quantize", kept: true, error: verification.runtime, note: describe(plan) }],
     calibration,

@@ -18,6 +18,10 @@ export const COLUMNS: readonly LayerColumn[] = [
   { title: "Spread", sort: "spread", cell: ({ spread }) => `${spread.toFixed(1)}×` },
   { title: "Weights", sort: "weightDb", cell: ({ weightDb, quantized }) => (quantized ? formatDb(weightDb) : "float") },
   { title: "Local", sort: "localDb", cell: ({ localDb }) => (localDb === null ? "" : formatDb(localDb)) },
-  { title: "Cumulative", sort: "cumulativeDb", cell: ({ cumulativeDb }) => (cumulativeDb === null ? "" : formatDb(cumulativeDb)) },
+  {
+    title: "Cumulative",
+    sort: "cumulativeDb",
+    cell: ({ cumulativeDb }) => (cumulativeDb === null ? "" : formatDb(cumulativeDb)),
+  },
   { title: "Kind of loss", text: true, cell: ({ finding }) => finding },
 ];

@@ -24,7 +24,12 @@ export function LayerHeader() {
                 class="sort"
                 onClick={() => {
                   // The third press goes back to the order of the graph.
-                  sorting.value = sort !== key ? { key: sort, down: false } : down ? { key: "graph", down: false } : { key: sort, down: true };
+                  sorting.value =
+                    sort !== key
+                      ? { key: sort, down: false }
+                      : down
+                        ? { key: "graph", down: false }
+                        : { key: sort, down: true };
                 }}
               >
                 {title}

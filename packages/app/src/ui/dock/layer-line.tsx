@@ -41,7 +41,15 @@ export function LayerLine({ entry, index, top, onExpand }: LayerLineProps) {
   if (entry.kind === "tensor") {
     const { kind, min, max } = entry.range;
     return (
-      <div role="row" tabIndex={-1} id={`layer-row-${index}`} class="layer-row tensor" style={style} aria-level={2} aria-rowindex={index + 2}>
+      <div
+        role="row"
+        tabIndex={-1}
+        id={`layer-row-${index}`}
+        class="layer-row tensor"
+        style={style}
+        aria-level={2}
+        aria-rowindex={index + 2}
+      >
         <span role="gridcell" tabIndex={-1} />
         <span role="gridcell" tabIndex={-1} class="text tensor-name">
           {kind}
@@ -79,7 +87,13 @@ export function LayerLine({ entry, index, top, onExpand }: LayerLineProps) {
         />
       </span>
       {COLUMNS.map(({ title, text, cell }, at) => (
-        <span key={title} role="gridcell" tabIndex={-1} class={text ? "text" : ""} title={at === 0 ? row.name : undefined}>
+        <span
+          key={title}
+          role="gridcell"
+          tabIndex={-1}
+          class={text ? "text" : ""}
+          title={at === 0 ? row.name : undefined}
+        >
           {at === 0 && has && (
             <button
               type="button"

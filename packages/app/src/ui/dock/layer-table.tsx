@@ -68,7 +68,6 @@ export function LayerTable() {
         </span>
       </div>
       <div class="dock-body grid-scroll" ref={scroller}>
-        {/* biome-ignore lint/a11y/useSemanticElements: a table element cannot be virtual */}
         <div
           role="treegrid"
           id="layer-grid"

@@ -4,7 +4,11 @@ import { RunsTable } from "../parts/runs-table.js";
 export function RunsView() {
   return (
     <div class="dock-body">
-      {runs.value.length === 0 ? <p class="dock-empty hint">No run yet. Press the full stop key to run the recipe.</p> : <RunsTable />}
+      {runs.value.length === 0 ? (
+        <p class="dock-empty hint">No run yet. Press the full stop key to run the recipe.</p>
+      ) : (
+        <RunsTable />
+      )}
     </div>
   );
 }

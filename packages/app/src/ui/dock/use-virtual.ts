@@ -10,7 +10,7 @@ import { useLayoutEffect, useState } from "preact/hooks";
 
 /** Which rows of a long list are near the window, and how tall all are together. */
 export function useVirtual(
-  scroller: RefObject<HTMLDivElement>,
+  scroller: RefObject<HTMLDivElement | null>,
   count: number,
   rowPx: number,
 ): { items: readonly VirtualItem[]; total: number; scrollTo: (index: number) => void } {

@@ -14,9 +14,12 @@ export function Inspector() {
   const row = layerRows.value.find((candidate) => candidate.name === name);
   const node = model.value.inspect.nodes.find((candidate) => candidate.name === name);
   const { report } = currentMeasures.value;
-  const weights = report?.weights?.find(({ layer }) => layer === name) ?? model.value.weights.find(({ layer }) => layer === name);
+  const weights =
+    report?.weights?.find(({ layer }) => layer === name) ?? model.value.weights.find(({ layer }) => layer === name);
   const msb = [
-    ...(report?.msb ?? [...model.value.msb, ...(calibration.value?.value.msb ?? [])]).filter(({ layer }) => layer === name),
+    ...(report?.msb ?? [...model.value.msb, ...(calibration.value?.value.msb ?? [])]).filter(
+      ({ layer }) => layer === name,
+    ),
   ];
   const sqnr = report?.sqnr?.layers.find(({ layer }) => layer === name);
   const facts: [string, string, Level?][] = row
@@ -40,7 +43,12 @@ export function Inspector() {
     <aside class="inspector" id="inspector" aria-label="Inspector" tabIndex={-1}>
       <header class="row">
         <h2 class="inspector-name">{name}</h2>
-        <button type="button" class="button small ghost" aria-label="Close the inspector" onClick={() => selectLayer(null)}>
+        <button
+          type="button"
+          class="button small ghost"
+          aria-label="Close the inspector"
+          onClick={() => selectLayer(null)}
+        >
           <Icon name="close" />
         </button>
       </header>

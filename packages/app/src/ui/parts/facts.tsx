@@ -12,11 +12,7 @@ export function Facts({ facts }: { facts: readonly Fact[] }) {
         <div class="fact" key={name}>
           <dt>{name}</dt>
           <dd>{value}</dd>
-          {note && (
-            <dd>
-              <small>{note}</small>
-            </dd>
-          )}
+          {note && <dd class="fact-note">{note}</dd>}
         </div>
       ))}
     </dl>

@@ -29,7 +29,8 @@ const graph = computed((): GraphSummary => {
 const overlay = computed((): Overlay => {
   const hasRun = currentMeasures.value.report !== undefined;
   const rows = layerRows.value;
-  const values = (of: (row: (typeof rows)[number]) => number) => Object.fromEntries(rows.map((row) => [row.name, of(row)]));
+  const values = (of: (row: (typeof rows)[number]) => number) =>
+    Object.fromEntries(rows.map((row) => [row.name, of(row)]));
   if (metric.value === "sqnr") {
     return {
       metric: "sqnr",

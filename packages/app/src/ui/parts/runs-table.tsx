@@ -1,8 +1,7 @@
 import { formatBytes, formatDb, formatPercent } from "../../format.js";
-import { showRun } from "../../state/runs.js";
-import { currentRunId, measures, pinned, type Run, runs } from "../../state/store.js";
-import { pinRun } from "../../state/runs.js";
 import { runTitle } from "../../recipe/describe.js";
+import { pinRun, showRun } from "../../state/runs.js";
+import { currentRunId, measures, pinned, type Run, runs } from "../../state/store.js";
 import { DataTable } from "./data-table.js";
 
 /** All runs, with what was measured of them, and the two that are compared. */

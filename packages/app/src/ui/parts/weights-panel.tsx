@@ -15,11 +15,18 @@ export function WeightsPanel() {
   const run = currentMeasures.value.report?.weights?.find(({ layer }) => layer === chosen.name);
   const own = run ?? weights.find(({ layer }) => layer === chosen.name);
   return (
-    <Panel title="Weight ranges" level={run ? "measured" : "predicted"} hint="worst layers first; dead channels round to zero">
+    <Panel
+      title="Weight ranges"
+      level={run ? "measured" : "predicted"}
+      hint="worst layers first; dead channels round to zero"
+    >
       <Select
         label="Layer"
         value={chosen.name}
-        options={worst.map(({ name, weightDb }) => ({ value: name, text: `${name} · ${formatDb(weightDb.perTensor)}` }))}
+        options={worst.map(({ name, weightDb }) => ({
+          value: name,
+          text: `${name} · ${formatDb(weightDb.perTensor)}`,
+        }))}
         onChange={selectLayer}
       />
       {own && <Chart name="weightRanges" args={[own as LayerWeights]} />}
