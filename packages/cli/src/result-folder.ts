@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import type { Calibration, CompressResult, RecipeStep, ValidationReport } from "@equant/core";
+import type { Calibration, CompressResult, Dataset, RecipeStep, ValidationReport } from "@equant/core";
 import type { ModelFile } from "@equant/core/node";
 import type { CommandContext } from "./context.js";
 import { toJson } from "./envelope.js";
 import { sha256 } from "./model-file.js";
 import type { OutputFile } from "./output-file.js";
+import { reportFiles } from "./report-files.js";
 import { toolVersion } from "./version.js";
 
 /** Everything a run knows when it is done. */
@@ -49,8 +50,16 @@ function convergence(calibration: Calibration) {
   return { samples, complete, random, stableAfter: calibration.rangeConvergence()?.stableAfter ?? null };
 }
 
-/** Files of the output folder: the model last, because everything else explains it. */
-export function resultFiles(context: CommandContext, folder: string, record: RunRecord): OutputFile[] {
+/**
+ * Files of the output folder: the model last, because everything else explains it. `dataset` is the calibration data:
+ * the report counts values and measures ratios on some of it.
+ */
+export async function resultFiles(
+  context: CommandContext,
+  folder: string,
+  record: RunRecord,
+  dataset: Dataset,
+): Promise<OutputFile[]> {
   const { result, files, recipe } = record;
   const report = runReport(context, record);
   const calibration = result.calibration.forModel(context.model?.sha256 ?? "").serialize();
@@ -67,7 +76,7 @@ export function resultFiles(context: CommandContext, folder: string, record: Run
     { path: join(folder, "calibration.json"), data: calibration },
     { path: join(folder, "layers.csv"), data: layersCsv(result) },
     { path: join(folder, "recipe.lock.json"), data: toJson(lock) },
-    { path: join(folder, "report.json"), data: toJson({ schema: "equant.report/1", ...report }) },
+    ...(await reportFiles(context, folder, { ...record, facts: report, dataset })),
     ...files,
   ];
 }

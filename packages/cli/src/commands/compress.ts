@@ -88,7 +88,7 @@ export const compress: CommandDefinition = {
       result.model,
     );
     const record = { result, files, recipe: steps, modelPath: path, data, validation: undefined };
-    if (options.out !== undefined) await context.writeOutputs(resultFiles(context, options.out, record));
+    if (options.out !== undefined) await context.writeOutputs(await resultFiles(context, options.out, record, dataset));
     if (options.output !== undefined) await context.writeModel(options.output, result.model);
     const size = formatResize(identity.bytes, bytesOf(files));
     return {

@@ -56,6 +56,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./run.js")).run,
   },
   {
+    name: "report",
+    summary: "draw a run's report.json: a page, or one chart as SVG",
+    load: async () => (await import("./report.js")).report,
+  },
+  {
     name: "demo",
     summary: "quantize the embedded digit network and show what it is worth",
     load: async () => (await import("./demo.js")).demo,

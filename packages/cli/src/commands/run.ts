@@ -62,7 +62,7 @@ export const run: CommandDefinition = {
       ));
     const gates = validation ? validationGates(validation, gateFlags(config)) : sizeGate(config, size);
     const record = { result, files, recipe: steps, modelPath: config.model, data: { ...config.data }, validation };
-    await context.writeOutputs(resultFiles(context, folder, record));
+    await context.writeOutputs(await resultFiles(context, folder, record, calibrationSet));
     const names = { candidate: "model.onnx", baseline: config.model };
     const change = formatResize(identity.bytes, size);
     return {

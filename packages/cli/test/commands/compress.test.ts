@@ -11,7 +11,7 @@ interface Step {
   error: { sqnrDb: number; agreement: number };
 }
 
-test("compress writes a verified model and tells what every step was worth", async () => {
+test("compress writes a verified model and tells what every step was worth", { timeout: 120_000 }, async () => {
   const cwd = await temporaryFolder();
   const images = await writeDigits(cwd, 40);
   const run = await equant(["compress", MODEL, "--data", images, "--preset", "zero-one", "--out", "out", "--json"], {
@@ -85,9 +85,15 @@ test("run refuses steps in an order that cannot work", async () => {
   expect(run.stderr).toContain("bias-correct must stand behind quantize");
 });
 
-test("demo quantizes the embedded network without a loss worth naming", { timeout: 60_000 }, async () => {
-  const run = await equant(["demo", "--json", "--samples", "64"]);
+test("demo quantizes the embedded network without a loss worth naming", { timeout: 180_000 }, async () => {
+  const cwd = await temporaryFolder();
+  const run = await equant(["demo", "--json", "--samples", "64"], { cwd });
   expect(run.code).toBe(0);
+  const page = await readFile(join(cwd, "equant-demo/report.html"), "utf8");
+  const charts = ["msb-heatmap", "weight-ranges", "sqnr-prediction", "accuracy-sparsity", "layer-sparsity"];
+  for (const chart of [...charts, "layer-channels", "confusion"]) expect(page).toContain(`data-chart="${chart}"`);
+  const { pruning } = JSON.parse(await readFile(join(cwd, "equant-demo/report.json"), "utf8"));
+  expect(pruning.curves.map(({ method }: { method: string }) => method)).toEqual(["magnitude", "synflow"]);
   const { result } = run.json<{
     result: { baseline: { top1: number }; candidate: { top1: number; bytes: number }; agreement: number };
   }>();

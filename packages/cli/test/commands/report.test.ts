@@ -1,0 +1,74 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { readReport } from "@equant/report";
+import { expect, test } from "vitest";
+import { DIGITS_MODEL as MODEL, writeDigits } from "../helpers/digits.js";
+import { equant, temporaryFolder } from "../helpers/run.js";
+
+test("compress --out writes a report that equant report draws again, page and single charts", {
+  timeout: 120_000,
+}, async () => {
+  const cwd = await temporaryFolder();
+  const images = await writeDigits(cwd, 30);
+  const data = ["--data", images, "--preset", "zero-one"];
+  const made = await equant(["compress", MODEL, ...data, "--equalize", "two-step", "--out", "out", "-q"], { cwd });
+  expect(made.stderr).not.toContain("error[");
+  const report = readReport(await readFile(join(cwd, "out/report.json"), "utf8"));
+  expect(report.title).toBe("digits.onnx");
+  expect(report.layers.map(({ name, bits }) => [name, bits])).toEqual([
+    ["conv_1", 8],
+    ["conv_2", 8],
+    ["conv_3", 8],
+    ["fc", 8],
+  ]);
+  expect(report.msb?.every(({ exact }) => exact)).toBe(true);
+  expect(report.msb?.find(({ tensor }) => tensor === "input")?.total).toBe(30 * 784);
+  expect(report.sqnr?.layers).toHaveLength(4);
+  expect(report.samples).toBe(30);
+  const page = await readFile(join(cwd, "out/report.html"), "utf8");
+  expect(page).toContain("<title>digits.onnx");
+
+  const again = await equant(["report", "out/report.json", "-o", "page.html", "--json"], { cwd });
+  expect(again.code).toBe(0);
+  expect(await readFile(join(cwd, "page.html"), "utf8")).toBe(page);
+  expect(again.json<{ result: { output: string } }>().result.output).toBe("page.html");
+
+  const chart = await equant(
+    ["report", "out/report.json", "--chart", "weight-ranges", "--layer", "conv_2", "--svg", "chart.svg"],
+    { cwd },
+  );
+  expect(chart.code).toBe(0);
+  expect(chart.stdout).toContain("conv_2: before, the widest of 16 channels");
+  expect(await readFile(join(cwd, "chart.svg"), "utf8")).toMatch(/^<svg .*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
+});
+
+test("report says what is wrong with its input and its options", async () => {
+  const cwd = await temporaryFolder();
+  await mkdir(join(cwd, "bad"));
+  await writeFile(join(cwd, "bad/report.json"), '{"schema":"equant.report/9"}');
+  const codes = async (...args: string[]) => {
+    const run = await equant(["report", ...args], { cwd });
+    return [run.code, /error\[(E\d+)\]/.exec(run.stderr)?.[1]];
+  };
+  expect(await codes("none.json")).toEqual([3, "E3001"]);
+  expect(await codes("bad/report.json")).toEqual([5, "E5002"]);
+  const digits = {
+    schema: "equant.report/1",
+    tool: { name: "equant", version: "0" },
+    model: null,
+    recipe: [],
+    steps: [],
+    findings: [],
+    layers: [],
+    ranges: [{ layer: "a", tensor: "a", kind: "weights", min: -1, max: 1 }],
+    histograms: [],
+    weights: [{ layer: "a", opType: "Conv", before: null, after: null }],
+  };
+  await writeFile(join(cwd, "report.json"), JSON.stringify(digits));
+  expect(await codes("report.json", "--svg", "a.svg")).toEqual([2, "E2005"]);
+  expect(await codes("report.json", "--chart", "confusion")).toEqual([2, "E2005"]);
+  expect(await codes("report.json", "--chart", "nonsense")).toEqual([2, "E2004"]);
+  expect(await codes("report.json", "--chart", "weight-ranges", "--layer", "b")).toEqual([2, "E2103"]);
+  expect(await codes("report.json", "--chart", "range-table", "--svg", "a.svg")).toEqual([0, undefined]);
+  expect(await codes("report.json", "--chart", "range-table", "--svg", "a.svg")).toEqual([2, "E2006"]);
+});
