@@ -39,11 +39,11 @@ export function fitCamera(drawing: Size, view: Size, margin = 24): Camera {
 /** Zoom below which a graph that is opened shows its beginning rather than all of itself too small to read. */
 const READABLE = 0.75;
 
-/** Where a graph is opened: all of it where that can be read, else its top, readable; the map shows the rest. */
+/** Where a graph is opened: all of it where that can be read, else its beginning, readable; the map shows the rest. */
 export function homeCamera(drawing: Size, view: Size): Camera {
   const fit = fitCamera(drawing, view);
   if (fit.zoom >= READABLE || drawing.height <= 0) return fit;
-  return { zoom: READABLE, x: (view.width - drawing.width * READABLE) / 2, y: 24 };
+  return { zoom: READABLE, x: Math.max(24, (view.width - drawing.width * READABLE) / 2), y: 24 };
 }
 
 /** A world point in the middle of the view. */

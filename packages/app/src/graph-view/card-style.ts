@@ -49,5 +49,7 @@ function badgeOf(model: ViewModel, nodeIds: readonly string[]): string {
     const width = (overlay.metric === "bits" ? overlay.values?.[id] : undefined) ?? model.byId.value.get(id)?.bits;
     if (width !== undefined) bits.add(width);
   }
-  return bits.size === 0 ? "" : `${[...bits].sort((a, b) => a - b).join("+")}b`;
+  // The bits overlay prints a single width as its value.
+  if (bits.size === 0 || (bits.size === 1 && overlay.metric === "bits")) return "";
+  return `${[...bits].sort((a, b) => a - b).join("+")}b`;
 }

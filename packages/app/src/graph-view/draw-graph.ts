@@ -177,13 +177,13 @@ function drawTexts(context: CanvasRenderingContext2D, scene: Scene, camera: Came
       draw(card, left, placed.layout.y[card]! - CARD.height / 2);
     }
   };
-  pass(TITLE_FONT, (card, left, top) => context.fillText(texts[card]![0], left, top + (values ? 20 : 34)));
+  pass(TITLE_FONT, (card, left, top) => context.fillText(texts[card]![0], left, top + (values ? 20 : 36)));
   if (values) {
     pass(TEXT_FONT, (card, left, top) => {
       const { value, badge } = styles[card]!;
       context.fillText(texts[card]![1], left, top + 36);
       if (value) context.fillText(value, left, top + 52);
-      if (!badge || value.endsWith("bit")) return;
+      if (!badge) return;
       context.textAlign = "right";
       context.fillText(badge, left + width, top + 52);
       context.textAlign = "left";

@@ -235,7 +235,10 @@ function expand(
   const items: Item[] = [];
   const chain = (card: Item, parent?: string) => {
     if (card.kind === "chain" && unfolded.has(card.id)) {
-      for (const node of card.nodes) items.push(itemOf(graph, [node], card.id));
+      for (const nodes of withConstants(card.nodes, chains)) {
+        const item = itemOf(graph, nodes, card.id);
+        items.push({ ...item, kind: "node", id: item.main });
+      }
     } else items.push(parent === undefined ? card : { ...card, parent });
   };
   const seen = new Set<Item>();
@@ -249,6 +252,26 @@ function expand(
     }
   }
   return connect(graph, chains, items);
+}
+
+/** The nodes of a chain one by one, a Constant or the dequantization of a weight together with who reads it. */
+function withConstants(nodes: readonly number[], { constant, index }: Chains): number[][] {
+  const groups = new Map<number, number[]>();
+  for (const node of nodes) if (!constant[node]) groups.set(node, [node]);
+  const readerOf = (node: number): number | undefined => {
+    for (const reader of index.consumers[node]!) {
+      const found = constant[reader] ? readerOf(reader) : groups.has(reader) ? reader : undefined;
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+  for (const node of nodes) {
+    if (!constant[node]) continue;
+    const reader = readerOf(node);
+    if (reader === undefined) groups.set(node, [node]);
+    else groups.get(reader)!.unshift(node);
+  }
+  return [...groups.values()];
 }
 
 function finish(draft: Draft): FoldedGraph {

@@ -13,7 +13,8 @@ export function createLegend(model: ViewModel, dark: Signal<boolean>) {
     const focused = [...root.querySelectorAll("button")].indexOf(document.activeElement as HTMLButtonElement);
     const ramp = rampOf(legend.ramp, dark.value);
     const counts = legend.bins.map((_, bin) => model.bins.value.filter((other) => other === bin).length);
-    const { basis } = model.overlay.value;
+    const { metric, basis } = model.overlay.value;
+    const title = basis && metric === "sqnr" ? `${legend.title}, ${basis}` : legend.title;
     const buttons = legend.bins.map((bin, index) => {
       const swatch = element("span", { class: "eq-graph-swatch", "aria-hidden": "true" });
       swatch.style.background = ramp[index]!;
@@ -28,7 +29,7 @@ export function createLegend(model: ViewModel, dark: Signal<boolean>) {
       made.addEventListener("click", () => model.toggleBin(index));
       return made;
     });
-    root.replaceChildren(element("span", {}, basis ? `${legend.title}, ${basis}` : legend.title), ...buttons);
+    root.replaceChildren(element("span", {}, title), ...buttons);
     if (focused >= 0) buttons[focused]?.focus();
   });
   return { element: root, dispose: stop };

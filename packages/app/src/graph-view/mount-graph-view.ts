@@ -234,8 +234,9 @@ export function mountGraphView(container: HTMLElement, options: GraphViewOptions
     event.stopPropagation();
   };
   canvas.addEventListener("keydown", onKey, { signal: listeners.signal });
-  const scheme = matchMedia("(prefers-color-scheme: dark)");
-  scheme.addEventListener("change", requestDraw, { signal: listeners.signal });
+  for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
+    matchMedia(query).addEventListener("change", requestDraw, { signal: listeners.signal });
+  }
   const themed = new MutationObserver(requestDraw);
   themed.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "class", "style"] });
 

@@ -88,4 +88,4 @@ export interface GraphLayout {
 }
 
 /** Size of every card and the gaps between them, in world units. One size: positions follow from structure alone. */
-export const CARD = { width: 184, height: 58, gapX: 28, gapY: 44 } as const;
+export const CARD = { width: 184, height: 62, gapX: 28, gapY: 40 } as const;

@@ -57,6 +57,13 @@ export function createViewModel(options: ViewModelOptions) {
     return () => abort.abort();
   });
 
+  const metric = computed(() => overlay.value.metric);
+  const stopFilter = effect(() => {
+    // Steps of another metric are other steps.
+    void metric.value;
+    hidden.value = new Set();
+  });
+
   const values = computed(() =>
     placed.value ? cardValues(graph.value, placed.value.folded.cards, overlay.value) : [],
   );
@@ -143,6 +150,9 @@ export function createViewModel(options: ViewModelOptions) {
       if (!next.delete(bin)) next.add(bin);
       hidden.value = next;
     },
-    dispose: stopLayout,
+    dispose(): void {
+      stopLayout();
+      stopFilter();
+    },
   };
 }

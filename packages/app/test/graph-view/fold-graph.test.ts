@@ -81,6 +81,14 @@ test("unfolding a block shows its layers, unfolding those their nodes, and foldi
   expect(foldGraph(graph, { unfolded: new Set() })).toEqual(folded);
 });
 
+test("an unfolded quantized layer is one connected path, its weight's dequantization with the layer", () => {
+  const { cards, edges } = foldGraph(mobileNet({ qdq: true }), { unfolded: new Set(["chain:block0.dw"]) });
+  const inside = cards.flatMap((card, index) => (card.parent === "chain:block0.dw" ? [index] : []));
+  expect(inside.map((index) => cards[index]!.title)).toEqual(["Conv", "Relu", "QuantizeLinear", "DequantizeLinear"]);
+  expect(cards[inside[0]!]!.nodeIds).toEqual(["block0.dw.wdq", "block0.dw"]);
+  for (const index of inside) expect(edges.some(([, to]) => to === index)).toBe(true);
+});
+
 test("finds a repeated block after something else, and only true repeats", () => {
   const repeated = fc.tuple(
     fc.array(fc.integer({ min: 10, max: 12 }), { minLength: 1, maxLength: 4 }),

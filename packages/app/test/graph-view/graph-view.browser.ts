@@ -73,7 +73,7 @@ async function show(name: "mobileNet" | "transformer" | "randomNetwork", metric:
       view.search("");
       graph.value =
         network === "mobileNet"
-          ? networks.mobileNet({ batchNorm: true })
+          ? networks.mobileNet(what === "bits" ? { qdq: true } : { batchNorm: true })
           : network === "transformer"
             ? networks.transformer(43)
             : networks.randomNetwork(2000, 3);
@@ -220,6 +220,46 @@ test("mouse: drag pans, wheel zooms, click selects, double click unfolds", async
   await settled();
   await shot("chain-unfolded");
   expect(await page.getByRole("status").filter({ hasText: "cards" }).textContent()).toMatch(/in 34 cards/);
+});
+
+test("draws a crowded graph of 2000 nodes and 3600 edges within a frame", async () => {
+  await show("randomNetwork", "sqnr");
+  await page.getByLabel("Detail").selectOption("nodes");
+  await settled();
+  const crowded = await page.evaluate(sweep);
+  report("sweep over 2000 nodes with 3600 edges", crowded);
+  await page.evaluate(() => window.graphPage.view.fit());
+  await settled();
+  await shot("crowded");
+  expect(crowded.drawMs).toBeLessThan(16);
+  await page.getByLabel("Detail").selectOption("blocks");
+});
+
+test("is usable at 320 px and without motion", async () => {
+  await page.emulateMedia({ reducedMotion: "reduce", forcedColors: "active" });
+  await page.setViewportSize({ width: 320, height: 640 });
+  await show("mobileNet", "bits");
+  await page.evaluate(() => {
+    window.graphPage.selection.value = "block12.pw";
+  });
+  // Without motion the view is there in the next frame.
+  const moved = await page.evaluate(
+    () =>
+      new Promise<boolean>((done) => {
+        const { view } = window.graphPage;
+        const before = view.camera.zoom;
+        view.fit();
+        requestAnimationFrame(() => done(view.camera.zoom !== before || view.drawTimes.length > 0));
+      }),
+  );
+  expect(moved).toBe(true);
+  await settled();
+  await shot("320-forced-colours");
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+  await page.emulateMedia({ reducedMotion: null, forcedColors: null });
+  await settled();
+  await shot("320");
+  await page.setViewportSize({ width: 1280, height: 800 });
 });
 
 test("axe finds nothing serious, and the legend is a filter", async () => {
