@@ -32,7 +32,7 @@ export async function previewEqualize(
   const probe = { [singleInput(model)]: { dtype: "float32" as const, dims: [1, ...dataset.shape], data } };
   const shapes = await observeShapes(context.runner!, model, probe);
   const quantized = quantizationRequests(model, options).map(({ value }) => value);
-  const input = await equalizationInput(model, shapes, options, dataset, context, quantized);
+  const input = await equalizationInput(model, shapes, options, dataset, context, { quantized });
   const report = await equalize({ ...chosen, ...input, probes: [probe] })(model, context);
   const after = weightsOf(model);
   const weights = [...weightsOf(original)].map(([name, { weights }]) => ({

@@ -113,8 +113,8 @@ function requireNumber(option: string, value: number, valid: boolean, expected: 
 }
 
 function pickNoise(options: NoiseOptions): NoiseOptions {
-  const { granularity, weightBits, activationBits, weightSymmetric, activationSymmetric, quantized, sensitivity } =
-    options;
-  const all = { granularity, weightBits, activationBits, weightSymmetric, activationSymmetric, quantized, sensitivity };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  const keys = [...Object.keys(NOISE_DEFAULTS), "quantized", "sensitivity"];
+  return Object.fromEntries(
+    Object.entries(options).filter(([key, value]) => keys.includes(key) && value !== undefined),
+  );
 }

@@ -1,5 +1,5 @@
 import type { ActivationStats } from "../calibrate/channel-stats.js";
-import { attributeOf, type LinearLayer, labelOf } from "../graph/index.js";
+import { attributeOf, coverage, type LinearLayer, labelOf } from "../graph/index.js";
 import type { ResolvedNoiseOptions } from "./noise-options.js";
 import { defaultQuantizedValues, type ValuePower, valuePower } from "./noise-values.js";
 import type { ScaleClasses, ScaleFactors } from "./scale-classes.js";
@@ -11,7 +11,7 @@ import { firstColumn, type WeightMagnitudes, weightMagnitudes } from "./weight-m
  *
  *   noise = coefficient · Σ_s T_s² · Σ_{j∈s} g_j/b_j² · Σ_{i∈group(j)} a_i²·p_i
  *
- * Weights: M = |W|, p_i = E[X_i²], coefficient = K/(12·steps²·Σ_j E[Y_j²]) (Meller et al. 2019, eqs. (5)–(8), by channel).
+ * Weights: M = |W|, p_i = E[X_i²], or nearly Var[X_i] where biases are corrected afterwards ({@link inputPower}), coefficient = K/(12·steps²·Σ_j E[Y_j²]) (Meller et al. 2019, eqs. (5)–(8), by channel).
  * Activations: M has one column, which carries no factor and power 1.
  */
 export interface NoiseTerm {
@@ -135,10 +135,22 @@ function weightTerm(builder: Builder, layer: LinearLayer): NoiseTerm | string {
     columnClass: column?.class ?? -1,
     columnVariables: column?.variables ?? new Int32Array(layer.inChannels),
     rowWeights,
-    columnWeights: input.meanSquare,
+    columnWeights: inputPower(builder, layer, input),
     slots: perChannel ? shared : 1,
     slotOfRow: Int32Array.from({ length: rows }, (_, j) => (perChannel ? j % shared : 0)),
   };
+}
+
+/**
+ * Power by input channel of what a weight meets, which is 0 where the kernel lies on padding: with the share c of products inside
+ * the input, c·E[X²], and without its mean, which a corrected bias takes away, c·(E[X²] − c·E[X]²). At a border the corrected
+ * mean is the wrong one, hence the second c.
+ */
+function inputPower({ classes, options }: Builder, layer: LinearLayer, { mean, meanSquare }: ValuePower): Float64Array {
+  const spatial = (value: string) => classes.flow.dims(value).slice(2);
+  const share = coverage(layer, { input: spatial(layer.input), output: spatial(layer.output) });
+  if (!options.biasCorrected) return meanSquare.map((power) => share * power);
+  return meanSquare.map((power, channel) => share * Math.max(0, power - share * mean[channel]! ** 2));
 }
 
 /** Weights of one pair of channels that add up in one output element, times α² for Gemm. */

@@ -13,6 +13,11 @@ export interface NoiseOptions {
   /** As `weightSymmetric`, for activations. Default: false. */
   activationSymmetric?: boolean;
   /**
+   * Whether biases are corrected afterwards: what rounding weights does to the mean of an output is then taken away, and
+   * only the variance of inputs counts. Default: false.
+   */
+  biasCorrected?: boolean;
+  /**
    * Values that get an encoding. Default: the network's inputs, and the outputs of linear layers, Add and Concat
    * behind the activation that fuses with them.
    */
@@ -29,6 +34,7 @@ export const NOISE_DEFAULTS = {
   activationBits: 8,
   weightSymmetric: true,
   activationSymmetric: false,
+  biasCorrected: false,
 } as const;
 
 /** @throws {OptionsError} E2002 bits out of range, E2004 unknown granularity. */

@@ -7,6 +7,7 @@ import { sameAxes } from "./channel-space.js";
 export interface ValuePower {
   readonly max: Float64Array;
   readonly min: Float64Array;
+  readonly mean: Float64Array;
   readonly meanSquare: Float64Array;
 }
 
@@ -25,21 +26,23 @@ export function valuePower(flow: ChannelFlow, stats: ActivationStats, value: str
     return {
       max: Float64Array.from(given.max),
       min: Float64Array.from(given.min),
+      mean: Float64Array.from(given.mean),
       meanSquare: Float64Array.from(given.meanSquare),
     };
   }
   const length = given.max.length;
-  const meanSquare = Array.from(given.meanSquare).reduce((sum, x) => sum + x, 0) / length;
+  const average = (values: ArrayLike<number>) => Array.from(values).reduce((sum, x) => sum + x, 0) / length;
   return {
     max: new Float64Array(space.count).fill(Array.from(given.max).reduce((a, b) => Math.max(a, b))),
     min: new Float64Array(space.count).fill(Array.from(given.min).reduce((a, b) => Math.min(a, b))),
-    meanSquare: new Float64Array(space.count).fill(meanSquare),
+    mean: new Float64Array(space.count).fill(average(given.mean)),
+    meanSquare: new Float64Array(space.count).fill(average(given.meanSquare)),
   };
 }
 
-function allFinite({ max, min, meanSquare }: ChannelStats): boolean {
+function allFinite({ max, min, mean, meanSquare }: ChannelStats): boolean {
   const finite = (values: ArrayLike<number>) => Array.from(values).every(Number.isFinite);
-  return max.length > 0 && finite(max) && finite(min) && finite(meanSquare);
+  return max.length > 0 && finite(max) && finite(min) && finite(mean) && finite(meanSquare);
 }
 
 const FUSED = ["Relu", "Clip", "PRelu", "LeakyRelu", "Min", "Max"];

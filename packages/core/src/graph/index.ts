@@ -1,5 +1,6 @@
 export * from "./builder.js";
 export * from "./clone.js";
+export * from "./coverage.js";
 export * from "./document.js";
 export * from "./dtype.js";
 export * from "./edit.js";

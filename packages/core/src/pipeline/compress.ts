@@ -163,7 +163,7 @@ class RecipeRun {
       const result = await applyFloatStep(
         model,
         step,
-        { quantize: this.#quantize, dataset: this.dataset, known },
+        { quantize: this.#quantize, dataset: this.dataset, known, biasCorrected: this.#corrects },
         this.context,
       );
       if (!result.modified) return { ...result, candidate: undefined, drift: undefined };

@@ -26,7 +26,7 @@ export async function equalizationInput(
   quantize: QuantizeOptions,
   dataset: Dataset,
   context: TransformContext,
-  quantized?: readonly string[],
+  { quantized, biasCorrected = false }: Pick<NoiseOptions, "quantized" | "biasCorrected"> = {},
 ): Promise<EqualizationInput> {
   const requests = equalizeValues(model, shapes, quantized).map((value) => ({
     value,
@@ -37,7 +37,7 @@ export async function equalizationInput(
   const stats = (await calibrate(model, dataset, { requests }, context)).activationStats();
   const { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric } =
     resolveQuantizeOptions(quantize);
-  const noise = { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric };
+  const noise = { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric, biasCorrected };
   return { ...noise, ...(quantized && { quantized }), stats, shapes, probes: await probesOf(model, dataset, context) };
 }
 

@@ -44,6 +44,8 @@ export interface FloatStepInput {
   readonly dataset: Dataset;
   /** Channel statistics of the model as it is, from the calibration of its last quantization. */
   readonly known: ActivationStats;
+  /** Whether biases are corrected after quantization. */
+  readonly biasCorrected: boolean;
 }
 
 /** Applies a float step in place. */
@@ -63,12 +65,12 @@ async function equalizeStep(
   model: Model,
   { use: _use, ...options }: EqualizeStep & { keep?: unknown },
   shapes: ReadonlyMap<string, ObservedType>,
-  { quantize: quantizeOptions, dataset }: FloatStepInput,
+  { quantize: quantizeOptions, dataset, biasCorrected }: FloatStepInput,
   context: TransformContext,
 ): Promise<FloatStepResult> {
   const { keep: _keep, ...chosen } = options;
   const quantized = quantizationRequests(model, quantizeOptions).map(({ value }) => value);
-  const input = await equalizationInput(model, shapes, quantizeOptions, dataset, context, quantized);
+  const input = await equalizationInput(model, shapes, quantizeOptions, dataset, context, { quantized, biasCorrected });
   const report = await equalize({ ...chosen, ...input })(model, context);
   return { modified: report.modified, note: describeEqualization(report), report };
 }

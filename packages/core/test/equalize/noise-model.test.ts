@@ -14,7 +14,7 @@ import {
   twoStepFactors,
   unitFactors,
 } from "../../src/equalize/index.js";
-import { linearLayers, type Model } from "../../src/graph/index.js";
+import { GraphBuilder, ints, linearLayers, type Model, Tensor } from "../../src/graph/index.js";
 import { createRandom } from "../../src/math/index.js";
 import { naiveStatistics } from "../helpers/channel-statistics.js";
 import { randomFeeds } from "./feeds.js";
@@ -176,6 +176,40 @@ describe("predicted noise", () => {
     const expected = (g: number[]) =>
       g.reduce((a, b) => a + b) / g.reduce((sum, weight, k) => sum + weight * square[k]!, 0);
     expect(at([1, 4, 2]) / at([1, 1, 1])).toBeCloseTo(expected([1, 4, 2]) / expected([1, 1, 1]), 10);
+  });
+
+  it("leaves out the mean that bias correction takes away, but not at borders", async () => {
+    const [size, mean, deviation] = [7, 1.5, 2];
+    const { model, builder } = GraphBuilder.model("padded");
+    const weight = builder.constant(Tensor.float32([1, 1, 3, 3], new Float32Array(9).fill(1)), "w");
+    const x = builder.input("x", ["N", 1, size, size]);
+    const y = builder.node("Conv", [x, weight], { pads: ints([1, 1, 1, 1]) }, { name: "conv" });
+    builder.output(y);
+    const classes = await classesOfNetwork(model);
+    const known = { max: [9], min: [-9], mean: [mean], meanSquare: [mean ** 2 + deviation ** 2] };
+    const observed: ActivationStats = new Map([x, y].map((value) => [value, known]));
+    const noise = (biasCorrected: boolean) => {
+      const terms = noiseModel(classes, observed, resolveNoiseOptions({ biasCorrected }));
+      return predictedNoise(terms, unitFactors(classes)).weights[0]!.noise;
+    };
+    // What each tap meets at each position: a value, or padding.
+    const [power, varying] = [0, 1].map((corrected) => {
+      let total = 0;
+      for (let tap = 0; tap < 9; tap++) {
+        let inside = 0;
+        for (let position = 0; position < size ** 2; position++) {
+          const row = Math.floor(position / size) + Math.floor(tap / 3) - 1;
+          const column = (position % size) + (tap % 3) - 1;
+          if (row >= 0 && row < size && column >= 0 && column < size) inside++;
+        }
+        const share = inside / size ** 2;
+        total += share * (mean ** 2 + deviation ** 2) - corrected * (share * mean) ** 2;
+      }
+      return total;
+    });
+    // The formula takes the share over all taps; the squares of single shares differ a little.
+    expect(noise(true) / noise(false)).toBeCloseTo(varying! / power!, 2);
+    expect(noise(true)).toBeLessThan(0.75 * noise(false));
   });
 
   it("says what it left out", () => {
