@@ -20,6 +20,7 @@ const ORDER = [
   "analyze",
   "prune",
   "correct",
+  "tune",
   "pipeline",
   "report",
   "node",

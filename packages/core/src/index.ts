@@ -13,3 +13,4 @@ export * from "./prune/index.js";
 export * from "./quantize/index.js";
 export * from "./runtime/index.js";
 export * from "./train/index.js";
+export * from "./tune/index.js";

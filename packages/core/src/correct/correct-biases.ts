@@ -1,10 +1,10 @@
 import { OutputProbe, PROBE_SAMPLES } from "../analyze/output-probe.js";
-import { type Dataset, spread, subset } from "../data/index.js";
-import { ModelError, PreconditionError, throwIfAborted } from "../errors.js";
+import { spread } from "../data/index.js";
+import { throwIfAborted } from "../errors.js";
 import { labelOf } from "../graph/index.js";
-import { requireRunner, type Skip, type TransformContext } from "../runtime/index.js";
-import { CorrectionRun, type Target } from "./correction-run.js";
-import { LayerBias } from "./layer-bias.js";
+import { requireRunner, type TransformContext } from "../runtime/index.js";
+import { CorrectionRun } from "./correction-run.js";
+import { splitSamples } from "./hold-out.js";
 import {
   type CorrectBiasesOptions,
   LITERAL_WEIGHTS,
@@ -12,9 +12,7 @@ import {
   resolveCorrectOptions,
 } from "./options.js";
 import type { BiasCorrectionReport, LayerCorrection } from "./report.js";
-
-/** From this many samples on, a quarter of them is kept back to check the effect on. */
-const HOLD_OUT_FROM = 16;
+import { findTargets } from "./targets.js";
 
 /**
  * Empirical bias correction: b ← b + (E[y_float] − E[y_quantized]) for every output channel of every quantized linear
@@ -38,8 +36,8 @@ export async function correctBiases(
   const resolved = resolveCorrectOptions(options);
   requireRunner(context, "correctBiases");
   throwIfAborted(context.signal, "correctBiases");
-  const { targets, skipped } = findTargets(resolved);
-  const { means, check, heldOut } = splitSamples(resolved.dataset);
+  const { targets, skipped } = findTargets("correctBiases", resolved);
+  const { learn, check, heldOut } = splitSamples(resolved.dataset);
   const originals = targets.map(({ bias }) => bias.tensor);
   const restore = () => {
     for (const [at, { bias }] of targets.entries()) bias.restore(originals[at]!);
@@ -51,7 +49,7 @@ export async function correctBiases(
   let shifts: Float64Array[] = [];
   let after = before;
   try {
-    shifts = await run.correct(spread(means, Math.min(resolved.samples, means.length)));
+    shifts = await run.correct(spread(learn, Math.min(resolved.samples, learn.length)));
     if (targets.length > 0) after = await sqnrDb();
   } catch (error) {
     restore();
@@ -73,48 +71,6 @@ export async function correctBiases(
     ...verdict,
     cacheBytes: run.cacheBytes,
   };
-}
-
-/** Layers of the plan in the order of the quantized graph, with their biases. */
-function findTargets({ model, floatModel, plan }: ResolvedCorrectOptions): { targets: Target[]; skipped: Skip[] } {
-  const { graph } = model;
-  const position = new Map(graph.nodes.map((node, at) => [node, at]));
-  const floatNodes = new Map(floatModel.graph.nodes.map((node) => [node.outputs[0]!, node]));
-  const targets: Target[] = [];
-  const skipped: Skip[] = [];
-  for (const parameters of plan.parameters) {
-    const { node, opType, output } = parameters.layer;
-    if (!position.has(node)) {
-      throw new PreconditionError("E4005", `correctBiases: node "${labelOf(node)}" of the plan is not in the model`, {
-        node: labelOf(node),
-        hint: "pass the very model that applyQdq changed with this plan",
-      });
-    }
-    const floatNode = floatNodes.get(output);
-    if (!floatNode) {
-      throw new ModelError("E3003", `correctBiases: the float model makes no value "${output}"`, {
-        tensor: output,
-        hint: "pass a clone of the model taken just before applyQdq",
-      });
-    }
-    const bias = LayerBias.of(graph, parameters);
-    if (typeof bias === "string") skipped.push({ node: labelOf(node), opType, reason: bias });
-    else targets.push({ parameters, floatNode, bias });
-  }
-  targets.sort((a, b) => position.get(a.parameters.layer.node)! - position.get(b.parameters.layer.node)!);
-  return { targets, skipped };
-}
-
-/** Every fourth sample checks, the others make the means: both parts take sorted class folders alike. */
-function splitSamples(dataset: Dataset): { means: Dataset; check: Dataset; heldOut: boolean } {
-  if (dataset.length < HOLD_OUT_FROM) return { means: dataset, check: dataset, heldOut: false };
-  const indices = Array.from({ length: dataset.length }, (_, at) => at);
-  const part = (checks: boolean) =>
-    subset(
-      dataset,
-      indices.filter((at) => (at % 4 === 3) === checks),
-    );
-  return { means: part(false), check: part(true), heldOut: true };
 }
 
 function judge(

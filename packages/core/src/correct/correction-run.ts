@@ -2,7 +2,6 @@ import { type FedBatch, firstSample, fixedBatchOf, modelBatches, singleInput } f
 import { type Dataset, spread } from "../data/index.js";
 import { RunError, throwIfAborted } from "../errors.js";
 import { byteLengthOf, labelOf, type Model, type Node, sizeOf } from "../graph/index.js";
-import type { LayerParameters } from "../quantize/index.js";
 import {
   exposeValues,
   type HostTensor,
@@ -11,18 +10,11 @@ import {
   requireRunner,
   type TransformContext,
 } from "../runtime/index.js";
-import type { LayerBias } from "./layer-bias.js";
 import { ChannelMean, meansModel } from "./means.js";
 import { LITERAL_WEIGHTS, type ResolvedCorrectOptions } from "./options.js";
 import { segmentModel } from "./segment.js";
+import type { Target } from "./targets.js";
 import { peakBytes, planWalk, type WalkStep } from "./walk.js";
-
-/** A layer to correct: in the quantized model (`parameters.layer.node`), in the float model, and its bias. */
-export interface Target {
-  readonly parameters: LayerParameters;
-  readonly floatNode: Node;
-  readonly bias: LayerBias;
-}
 
 /** How many of a batch's samples count. */
 type Span = Pick<FedBatch, "fed" | "count">;

@@ -47,18 +47,26 @@ export class LayerBias {
     this.#graph.initializers.set(this.#name, tensor);
   }
 
-  /** b ← b + shift, one value an output channel, rounded to the bias's own grid. */
-  add(shift: ArrayLike<number>): void {
+  /** The bias in units of the layer's output. */
+  get values(): Float64Array {
     const scale = this.#scale;
-    const old = this.tensor.array() as Int32Array | Float32Array;
-    const step = (channel: number) => (scale ? scale[scale.length === 1 ? 0 : channel]! : 1);
-    const sum = Float64Array.from(old, (value, channel) => value * step(channel) + shift[channel]!);
+    const stored = this.tensor.array() as Int32Array | Float32Array;
+    return Float64Array.from(stored, (value, channel) => value * (scale?.[scale.length === 1 ? 0 : channel] ?? 1));
+  }
+
+  /** Replaces the bias, one value an output channel, rounded to its own grid. */
+  set(values: ArrayLike<number>): void {
     const { dims } = this.tensor;
     this.restore(
-      scale
-        ? Tensor.of("int32", dims, biasIntegers(sum, scale, this.#sixteenBits))
-        : Tensor.float32(dims, Float32Array.from(sum)),
+      this.#scale
+        ? Tensor.of("int32", dims, biasIntegers(values, this.#scale, this.#sixteenBits))
+        : Tensor.float32(dims, Float32Array.from(values)),
     );
+  }
+
+  /** b ← b + shift, one value an output channel, rounded to the bias's own grid. */
+  add(shift: ArrayLike<number>): void {
+    this.set(this.values.map((value, channel) => value + shift[channel]!));
   }
 }
 

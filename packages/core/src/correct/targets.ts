@@ -1,0 +1,57 @@
+import { ModelError, PreconditionError } from "../errors.js";
+import { labelOf, type Model, type Node } from "../graph/index.js";
+import type { LayerParameters, QuantizationPlan } from "../quantize/index.js";
+import type { Skip } from "../runtime/index.js";
+import { LayerBias } from "./layer-bias.js";
+
+/** A float network and its quantized form, matched by the names of values. */
+export interface QuantizedPair {
+  /** The float model the plan was made for. */
+  readonly floatModel: Model;
+  /** The same model as `applyQdq` left it. */
+  readonly model: Model;
+  readonly plan: QuantizationPlan;
+}
+
+/** A layer to correct: in the quantized model (`parameters.layer.node`), in the float model, and its bias. */
+export interface Target {
+  readonly parameters: LayerParameters;
+  readonly floatNode: Node;
+  readonly bias: LayerBias;
+}
+
+/**
+ * Layers of the plan in the order of the quantized graph, with their biases; those without one are skipped.
+ * @throws {PreconditionError} E4005 `model` is not the plan's. @throws {ModelError} E3003 `floatModel` is not.
+ */
+export function findTargets(
+  caller: string,
+  { model, floatModel, plan }: QuantizedPair,
+): { targets: Target[]; skipped: Skip[] } {
+  const { graph } = model;
+  const position = new Map(graph.nodes.map((node, at) => [node, at]));
+  const floatNodes = new Map(floatModel.graph.nodes.map((node) => [node.outputs[0]!, node]));
+  const targets: Target[] = [];
+  const skipped: Skip[] = [];
+  for (const parameters of plan.parameters) {
+    const { node, opType, output } = parameters.layer;
+    if (!position.has(node)) {
+      throw new PreconditionError("E4005", `${caller}: node "${labelOf(node)}" of the plan is not in the model`, {
+        node: labelOf(node),
+        hint: "pass the very model that applyQdq changed with this plan",
+      });
+    }
+    const floatNode = floatNodes.get(output);
+    if (!floatNode) {
+      throw new ModelError("E3003", `${caller}: the float model makes no value "${output}"`, {
+        tensor: output,
+        hint: "pass a clone of the model taken just before applyQdq",
+      });
+    }
+    const bias = LayerBias.of(graph, parameters);
+    if (typeof bias === "string") skipped.push({ node: labelOf(node), opType, reason: bias });
+    else targets.push({ parameters, floatNode, bias });
+  }
+  targets.sort((a, b) => position.get(a.parameters.layer.node)! - position.get(b.parameters.layer.node)!);
+  return { targets, skipped };
+}
