@@ -34,6 +34,19 @@ export function recipeSteps(steps: readonly StepConfig[]): RecipeStep[] {
           ...(step.method && { method: step.method }),
           ...(step.samples !== undefined && { samples: step.samples }),
         };
+      case "ada-round":
+        return {
+          use: "ada-round",
+          ...(step.samples !== undefined && { samples: step.samples }),
+          ...(step.iterations !== undefined && { iterations: step.iterations }),
+        };
+      case "tune-biases":
+        return {
+          use: "tune-biases",
+          ...(step.samples !== undefined && { samples: step.samples }),
+          ...(step.epochs !== undefined && { epochs: step.epochs }),
+          ...(step.rate !== undefined && { rate: step.rate }),
+        };
       default:
         throw new OptionsError("E2007", `${at}: ${step.use} cannot run inside a recipe`, {
           actual: step.use,

@@ -25,6 +25,8 @@ interface CompressCommandOptions extends QuantizeFlags, DataOptions, OutputOptio
   relu6: (typeof RELU6)[number];
   deadChannels: boolean;
   biasCorrect: "sequential" | "parallel" | "none";
+  adaRound?: boolean;
+  tuneBiases?: boolean;
 }
 
 /** `equant compress`: the preset, fold → dead channels → equalize → calibrate → quantize → correct → verify. */
@@ -40,9 +42,9 @@ export const compress: CommandDefinition = {
       .addOption(choice("--equalize <method>", "equalization of channels", METHODS, "optimal"))
       .addOption(choice("--relu6 <how>", "how Clip(0, 6) is treated", RELU6, "exact"))
       .addOption(flag("--no-dead-channels", "leave channels that never fire where they are"))
-      .addOption(
-        choice("--bias-correct <method>", "bias correction", ["sequential", "parallel", "none"], "sequential"),
-      );
+      .addOption(choice("--bias-correct <method>", "bias correction", ["sequential", "parallel", "none"], "sequential"))
+      .addOption(flag("--ada-round", "learn which weights to round up; pays below 8 bits"))
+      .addOption(flag("--tune-biases", "move biases by gradients towards the float network's output"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
     addOutputOptions(command, {
@@ -68,6 +70,8 @@ export const compress: CommandDefinition = {
         : [{ use: "equalize", method: options.equalize, relu6: options.relu6 } as const]),
       { use: "quantize", ...settings },
       ...(options.biasCorrect === "none" ? [] : [{ use: "bias-correct", method: options.biasCorrect } as const]),
+      ...(options.adaRound ? [{ use: "ada-round" } as const] : []),
+      ...(options.tuneBiases ? [{ use: "tune-biases" } as const] : []),
     ];
     core.checkRecipe(steps);
     if (options.output !== undefined) await context.checkOutput(options.output);

@@ -50,6 +50,17 @@ export const STEPS = {
     method: z.enum(["sequential", "parallel"]).optional(),
     samples: z.int().min(1).optional(),
   }),
+  "ada-round": z.strictObject({
+    use: z.literal("ada-round"),
+    samples: z.int().min(2).describe("images to learn from and to check on").optional(),
+    iterations: z.int().min(0).describe("gradient steps a layer; 0: only the descent over single weights").optional(),
+  }),
+  "tune-biases": z.strictObject({
+    use: z.literal("tune-biases"),
+    samples: z.int().min(2).describe("images to learn from and to check on").optional(),
+    epochs: z.int().min(1).optional(),
+    rate: z.number().gt(0).describe("learning rate, in units of each layer's output").optional(),
+  }),
 } as const;
 
 export type StepName = keyof typeof STEPS;

@@ -20,7 +20,7 @@ export function extent({ kernel, dilations }: Pick<Geometry, "kernel" | "dilatio
  * Strides, dilations and pads of Conv, ConvTranspose, MaxPool and AveragePool with `auto_pad` resolved.
  * @throws {ModelError} E4001 `auto_pad` SAME_* on an input whose sizes are not known.
  */
-export function geometryOf(node: Node, kernel: readonly number[], c: GradientContext): Geometry {
+export function geometryOf(node: Node, kernel: readonly number[], c: Pick<GradientContext, "fixedDims">): Geometry {
   const rank = kernel.length;
   const strides = attributeOf(node, "strides", "ints", Array<number>(rank).fill(1));
   const dilations = attributeOf(node, "dilations", "ints", Array<number>(rank).fill(1));

@@ -16,8 +16,9 @@ import {
 } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
 import { applyFloatStep, type FloatStep } from "./float-steps.js";
+import { applyLateStep, type LateStep } from "./late-steps.js";
 import { describeFold, prepareModel } from "./prepare.js";
-import { type BiasCorrectStep, COMPRESS_RECIPE, checkRecipe, type QuantizeStep, type RecipeStep } from "./recipe.js";
+import { COMPRESS_RECIPE, checkRecipe, isLate, type QuantizeStep, type RecipeStep } from "./recipe.js";
 import { type Verification, verifyModel } from "./verify.js";
 
 /** One step of a recipe: what it did to the outputs of the quantized network, and whether it stayed. */
@@ -149,7 +150,7 @@ class RecipeRun {
       if (step.use === "quantize") {
         const note = `${best.plan.parameters.length} layers, ${best.plan.placement.skipped.length} in float`;
         this.#effects.push({ step: "quantize", kept: true, error: best.error, note });
-      } else if (step.use === "bias-correct") best = await this.#correct(best, step);
+      } else if (isLate(step)) best = await this.#adjust(best, step);
       else best = await this.#improve(best, step);
     }
     return this.#finish(best, before);
@@ -219,21 +220,11 @@ class RecipeRun {
     return candidate.trialDb;
   }
 
-  async #correct(best: Candidate, step: BiasCorrectStep & { keep?: "better" | "always" }): Promise<Candidate> {
-    const { method, samples, keep } = step;
-    const work = () =>
-      correctBiases(
-        {
-          floatModel: best.model,
-          model: best.quantized,
-          plan: best.plan,
-          dataset: this.dataset,
-          ...(method && { method }),
-          ...(samples !== undefined && { samples }),
-          ...(keep && { keep }),
-        },
-        this.context,
-      );
+  /** A step on the quantized network, which judges itself on samples it has not learned from. */
+  async #adjust(best: Candidate, step: LateStep & { keep?: "better" | "always" }): Promise<Candidate> {
+    const { model: floatModel, quantized: model, plan, calibration } = best;
+    const input = { floatModel, model, plan, calibration, dataset: this.dataset };
+    const work = () => applyLateStep(step, input, this.context);
     const report = await this.#phase(step.use, work, ({ kept, reason }) => (kept ? reason : `undone: ${reason}`));
     const error = await this.#probe.measure(best.quantized, this.context);
     this.#effects.push({ step: step.use, kept: report.kept, error, note: report.reason, report });

@@ -1,18 +1,11 @@
-import type { CorrectionMethod } from "../correct/index.js";
 import { OptionsError } from "../errors.js";
 import type { QuantizeOptions } from "../quantize/index.js";
 import type { FloatStep } from "./float-steps.js";
+import type { LateStep } from "./late-steps.js";
 
 /** Quantizes with these options; exactly one in a recipe. */
 export interface QuantizeStep extends QuantizeOptions {
   readonly use: "quantize";
-}
-
-/** Corrects biases of the quantized network. */
-export interface BiasCorrectStep {
-  readonly use: "bias-correct";
-  readonly method?: CorrectionMethod;
-  readonly samples?: number;
 }
 
 export interface FoldStep {
@@ -20,7 +13,7 @@ export interface FoldStep {
 }
 
 /** One step of a recipe. Every step is measured; `keep: 'always'` keeps it even where it makes the outputs worse. */
-export type RecipeStep = (FoldStep | FloatStep | QuantizeStep | BiasCorrectStep) & {
+export type RecipeStep = (FoldStep | FloatStep | QuantizeStep | LateStep) & {
   readonly keep?: "better" | "always";
 };
 
@@ -32,6 +25,9 @@ export type RecipeStep = (FoldStep | FloatStep | QuantizeStep | BiasCorrectStep)
  * 3. equalize: on the channels that remain, for the granularity that will be used;
  * 4. quantize: ranges of the final float network;
  * 5. correct biases: the mean shift that rounding leaves in each channel, in the network as it will run.
+ *
+ * Two steps may follow that are not in it, for they cost more than all before: `ada-round`, which corrects biases on its way
+ * and so must be compared with a network whose biases are correct, and `tune-biases`, which starts from what there is then.
  */
 export const COMPRESS_RECIPE: readonly RecipeStep[] = [
   { use: "fold" },
@@ -41,7 +37,12 @@ export const COMPRESS_RECIPE: readonly RecipeStep[] = [
   { use: "bias-correct" },
 ];
 
-const AFTER_QUANTIZE: readonly RecipeStep["use"][] = ["bias-correct"];
+const AFTER_QUANTIZE: readonly RecipeStep["use"][] = ["bias-correct", "ada-round", "tune-biases"];
+
+/** Whether a step works on the quantized network. */
+export function isLate<S extends RecipeStep>(step: S): step is S & LateStep {
+  return AFTER_QUANTIZE.includes(step.use);
+}
 
 /** Checks the order of steps. @throws {OptionsError} E2007 when one stands where it cannot work. */
 export function checkRecipe(steps: readonly RecipeStep[]): QuantizeStep {
@@ -53,7 +54,7 @@ export function checkRecipe(steps: readonly RecipeStep[]): QuantizeStep {
     });
   }
   steps.forEach((step, index) => {
-    const late = AFTER_QUANTIZE.includes(step.use);
+    const late = isLate(step);
     if (index === at || late === index > at) return;
     throw new OptionsError("E2007", `recipe: ${step.use} must stand ${late ? "behind" : "before"} quantize`, {
       actual: step.use,

@@ -154,11 +154,7 @@ function fitLanes(
   const { dims } = layer.tensor;
   const data = quantizedTensor(dims, weights, encoding);
   if (options.weightStorage !== "auto" || encoding.dtype !== "int8" || input.bits > 8) return { encoding, data };
-  const lowest = input.dtype === "int8" ? -128 : 0;
-  const inputMax = Float64Array.from({ length: layer.inChannels }, (_, channel) => {
-    const max = maxima?.[channel] ?? Number.POSITIVE_INFINITY;
-    return Math.min(input.qmax, Math.round(Math.max(max, 0) / input.scale[0]!) + input.zeroPoint[0]!) - lowest;
-  });
+  const inputMax = laneMaxima(layer, input, maxima);
   const ratiosOf = (tensor: Tensor) => saturationRatios(layer, tensor.array() as Int8Array, inputMax);
   let ratios = ratiosOf(data);
   const worst = ratios.reduce((a, b) => Math.max(a, b), 0);
@@ -175,6 +171,15 @@ function fitLanes(
     if (ratios.every((ratio) => ratio <= 1)) return { encoding: raised, data: lower };
   }
   return asUnsigned(data, encoding);
+}
+
+/** Largest integer of every input channel as the kernel multiplies it, unsigned; all of the type's range without `maxima`. */
+export function laneMaxima(layer: LinearLayer, input: Encoding, maxima: ArrayLike<number> | undefined): Float64Array {
+  const lowest = input.dtype === "int8" ? -128 : 0;
+  return Float64Array.from({ length: layer.inChannels }, (_, channel) => {
+    const max = maxima?.[channel] ?? Number.POSITIVE_INFINITY;
+    return Math.min(input.qmax, Math.round(Math.max(max, 0) / input.scale[0]!) + input.zeroPoint[0]!) - lowest;
+  });
 }
 
 /** The same values as uint8 with zero point 128. */

@@ -1,4 +1,5 @@
 import type { TransformReport } from "../runtime/index.js";
+import type { RoundedLayer } from "./round-layer.js";
 
 /** Samples the effect is checked on, at most. */
 export const CHECK_SAMPLES = 64;
@@ -31,6 +32,13 @@ export interface TuneBiasesReport extends TransformReport, TuningVerdict {
     readonly maxShift: number;
     readonly rmsBias: number;
   }[];
+}
+
+/** What `adaRound` did. */
+export interface AdaRoundReport extends TransformReport, TuningVerdict {
+  readonly transform: "adaRound";
+  /** In topological order. */
+  readonly layers: readonly RoundedLayer[];
 }
 
 /** JSON has no infinity. */

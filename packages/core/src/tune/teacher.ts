@@ -1,5 +1,6 @@
+import { countedPart, fixedBatchOf, modelBatches, singleInput } from "../calibrate/index.js";
 import { exposeMean } from "../correct/means.js";
-import { batches, type Dataset } from "../data/index.js";
+import type { Dataset } from "../data/index.js";
 import { cloneModel, GraphBuilder, int, type Model, type Node, removeDead, sizeOf } from "../graph/index.js";
 import { type HostTensor, requireRunner, type TransformContext } from "../runtime/index.js";
 
@@ -39,16 +40,15 @@ export async function teach(
   const power = squares.map(() => 0);
   const { signal } = context;
   const use = async (session: { run(feeds: Record<string, HostTensor>): Promise<Record<string, HostTensor>> }) => {
-    for await (const { data, dims, count, firstIndex } of batches(dataset, {
-      batchSize: 8,
-      ...(signal && { signal }),
-    })) {
-      const fetched = await session.run({ [inputOf(source)]: { dtype: "float32", dims, data } });
+    const reading = { batchSize: 8, ...(signal && { signal }) };
+    for await (const batch of modelBatches(dataset, fixedBatchOf(source), reading)) {
+      const { data, dims, count, fed, firstIndex } = batch;
+      const fetched = await session.run({ [singleInput(source)]: { dtype: "float32", dims, data } });
       for (const [at, name] of names.entries()) {
         const tensor = fetched[name]!;
-        const width = sizeOf(tensor.dims) / count;
+        const width = sizeOf(tensor.dims) / fed;
         rows[at] ??= { width, dims: tensor.dims.slice(1), data: new Float32Array(width * dataset.length) };
-        rows[at].data.set(tensor.data as Float32Array, firstIndex * width);
+        rows[at].data.set(countedPart(tensor.data as Float32Array, batch), firstIndex * width);
       }
       for (const [at, name] of squares.entries()) power[at]! += (fetched[name]!.data[0] as number) * count;
     }
@@ -56,10 +56,6 @@ export async function teach(
   await requireRunner(context, "tuneBiases").using(model, use, { purpose: "tuneBiases" });
   const own = rows[0]!.data.reduce((sum, value) => sum + value * value, 0) / rows[0]!.data.length;
   return { rows, scale: power.map((sum) => Math.sqrt(sum / dataset.length)), power: own };
-}
-
-function inputOf(model: Model): string {
-  return model.graph.inputs.find(({ name }) => !model.graph.initializers.has(name))!.name;
 }
 
 /** Rows of some samples as one tensor. */

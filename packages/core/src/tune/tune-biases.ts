@@ -1,5 +1,5 @@
 import { OutputProbe } from "../analyze/output-probe.js";
-import { singleInput } from "../calibrate/index.js";
+import { fixedBatchOf, singleInput } from "../calibrate/index.js";
 import { splitSamples } from "../correct/hold-out.js";
 import { LITERAL_WEIGHTS } from "../correct/options.js";
 import { findTargets, type Target } from "../correct/targets.js";
@@ -153,7 +153,9 @@ interface Lesson {
 
 /** Runs all epochs; returns the shifts in units of the layers' outputs. */
 async function learn({ session, step, teaching, options, dataset, context }: Lesson) {
-  const { epochs, batchSize, seed, rate, model } = options;
+  const { epochs, seed, rate, model } = options;
+  const fixed = fixedBatchOf(model);
+  const batchSize = fixed ?? options.batchSize;
   const input = singleInput(model);
   const stepsPerEpoch = Math.ceil(dataset.length / batchSize);
   const vector = (channels: number): HostTensor => ({
@@ -175,6 +177,8 @@ async function learn({ session, step, teaching, options, dataset, context }: Les
       batchSize,
       ...(signal && { signal }),
     })) {
+      // A model that insists on its batch learns from whole ones: zeros would teach it, too.
+      if (fixed !== undefined && count < fixed) continue;
       current = learningRate(rate, { type: "cosine" }, 0, { step: index, stepsPerEpoch, epochs });
       const scalars = scalarsOf(OPTIMIZER, current, index);
       const all: Record<string, HostTensor> = { ...feeds, [input]: { dtype: "float32", dims, data } };

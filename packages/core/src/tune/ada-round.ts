@@ -1,0 +1,157 @@
+import { OutputProbe } from "../analyze/output-probe.js";
+import { singleInput } from "../calibrate/index.js";
+import { splitSamples } from "../correct/hold-out.js";
+import { LITERAL_WEIGHTS } from "../correct/options.js";
+import { findTargets } from "../correct/targets.js";
+import { type Dataset, spread } from "../data/index.js";
+import { throwIfAborted } from "../errors.js";
+import { type LinearLayer, labelOf } from "../graph/index.js";
+import { exposeValues, type HostTensor, requireRunner, type Skip, type TransformContext } from "../runtime/index.js";
+import { type AdaRoundOptions, type ResolvedAdaRound, resolveAdaRound } from "./ada-options.js";
+import { LayerInputs } from "./layer-inputs.js";
+import { addInputs, addOutputs, choosePositions, positionsOf, Rows } from "./patches.js";
+import { type AdaRoundReport, CHECK_SAMPLES, finiteDb, verdictOf } from "./report.js";
+import { type AdaLayer, type RoundedLayer, roundLayer } from "./round-layer.js";
+import { WeightIntegers, whyNotRounded } from "./weight-integers.js";
+
+/**
+ * AdaRound (Nagel et al. 2020): instead of to the nearest integer, each weight is rounded up or down so that the layer's
+ * output on calibration data comes closest to the float network's, its input being that of the quantized network so far:
+ *
+ *   min over roundings Ŵ of E‖Ŵx̂ − Wx‖²   (eq. (25) without the activation function)
+ *
+ * Layer by layer in topological order; where the layer has a bias, that takes the mean of the difference away, exactly.
+ * A layer whose noise on samples that were kept back did not fall keeps rounding to nearest. In the end the output SQNR
+ * on these samples decides whether all of it stays. In place; a throw leaves the model as it was.
+ *
+ * @throws {OptionsError} an option. @throws {PreconditionError} E4005: no runner, or `model` is not the plan's QDQ model.
+ * @throws {RunError} E6005 cancelled.
+ */
+export async function adaRound(options: AdaRoundOptions, context: TransformContext): Promise<AdaRoundReport> {
+  const resolved = resolveAdaRound(options);
+  requireRunner(context, "adaRound");
+  throwIfAborted(context.signal, "adaRound");
+  const { layers, skipped } = layersOf(resolved);
+  const chosen = spread(resolved.dataset, Math.min(resolved.samples, resolved.dataset.length));
+  const { learn, check, heldOut } = splitSamples(chosen);
+  const probe = await OutputProbe.of(resolved.floatModel, check, context, CHECK_SAMPLES);
+  const sqnrDb = async () => finiteDb((await probe.measure(resolved.model, context, LITERAL_WEIGHTS)).sqnrDb);
+  const before = await sqnrDb();
+  const originals = layers.map(({ weight, bias }) => ({ weight: weight.tensor, bias: bias?.tensor }));
+  const restore = () => {
+    for (const [at, { weight, bias }] of layers.entries()) {
+      weight.restore(originals[at]!.weight);
+      if (bias) bias.restore(originals[at]!.bias!);
+    }
+  };
+  let rounded: RoundedLayer[] = [];
+  let after = before;
+  try {
+    if (layers.length > 0) {
+      rounded = await roundLayers(resolved, layers, [learn, check], context);
+      after = await sqnrDb();
+    }
+  } catch (error) {
+    restore();
+    throw error;
+  }
+  const verdict = verdictOf({ keep: resolved.keep, before, after, checked: probe.dataset.length, heldOut }, layers);
+  if (!verdict.kept) restore();
+  return {
+    transform: "adaRound",
+    modified: verdict.kept,
+    skipped,
+    samples: learn.length,
+    checkSamples: probe.dataset.length,
+    heldOut,
+    layers: rounded,
+    sqnrDbBefore: before,
+    sqnrDbAfter: after,
+    ...verdict,
+  };
+}
+
+/** Quantized layers in topological order, with what holds their integers. */
+function layersOf(options: ResolvedAdaRound): { layers: AdaLayer[]; skipped: Skip[] } {
+  const { model, plan } = options;
+  const { graph } = model;
+  const biases = new Map(findTargets("adaRound", options).targets.map((target) => [target.parameters, target]));
+  const position = new Map(graph.nodes.map((node, at) => [node, at]));
+  const floatNodes = new Map(options.floatModel.graph.nodes.map((node) => [node.outputs[0]!, node]));
+  const layers: AdaLayer[] = [];
+  const skipped: Skip[] = [];
+  for (const parameters of plan.parameters) {
+    const { layer } = parameters;
+    const floatNode = floatNodes.get(layer.output);
+    const reason = floatNode ? whyNotRounded(graph, layer) : "the float model has no such layer";
+    if (reason !== undefined) {
+      skipped.push({ node: labelOf(layer.node), opType: layer.opType, reason });
+      continue;
+    }
+    const weight = new WeightIntegers(graph, parameters);
+    layers.push({ parameters, floatNode: floatNode!, weight, bias: biases.get(parameters)?.bias });
+  }
+  layers.sort((a, b) => position.get(a.parameters.layer.node)! - position.get(b.parameters.layer.node)!);
+  return { layers, skipped };
+}
+
+async function roundLayers(
+  options: ResolvedAdaRound,
+  layers: readonly AdaLayer[],
+  parts: readonly [Dataset, Dataset],
+  context: TransformContext,
+): Promise<RoundedLayer[]> {
+  const runner = requireRunner(context, "adaRound");
+  const nodes = layers.map(({ parameters }) => parameters.layer.node);
+  const walk = new LayerInputs(options.model, nodes, context);
+  const wanted = layers.map(({ floatNode }) => floatNode.outputs[0]!);
+  const dims: (readonly number[])[] = [];
+  /** Float outputs by layer and part. */
+  const outputs: Rows[][] = layers.map(() => []);
+  const perSample = Math.ceil(options.rows / parts[0].length);
+  const positions = (at: number, place: { part: number; firstIndex: number }, sample: number) => {
+    const total = positionsOf(layers[at]!.parameters.layer, dims[at]!);
+    const own = place.part * parts[0].length + place.firstIndex + sample;
+    return choosePositions(total, perSample, options.seed, at, own);
+  };
+  const rowsOf = (at: number, part: number, layer: LinearLayer, width: number) => {
+    const count = Math.min(perSample, positionsOf(layer, dims[at]!)) * parts[part]!.length;
+    return new Rows(layer.group, count, width);
+  };
+  const input = singleInput(options.floatModel);
+  await runner.using(
+    exposeValues(options.floatModel, [...new Set(wanted)]),
+    (session) =>
+      walk.read(parts, async (feed, place) => {
+        const fetched = await session.run({ [input]: feed }, { signal: context.signal });
+        for (const [at, name] of wanted.entries()) {
+          const { layer } = layers[at]!.parameters;
+          const value = fetched[name]!;
+          dims[at] ??= value.dims;
+          outputs[at]![place.part] ??= rowsOf(at, place.part, layer, layer.outChannels / layer.group);
+          const rows = outputs[at]![place.part]!;
+          for (let sample = 0; sample < place.count; sample++) {
+            addOutputs(layer, value, sample, positions(at, place, sample), rows);
+          }
+        }
+      }),
+    { purpose: "adaRound" },
+  );
+  const rounded: RoundedLayer[] = [];
+  for (const [at, own] of layers.entries()) {
+    const { layer } = own.parameters;
+    const inputs: Rows[] = [];
+    await walk.next((value: HostTensor, place) => {
+      inputs[place.part] ??= rowsOf(at, place.part, layer, layer.tensor.size / layer.outChannels);
+      const rows = inputs[place.part]!;
+      for (let sample = 0; sample < place.count; sample++) {
+        addInputs(layer, value, dims[at]!, sample, positions(at, place, sample), rows);
+      }
+    });
+    const data = { inputs: inputs as [Rows, Rows], outputs: outputs[at] as [Rows, Rows] };
+    rounded.push(await roundLayer(own, data, options, context));
+    outputs[at] = [];
+    context.onProgress?.({ phase: "ada-round", done: at + 1, total: layers.length });
+  }
+  return rounded;
+}

@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import { correctBiases } from "../../src/correct/index.js";
+import { randomDataset } from "../../src/data/index.js";
+import { type Model, serializeModel } from "../../src/graph/index.js";
+import { adaRound } from "../../src/tune/index.js";
+import { NETWORKS } from "../helpers/networks.js";
+import { quantized, runner } from "../helpers/quantized.js";
+
+const context = { runner };
+const DATA = randomDataset([3, 8, 8], 32, 7, { min: -1, max: 2 });
+const FAST = { rows: 1024, iterations: 60 } as const;
+
+/** Dequantized weights of a plan's layers as the model holds them now, with the largest step of the layer. */
+function weightsOf(model: Model, plan: Awaited<ReturnType<typeof quantized>>["plan"]) {
+  const layers = plan.parameters.filter(({ layer }) => layer.opType !== "ConvTranspose");
+  return layers.map(({ layer, weight: { encoding } }) => {
+    const dequantize = model.graph.nodes.find(({ outputs }) => outputs[0] === layer.node.inputs[1])!;
+    const integers = model.graph.initializers.get(dequantize.inputs[0]!)!.array() as Int8Array;
+    const inner = layer.tensor.size / encoding.scale.length;
+    const channel = (at: number) =>
+      encoding.axis === null ? 0 : encoding.axis === 0 ? Math.floor(at / inner) : at % encoding.scale.length;
+    const steps = Float64Array.from(integers, (_, at) => encoding.scale[channel(at)]!);
+    const values = Float64Array.from(integers, (q, at) => (q - encoding.zeroPoint[channel(at)]!) * steps[at]!);
+    return { layer, integers, values, steps, original: layer.tensor.array() as Float32Array, encoding };
+  });
+}
+
+describe("adaRound", () => {
+  for (const granularity of ["perTensor", "perChannel"] as const) {
+    for (const name of granularity === "perTensor" ? ["chain", "floatBetween"] : ["residual"]) {
+      it(`${name}, 4 bits ${granularity}: every weight moves to one of its two neighbours, outputs come closer`, async () => {
+        const model = NETWORKS[name]!();
+        // A pruned weight: it must stay 0.
+        const pruned = [...model.graph.initializers].filter(([key]) => key.endsWith(".weight"));
+        for (const [, tensor] of pruned) (tensor.array() as Float32Array)[2] = 0;
+        const pair = await quantized(model, DATA, { weightBits: 4, granularity });
+        await correctBiases({ ...pair, dataset: DATA }, context);
+        const floats = serializeModel(pair.floatModel);
+        const report = await adaRound({ ...pair, dataset: DATA, ...FAST, keep: "always" }, context);
+        expect(report.kept).toBe(true);
+        if (name !== "floatBetween") expect(report.sqnrDbAfter).toBeGreaterThan(report.sqnrDbBefore);
+        expect(report.layers.some(({ turned }) => turned > 0)).toBe(true);
+        expect(serializeModel(pair.floatModel)).toEqual(floats);
+        for (const { values, original, steps, integers, encoding } of weightsOf(pair.model, pair.plan)) {
+          values.forEach((value, at) => {
+            expect(Math.abs(value - original[at]!)).toBeLessThan(steps[at]! * 1.0001);
+            if (original[at] === 0) expect(value).toBe(0);
+            expect(integers[at]).toBeGreaterThanOrEqual(encoding.qmin);
+            expect(integers[at]).toBeLessThanOrEqual(encoding.qmax);
+          });
+        }
+        expect(report.skipped.map(({ opType }) => opType)).toEqual(name === "floatBetween" ? ["ConvTranspose"] : []);
+      });
+    }
+  }
+
+  it("is the same for the same seed, and undone as a whole where the output did not come closer", async () => {
+    const run = async (seed: number) => {
+      const pair = await quantized(NETWORKS.chain!(), DATA, { weightBits: 3 });
+      await adaRound({ ...pair, dataset: DATA, ...FAST, rows: 64, seed }, context);
+      return serializeModel(pair.model);
+    };
+    const [one, same, other] = [await run(1), await run(1), await run(2)];
+    expect(one).toEqual(same);
+    expect(other).not.toEqual(one);
+    // At 16 bits rounding is no matter, and sampled means are worse than exact ones: nothing may change.
+    const fine = await quantized(NETWORKS.chain!(), DATA, { weightBits: 16, activations: "uint16" });
+    const before = serializeModel(fine.model);
+    const report = await adaRound({ ...fine, dataset: DATA, ...FAST, rows: 16 }, context);
+    expect(report.modified).toBe(report.kept);
+    if (!report.kept) expect(serializeModel(fine.model)).toEqual(before);
+    expect(report.sqnrDbAfter > report.sqnrDbBefore).toBe(report.kept);
+  });
+
+  it("says what is wrong with its options, and stops when told, leaving the model as it was", async () => {
+    const pair = await quantized(NETWORKS.chain!(), DATA, { weightBits: 4 });
+    const before = serializeModel(pair.model);
+    const all = { ...pair, dataset: DATA };
+    await expect(adaRound({ ...all, rows: 3 }, context)).rejects.toMatchObject({
+      code: "E2002",
+      message: "adaRound: invalid rows 3, expected a whole number, 16 or more",
+    });
+    await expect(adaRound({ ...all, bits: 3 } as never, context)).rejects.toMatchObject({ code: "E2001" });
+    await expect(adaRound(all, {})).rejects.toMatchObject({ code: "E4005" });
+    const controller = new AbortController();
+    const stopping = {
+      runner,
+      signal: controller.signal,
+      onProgress: ({ done }: { done: number }) => done === 2 && controller.abort(),
+    };
+    await expect(adaRound({ ...all, ...FAST }, stopping as never)).rejects.toMatchObject({ code: "E6005" });
+    expect(serializeModel(pair.model)).toEqual(before);
+  });
+});
