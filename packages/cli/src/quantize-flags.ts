@@ -1,10 +1,12 @@
 import type { QuantizeOptions } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
-import type { Command } from "commander";
+import type { Command, Option } from "commander";
 import { choice, completing, flag, integer, repeatable, text } from "./options.js";
+import { parseChoice } from "./values.js";
 
 const TARGETS = ["ort-cpu", "ort-web", "tensorrt", "hailo", "fpga"] as const;
 const WEIGHT_TYPES = ["int8", "uint8", "int16", "int4"] as const;
+const FORMATS = ["qdq", "emulation"] as const;
 const ACTIVATION_TYPES = ["uint8", "int8", "uint16", "int16"] as const;
 
 /** Options of every command that quantizes; see {@link addQuantizeOptions}. */
@@ -53,11 +55,24 @@ export function addQuantizeOptions(command: Command): Command {
     .addOption(flag("--power-of-two", "scales are powers of two"))
     .addOption(text("--calibrator <name>", "activation ranges: minmax, percentile:P, entropy, mse", "minmax"))
     .addOption(text("--weight-calibrator <name>", "weight ranges: minmax, percentile:P, entropy, mse", "minmax"))
-    .addOption(choice("--format <name>", "integer file, or emulation in float", ["qdq", "emulation"], "qdq"))
+    .addOption(formatOption())
     .addOption(choice("--rounding <ties>", "ties in the emulation", ["even", "away"], "even"))
     .addOption(completing(repeatable("--exclude <glob>", "nodes that stay in float; may be repeated"), "names"))
     .addOption(repeatable("--exclude-type <op>", "operator types that stay in float; may be repeated"))
     .addOption(repeatable("--exclude-between <a..b>", "nodes between two tensors; may be repeated"));
+}
+
+/** Other tools offer the QOperator form too: who asks for it is told why there is none. */
+function formatOption(): Option {
+  const option = choice("--format <name>", "integer file, or emulation in float", FORMATS, "qdq");
+  return option.argParser((value: string) => {
+    if (value !== "qop") return parseChoice("--format", value, FORMATS);
+    throw new OptionsError("E2004", `--format: 'qop' is not one of ${FORMATS.join(", ")}`, {
+      actual: value,
+      expected: [...FORMATS],
+      hint: "use qdq: ONNX Runtime makes its QLinear kernels of the Q/DQ pairs when it loads the file",
+    });
+  });
 }
 
 /** The flags as options of core's `quantize`. @throws {OptionsError} E2004 for `--exclude-between` without `..`. */

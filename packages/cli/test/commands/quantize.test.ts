@@ -167,6 +167,7 @@ test.each<[number, string, string, (at: (name: string) => string, data: string) 
       return { model, args: ["--data", data, "-o", at("q.onnx"), "--save-calibration", model, "--overwrite"] };
     },
   ],
+  [2, "E2004", "no QOperator form", (at, data) => ({ args: ["--data", data, "--format", "qop", "-o", at("q.onnx")] })],
   [2, "E2004", "unknown type", (at, data) => ({ args: ["--data", data, "--weights", "in8", "-o", at("q.onnx")] })],
   [
     2,
