@@ -2,6 +2,7 @@ import type {
   EqualizeReport,
   InspectReport,
   OutputError,
+  PruneMethod,
   QuantizationDetails,
   RecipeStep,
   StatisticsRow,
@@ -9,7 +10,7 @@ import type {
   ValidationReport,
   Verification,
 } from "@equant/core/web";
-import type { EqualizationSection, HistogramRow, LayerWeights, MsbRow, Report } from "@equant/report";
+import type { EqualizationSection, HistogramRow, LayerWeights, MsbRow, PruningSection, Report } from "@equant/report";
 import type { Problem } from "./problem.js";
 import type { DataPlan } from "./recipe/recipe.js";
 
@@ -124,6 +125,18 @@ export interface EqualizePreview {
   readonly section: EqualizationSection;
 }
 
+/** A pruned copy of the model. */
+export interface PrunedNetwork {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly iterations: readonly {
+    readonly iteration: number;
+    readonly target: number;
+    readonly sparsity: number;
+    readonly accuracy: number | null;
+  }[];
+  readonly section: PruningSection;
+}
+
 /** An executed recipe. */
 export interface RunOutcome {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -152,6 +165,14 @@ export interface Calls {
   /** The report of the run; `id` names it among those the worker still holds. */
   report(params: { id: string; steps: readonly RecipeStep[]; calibration: string }): Report;
   validate(params: { bytes: Uint8Array<ArrayBuffer> }): ValidationReport;
+  prune(params: {
+    method: PruneMethod;
+    granularity: "weights" | "channels";
+    sparsity: number;
+    steps: number;
+  }): PrunedNetwork;
+  /** report.html of a report. */
+  page(params: { report: Report }): string;
   verify(params: { bytes: Uint8Array<ArrayBuffer> }): { samples: number; error: OutputError };
 }
 export type CallName = keyof Calls;

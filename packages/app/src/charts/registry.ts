@@ -5,6 +5,18 @@ export const CHARTS = {
   weightRanges: report.weightRanges,
   msbHeatmap: report.msbHeatmap,
   sqnrPrediction: report.sqnrPrediction,
+  sqnrStates: report.sqnrStates,
+  sqnrKinds: report.sqnrKinds,
+  channelMaxima: report.channelMaxima,
+  rangeConvergence: report.rangeConvergence,
+  valueHistogram: report.valueHistogram,
+  confusionPair: report.confusionPair,
+  classDrop: report.classDrop,
+  layerSizes: report.layerSizes,
+  pareto: report.pareto,
+  accuracySparsity: report.accuracySparsity,
+  layerSparsity: report.layerSparsity,
+  layerChannels: report.layerChannels,
 } as const;
 
 export type ChartName = keyof typeof CHARTS;

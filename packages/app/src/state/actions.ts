@@ -1,3 +1,4 @@
+import { warm } from "../files/drop-target.js";
 import type { DataSource, ModelSource } from "../protocol.js";
 import { canonical, DATA_DEFAULTS, type Recipe, withData } from "../recipe/recipe.js";
 import { calibrationKey, dataKey, equalizationKey, isRunStale, runKey } from "./derived.js";
@@ -7,6 +8,7 @@ import * as store from "./store.js";
 
 /** Opens a model; what was open stays when it cannot be opened. */
 export async function openModel(source: ModelSource): Promise<boolean> {
+  void warm();
   const summary = await callEngine("openModel", { source }, { screen: "model" });
   if (!summary) return false;
   store.modelSource.value = source;

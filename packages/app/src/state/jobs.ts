@@ -82,6 +82,8 @@ const PHASES: Readonly<Record<CallName, string>> = {
   previewEqualize: "equalize",
   execute: "run the recipe",
   report: "measure layers",
+  prune: "prune",
+  page: "write the report",
   validate: "validate",
   verify: "verify the file",
 };

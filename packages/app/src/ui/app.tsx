@@ -2,7 +2,9 @@ import { useEffect, useRef } from "preact/hooks";
 import { announcement, problem, screen } from "../state/store.js";
 import { Dock } from "./dock/dock.js";
 import { Bar } from "./frame/bar.js";
+import { Help } from "./frame/help.js";
 import { Inspector } from "./frame/inspector.js";
+import { Palette } from "./frame/palette.js";
 import { Rail } from "./frame/rail.js";
 import { ErrorCard } from "./parts/error-card.js";
 import { screenOf } from "./screens/index.js";
@@ -33,6 +35,8 @@ export function App() {
       </main>
       <Inspector />
       <Dock />
+      <Palette />
+      <Help />
       <p class="visually-hidden" role="status" aria-live="polite">
         {announcement.value}
       </p>

@@ -24,6 +24,7 @@ import { reportOf, validate } from "./measure.js";
 import { type OpenData, openData, summarizeData } from "./open-data.js";
 import { type OpenModel, openModel, summarizeModel } from "./open-model.js";
 import { threadCount } from "./ort.js";
+import { pruneModel } from "./prune.js";
 
 /** Samples on which a file is run before it may be called saved. */
 const VERIFIED_SAMPLES = 4;
@@ -93,6 +94,12 @@ export class Engine {
       const result = this.#results.get(id) ?? (await this.#execute(id, steps, calibration, context)).result;
       return reportOf(this.model, this.#samples(), result, steps, context);
     },
+    prune: async (params, context) => {
+      const { calibrate, validate: judged } = this.data;
+      const gated = { calibrate: this.gate.dataset(calibrate), validate: this.gate.dataset(judged) };
+      return pruneModel(await this.#preparedModel(context), gated, params, context);
+    },
+    page: async ({ report }) => (await import("@equant/report/node")).renderReport(report),
     validate: ({ bytes }, context) => validate(this.model, this.gate.dataset(this.data.validate), bytes, context),
     verify: async ({ bytes }, call) => {
       const context = await transformContext(call);

@@ -66,6 +66,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./demo.js")).demo,
   },
   {
+    name: "view",
+    summary: "the app in a browser on this machine, or a report",
+    load: async () => (await import("./view.js")).view,
+  },
+  {
     name: "doctor",
     summary: "versions, runtime, threads and memory of this machine",
     load: async () => (await import("./doctor.js")).doctor,

@@ -1,6 +1,7 @@
 import { formatBytes } from "../../format.js";
 import { redoRecipe, undoRecipe } from "../../state/recipe-edit.js";
 import { activity, environment, model, recipes } from "../../state/store.js";
+import { helpOpen, paletteOpen } from "../overlays.js";
 import { Icon } from "../parts/icons.js";
 import { ProgressBar } from "../parts/progress.js";
 import { toggleTheme } from "../theme.js";
@@ -73,6 +74,28 @@ export function Bar() {
           title="Light or dark"
         >
           <Icon name="theme" />
+        </button>
+        <button
+          type="button"
+          class="button small ghost"
+          onClick={() => {
+            paletteOpen.value = true;
+          }}
+          aria-label="Command palette (Ctrl+K)"
+          title="Command palette (Ctrl+K)"
+        >
+          <Icon name="command" />
+        </button>
+        <button
+          type="button"
+          class="button small ghost"
+          onClick={() => {
+            helpOpen.value = true;
+          }}
+          aria-label="Keyboard shortcuts (?)"
+          title="Keyboard shortcuts (?)"
+        >
+          <Icon name="help" />
         </button>
       </span>
     </header>

@@ -1,18 +1,17 @@
 import { useState } from "preact/hooks";
 import { type ExportItem, exportsOf, saveExport } from "../../state/exports.js";
-import type { Run } from "../../state/store.js";
-import { activity } from "../../state/store.js";
+import { activity, type Run } from "../../state/store.js";
 import { Panel } from "./panel.js";
 
-/** Files of a run, and the commands that repeat it. */
+/** Files of a run. */
 export function ExportList({ run }: { run: Run }) {
   const [saved, setSaved] = useState<Readonly<Record<string, string>>>({});
   const save = async (item: ExportItem) => {
-    const text = await saveExport(item, run);
+    const text = await saveExport(item);
     if (text) setSaved((before) => ({ ...before, [item.name]: text }));
   };
   return (
-    <Panel title="Files" hint={`run ${run.id}`}>
+    <Panel title="Files" hint={`run ${run.id}; models are opened again and run first`}>
       <ul class="findings">
         {exportsOf(run).map((item) => (
           <li key={item.name}>
@@ -23,6 +22,7 @@ export function ExportList({ run }: { run: Run }) {
             <button
               type="button"
               class="button small"
+              aria-label={`Save ${item.name}`}
               disabled={activity.value !== null}
               onClick={() => void save(item)}
             >

@@ -3,7 +3,7 @@ import { formatNumber } from "../../format.js";
 import { runCalibration } from "../../state/actions.js";
 import { calibrationKey } from "../../state/derived.js";
 import { selectLayer } from "../../state/selection.js";
-import { activity, calibration, data, liveRanges, model } from "../../state/store.js";
+import { activity, calibration, data, liveRanges, model, selectedLayer } from "../../state/store.js";
 import { Chart } from "../parts/chart.js";
 import { DataTable } from "../parts/data-table.js";
 import { Needs } from "../parts/needs.js";
@@ -26,6 +26,7 @@ export function CalibrateScreen() {
   const running = now?.screen === "calibrate";
   const stale = entry !== null && entry.key !== calibrationKey.value;
   const start = () => void runCalibration();
+  const histogram = entry?.value.histograms.find(({ layer }) => layer === selectedLayer.value);
   return (
     <>
       <Head title="Calibrate">
@@ -54,6 +55,16 @@ export function CalibrateScreen() {
             rows={liveRanges.value}
             keyOf={({ name }) => name}
           />
+        </Panel>
+      )}
+      {entry?.value.convergence && !running && (
+        <Panel title="Were there enough images?" level="measured" stale={stale}>
+          <Chart name="rangeConvergence" args={[entry.value.convergence]} />
+        </Panel>
+      )}
+      {histogram && !running && (
+        <Panel title="Values of the selected layer" level="sampled" stale={stale}>
+          <Chart name="valueHistogram" args={[histogram]} />
         </Panel>
       )}
       {entry && !running && (

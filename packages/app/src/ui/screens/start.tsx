@@ -1,6 +1,8 @@
 import { openDropped } from "../../files/open.js";
 import { runDemo } from "../../state/actions.js";
-import { activity } from "../../state/store.js";
+import { forgetSession } from "../../state/session.js";
+import { activity, model, runs } from "../../state/store.js";
+import { go } from "../navigate.js";
 import { OpenButtons } from "../parts/open-buttons.js";
 import { Head } from "../parts/panel.js";
 
@@ -34,6 +36,23 @@ export function StartScreen() {
             <span class="hint">about 10 seconds</span>
           </div>
         </section>
+        {model.value && (
+          <section class="panel" aria-label="Session">
+            <h2>Your session is kept</h2>
+            <p>
+              {model.value.name}, {runs.value.length} {runs.value.length === 1 ? "run" : "runs"}: kept in this browser,
+              on this machine, and opened again when you come back.
+            </p>
+            <div class="row">
+              <button type="button" class="button" onClick={() => go("model")}>
+                Go on
+              </button>
+              <button type="button" class="button" onClick={() => void forgetSession()}>
+                Forget everything
+              </button>
+            </div>
+          </section>
+        )}
         <section class="panel" aria-label="Privacy">
           <h2>Nothing leaves this device</h2>
           <p>

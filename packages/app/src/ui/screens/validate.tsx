@@ -1,3 +1,4 @@
+import type { ValidationSection } from "@equant/report";
 import { formatBytes, formatChange, formatDb, formatMs, formatPercent } from "../../format.js";
 import { measureRun } from "../../state/actions.js";
 import { isRunStale } from "../../state/derived.js";
@@ -25,6 +26,7 @@ export function ValidateScreen() {
   }
   const { validation, report } = currentMeasures.value;
   const sqnr = report?.sqnr;
+  const section = validation as ValidationSection | undefined;
   const stale = isRunStale.value;
   const layers = [...(sqnr?.layers ?? [])].sort((a, b) => a.local.both - b.local.both);
   const worst = layers[0];
@@ -55,6 +57,17 @@ export function ValidateScreen() {
       {sqnr && (
         <Panel title="Signal over noise, layer by layer" level="sampled" stale={stale}>
           <Chart name="sqnrPrediction" args={[sqnr, { predicted: "refined" }]} />
+        </Panel>
+      )}
+      {report?.curves && (
+        <Panel title="What the steps gained" level="sampled" stale={stale}>
+          <Chart name="sqnrStates" args={[report.curves]} />
+        </Panel>
+      )}
+      {section?.candidate.accuracy && (
+        <Panel title="Confusions" level="measured" stale={stale}>
+          <Chart name="confusionPair" args={[section]} />
+          <Chart name="classDrop" args={[section]} />
         </Panel>
       )}
       {report && <GraphPanel />}

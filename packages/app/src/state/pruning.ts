@@ -1,0 +1,68 @@
+import type { PruneMethod } from "@equant/core/web";
+import type { PruningCurve, PruningSection } from "@equant/report";
+import { signal } from "@preact/signals";
+import type { PrunedNetwork } from "../protocol.js";
+import { openData, openModel } from "./actions.js";
+import { callEngine } from "./jobs.js";
+import { dataSource, model } from "./store.js";
+
+export interface PruneSettings {
+  readonly method: PruneMethod;
+  readonly granularity: "weights" | "channels";
+  readonly sparsity: number;
+  readonly steps: number;
+}
+
+export const pruneSettings = signal<PruneSettings>({
+  method: "synflow",
+  granularity: "weights",
+  sparsity: 0.9,
+  steps: 10,
+});
+/** The last result with the lines of those before, and the model it was made from. */
+export const pruning = signal<(PrunedNetwork & { readonly model: string; readonly chosen: number }) | null>(null);
+export const pruningLive = signal<PruningSection | null>(null);
+
+/** Prunes a copy; with `iteration` as far as that iteration of the last result. */
+export async function runPruning(iteration?: number): Promise<void> {
+  const last = pruning.value;
+  const settings = pruneSettings.value;
+  const upTo = iteration === undefined ? undefined : last?.iterations.find((entry) => entry.iteration === iteration);
+  // A linear schedule to the target of iteration k in k steps is the beginning of the whole one.
+  const asked = upTo ? { ...settings, sparsity: upTo.target, steps: upTo.iteration } : settings;
+  const kept = last?.model === model.value?.sha256 ? (last?.section.curves ?? []) : [];
+  const others = kept.filter(({ method }) => method !== curveName(settings));
+  const onPart = ({ part }: { part?: unknown }) => {
+    const { original, points } = part as { original: number | null; points: PruningCurve["points"] };
+    if (upTo) return;
+    pruningLive.value = { original, layers: [], curves: [...others, { method: curveName(settings), points }] };
+  };
+  const found = await callEngine("prune", asked, { screen: "prune", canPause: true, onPart });
+  if (!found) return;
+  const curve = upTo ? kept.find(({ method }) => method === curveName(settings)) : undefined;
+  const curves = [...others, curve ?? { ...found.section.curves[0]!, method: curveName(settings) }];
+  pruning.value = {
+    ...found,
+    iterations: upTo ? last!.iterations : found.iterations,
+    section: { ...found.section, curves },
+    model: model.value!.sha256,
+    chosen: iteration ?? found.iterations.length,
+  };
+}
+
+function curveName({ method, granularity }: PruneSettings): string {
+  return granularity === "channels" ? `${method}, channels` : method;
+}
+
+/** The pruned network as the model of everything that follows, with the data as they are. */
+export async function continueWithPruned(): Promise<void> {
+  const result = pruning.value;
+  const open = model.value;
+  const source = dataSource.value;
+  if (!result || !open) return;
+  const name = `${open.name.replace(/(\.pruned)?\.onnx$/i, "")}.pruned.onnx`;
+  const blob = new Blob([result.bytes]);
+  if (await openModel({ name, main: name, files: [{ path: name, blob }] })) {
+    if (source) await openData(source);
+  }
+}

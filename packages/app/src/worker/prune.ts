@@ -1,0 +1,95 @@
+import {
+  type Dataset,
+  firstSample,
+  fixedBatchOf,
+  type Model,
+  observeShapes,
+  type PruneIteration,
+  prune,
+  pruneSchedule,
+  serializeModel,
+  shrink,
+  singleInput,
+  spread,
+  validateModels,
+  wilsonInterval,
+} from "@equant/core/web";
+import type { PruningCurve } from "@equant/report";
+import type { Params, PrunedNetwork } from "../protocol.js";
+import { type CallContext, transformContext } from "./context.js";
+
+/** Samples that an iteration is judged on: the curve is a sample, labelled so. */
+const JUDGED = 300;
+
+/** Prunes a copy of a folded model, judged on samples that are not used otherwise. */
+export async function pruneModel(
+  model: Model,
+  data: { readonly calibrate: Dataset; readonly validate: Dataset },
+  settings: Params<"prune">,
+  call: CallContext,
+): Promise<PrunedNetwork> {
+  const context = await transformContext(call);
+  const judged = spread(data.validate, JUDGED);
+  // Without labels, the share of samples on which the answer is the float model's.
+  const quality = async (candidate: Model) => {
+    const quiet = { runner: context.runner, signal: context.signal };
+    const measured = await validateModels({ candidate, baseline: model, dataset: judged, latency: false }, quiet);
+    return measured.candidate.top1 ?? measured.agreement ?? 0;
+  };
+  const original = judged.label ? await quality(model) : 1;
+  const points: PruningCurve["points"] = [];
+  const asPoint = (sparsity: number, accuracy: number) => {
+    const { low, high } = wilsonInterval(Math.round(accuracy * judged.length), judged.length);
+    return { sparsity, accuracy, low, high };
+  };
+  const targets = pruneSchedule("linear", settings.sparsity, settings.steps);
+  let at = 0;
+  const evaluate = async (candidate: Model) => {
+    const accuracy = await quality(candidate);
+    points.push(asPoint(targets[at++] ?? settings.sparsity, accuracy));
+    call.onProgress({ phase: "prune", done: at, total: settings.steps, part: { original, points: [...points] } });
+    return accuracy;
+  };
+  const result = await prune(
+    model,
+    {
+      ...settings,
+      evaluate,
+      ...(settings.method === "taylor" && { data: data.calibrate, scoreSamples: data.calibrate.length }),
+    },
+    context,
+  );
+  if (settings.granularity === "channels") {
+    const feed = await firstSample(data.validate, fixedBatchOf(model));
+    const shapes = await observeShapes(context.runner!, result.model, { [singleInput(model)]: feed });
+    await shrink({ remove: result.channels, shapes })(result.model, context);
+  }
+  const last = result.iterations.at(-1)!;
+  return {
+    bytes: serializeModel(result.model) as Uint8Array<ArrayBuffer>,
+    iterations: result.iterations.map(({ iteration, target, sparsity, accuracy }) => ({
+      iteration,
+      target,
+      sparsity,
+      accuracy,
+    })),
+    section: {
+      original,
+      method: settings.method,
+      curves: [{ method: settings.method, points: result.iterations.map((entry) => pointOf(entry, asPoint)) }],
+      layers: last.layers.map(({ layer, sparsity, channels, removedChannels }) => ({
+        layer,
+        sparsity,
+        channels,
+        removed: removedChannels.length,
+      })),
+    },
+  };
+}
+
+function pointOf(
+  { sparsity, accuracy }: PruneIteration,
+  asPoint: (sparsity: number, accuracy: number) => PruningCurve["points"][number],
+) {
+  return asPoint(sparsity, accuracy ?? 0);
+}

@@ -1,0 +1,72 @@
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { createAppServer } from "../../src/app-server.js";
+import { equant, temporaryFolder } from "../helpers/run.js";
+
+async function served() {
+  const outer = await mkdtemp(join(tmpdir(), "equant-view-"));
+  const folder = join(outer, "app");
+  await mkdir(join(folder, "assets"), { recursive: true });
+  await writeFile(join(folder, "index.html"), "<title>app</title>");
+  await writeFile(join(folder, "assets/a.wasm"), "wasm");
+  await writeFile(join(outer, "secret.txt"), "secret");
+  const server = createAppServer(folder, new Map([["/report/", "<title>report</title>"]]));
+  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  // fetch would tidy the path up before it is sent.
+  return (path: string, headers: Record<string, string> = {}, method = "GET") =>
+    new Promise<{ status: number; headers: Record<string, unknown>; text: string }>((resolve, reject) => {
+      const sent = request({ port, host: "127.0.0.1", path, method, headers }, (response) => {
+        let text = "";
+        response.on("data", (chunk) => {
+          text += chunk;
+        });
+        response.on("end", () => resolve({ status: response.statusCode!, headers: response.headers, text }));
+      });
+      sent.on("error", reject);
+      sent.end();
+    });
+}
+
+test("serves the app with the headers that threads need", async () => {
+  const get = await served();
+  const page = await get("/");
+  expect(page).toMatchObject({ status: 200, text: "<title>app</title>" });
+  expect(page.headers).toMatchObject({
+    "content-type": "text/html; charset=utf-8",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-embedder-policy": "require-corp",
+  });
+  expect((await get("/assets/a.wasm")).headers["content-type"]).toBe("application/wasm");
+  expect((await get("/report/")).text).toBe("<title>report</title>");
+});
+
+test.each(["/../secret.txt", "/%2e%2e/secret.txt", "/assets/..%2f..%2fsecret.txt", "/none", "/%", "//etc/passwd"])(
+  "%s leads nowhere",
+  async (path) => {
+    const get = await served();
+    const { status, text } = await get(path);
+    expect(status).toBe(404);
+    expect(text).not.toContain("secret");
+  },
+);
+
+test("another site's name and other methods are refused", async () => {
+  const get = await served();
+  expect((await get("/", { host: "evil.example" })).status).toBe(403);
+  expect((await get("/", {}, "POST")).status).toBe(405);
+});
+
+test("a report that is none is refused before anything is served", async () => {
+  const cwd = await temporaryFolder();
+  await writeFile(join(cwd, "report.json"), "{}");
+  const { code, stderr } = await equant(["view", "report.json"], { cwd });
+  expect(code).toBe(5);
+  expect(stderr).toContain("E5002");
+  expect((await equant(["view", "none.json"], { cwd })).code).toBe(3);
+});
