@@ -39,6 +39,21 @@ test("compress writes a verified model and tells what every step was worth", { t
   expect(Buffer.compare(await readFile(join(cwd, "again.onnx")), bytes)).toBe(0);
 });
 
+test("compress learns roundings and biases when asked, and says what came of it", { timeout: 120_000 }, async () => {
+  const cwd = await temporaryFolder();
+  const images = await writeDigits(cwd, 40);
+  const flags = ["--preset", "zero-one", "--weight-bits", "4", "--ada-round", "--tune-biases"];
+  const run = await equant(["compress", MODEL, "--data", images, ...flags, "-o", "out.onnx", "--json"], { cwd });
+  expect(run.code).toBe(0);
+  const { result } = run.json<{ result: { steps: (Step & { kept: boolean; note: string })[] } }>();
+  const learned = result.steps.slice(-2);
+  expect(learned.map(({ step }) => step)).toEqual(["ada-round", "tune-biases"]);
+  for (const { kept, note } of learned) {
+    const [before, after] = [...note.matchAll(/[\d.]+(?= →| dB)/g)].map(Number) as [number, number];
+    expect(after >= before).toBe(kept);
+  }
+});
+
 test("compress without an output says which flags there are", async () => {
   const run = await equant(["compress", MODEL, "--data", "random"]);
   expect(run.code).toBe(2);
