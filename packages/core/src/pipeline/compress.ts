@@ -1,7 +1,7 @@
 import { type OutputError, OutputProbe } from "../analyze/output-probe.js";
 import { type Calibration, calibrate } from "../calibrate/index.js";
 import { correctBiases, ensureBiases } from "../correct/index.js";
-import type { Dataset } from "../data/index.js";
+import { type Dataset, keepSamples } from "../data/index.js";
 import { OptionsError, throwIfAborted } from "../errors.js";
 import { cloneModel, type Model, serializeModel } from "../graph/index.js";
 import {
@@ -98,7 +98,7 @@ export async function compress(
 ): Promise<CompressResult> {
   const steps = options.steps ?? COMPRESS_RECIPE;
   const quantizeStep = checkRecipe(steps);
-  const run = new RecipeRun(model, dataset, quantizeStep, options, context);
+  const run = new RecipeRun(model, keepSamples(dataset), quantizeStep, options, context);
   return run.execute(steps);
 }
 

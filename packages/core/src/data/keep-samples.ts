@@ -1,0 +1,32 @@
+import type { Dataset } from "./dataset.js";
+
+/** Bytes of samples that {@link keepSamples} holds by default: 426 images of 3 × 224 × 224. */
+export const KEPT_BYTES = 256 * 2 ** 20;
+
+/**
+ * The same samples, each read once as long as all kept ones fit into `limit` bytes (default: {@link KEPT_BYTES}); the rest is read
+ * every time. For work that goes over the same data many times, where decoding would cost as much as inference.
+ */
+export function keepSamples(dataset: Dataset, limit = KEPT_BYTES): Dataset {
+  const size = dataset.shape.reduce((product, length) => product * length, 1);
+  const kept: (Float32Array | undefined)[] = [];
+  let room = Math.floor(limit / (4 * size));
+  const { label } = dataset;
+  return {
+    length: dataset.length,
+    shape: dataset.shape,
+    async fill(index, out, offset) {
+      const known = kept[index];
+      if (known) return out.set(known, offset);
+      await dataset.fill(index, out, offset);
+      // Two readers may be after the same sample: it takes its room once.
+      if (room <= 0 || kept[index]) return;
+      room--;
+      kept[index] = out.slice(offset, offset + size);
+    },
+    id: (index) => dataset.id(index),
+    ...(label && { label: (index: number) => label.call(dataset, index) }),
+    ...(dataset.classNames && { classNames: dataset.classNames }),
+    ...(dataset.random && { random: dataset.random }),
+  };
+}
