@@ -39,7 +39,7 @@ export interface EqualizeOptions extends NoiseOptions {
   probes?: readonly Readonly<Record<string, HostTensor>>[];
   /**
    * Largest drift, as share of the output's range, that `exact` and absorption may cause. Beyond it factors become powers of two,
-   * and then 1; absorption is undone. Default: 2e-5, ten times what rounding weights costs most networks (measured: up to 3e-6).
+   * and then 1; absorption is undone. Default: 1e-4; rounding weights costs most networks up to 3e-6 (measured).
    */
   driftTolerance?: number;
 }
@@ -52,7 +52,7 @@ export const EQUALIZE_DEFAULTS = {
   powerOfTwo: false,
   gapTolerance: OPTIMAL_DEFAULTS.gapTolerance,
   absorbBias: "none",
-  driftTolerance: 2e-5,
+  driftTolerance: 1e-4,
   ...NOISE_DEFAULTS,
 } as const satisfies EqualizeOptions;
 

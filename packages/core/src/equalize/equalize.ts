@@ -98,7 +98,9 @@ async function run(
     // Where large terms cancel, rounding a weight once is too much; multiplying by powers of two rounds nothing.
     undone.push({ class: -1, producers: [], reason: `${driftReason(drift!, options)}: powers of two instead` });
     work.graph = cloneModel(original).graph;
-    factors = powerOfTwoWithin(factors, (given) => chosen.rules.project(given));
+    const rounded = powerOfTwoWithin(factors, (given) => chosen.rules.project(given));
+    if (noise) undoWorse(classes, noise, rounded, undone);
+    factors = rounded;
     ({ clips, modified } = applyFactors(work, scaleClasses(channelFlow(work.graph, shapes)), factors));
     drift = await driftOf(original, work, options, context);
   }

@@ -59,8 +59,8 @@ describe("what makes matters worse is taken back", () => {
     const probes = [feeds(1, 0, 0)];
     const report = await equalize({ method: "dfq", probes, shapes: shapesOf(model) })(model, context);
     expect(report.undone.map(({ reason }) => reason)).toEqual([
-      "outputs drifted by Infinity of their range, more than 0.00002: powers of two instead",
-      "outputs drifted by Infinity of their range, more than 0.00002",
+      "outputs drifted by Infinity of their range, more than 0.0001: powers of two instead",
+      "outputs drifted by Infinity of their range, more than 0.0001",
     ]);
     expect(report).toMatchObject({ modified: false, drift: { max: 0, mean: 0 }, clips: [] });
     expect(serializeModel(model)).toEqual(before);
