@@ -22,9 +22,9 @@ test("compress --out writes a report that equant report draws again, page and si
     ["fc", 8],
   ]);
   expect(report.msb?.every(({ exact }) => exact)).toBe(true);
-  expect(report.msb?.find(({ tensor }) => tensor === "input")?.total).toBe(30 * 784);
+  expect(report.msb?.find(({ tensor }) => tensor === "input")?.total).toBe(16 * 784);
   expect(report.sqnr?.layers).toHaveLength(4);
-  expect(report.samples).toBe(30);
+  expect(report.samples).toBe(16);
   const page = await readFile(join(cwd, "out/report.html"), "utf8");
   expect(page).toContain("<title>digits.onnx");
 

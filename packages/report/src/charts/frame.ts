@@ -80,6 +80,8 @@ function framed(svg: SVGSVGElement, { id, title, unit, summary }: Omit<Chart, "d
   svg.setAttribute("aria-label", `${title} (${unit}). ${summary}`);
   svg.removeAttribute("style");
   for (const style of [...svg.querySelectorAll("style")]) style.remove();
+  // Names are not allowed on parts without a role; the drawing as a whole has one.
+  for (const part of [...svg.querySelectorAll("g[aria-label]")]) part.removeAttribute("aria-label");
   const element = (name: string, text: string) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);
     made.textContent = text;

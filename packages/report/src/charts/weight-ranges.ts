@@ -196,17 +196,22 @@ function ribbon(place: Place, { data, start, order }: Panel, colour: string): SV
   ];
 }
 
-/** Largest over smallest magnitude of the channels that are not empty. */
-function spread({ channels }: WeightState): number {
-  const sizes = channels.min.map((_, channel) => magnitude(channels, channel)).filter((size) => size > 0);
-  return sizes.length === 0 ? 1 : Math.max(...sizes) / Math.min(...sizes);
+/** Below this share of the widest, a channel carries nothing: 16 bits make it zero. */
+const EMPTY = 2 ** -16;
+
+/** Widest over narrowest magnitude of the channels that carry something. */
+export function channelSpread(channels: Boxes): number {
+  const sizes = channels.min.map((_, channel) => magnitude(channels, channel));
+  const widest = sizes.reduce((a, b) => Math.max(a, b), 0);
+  const narrowest = sizes.reduce((a, b) => (b > widest * EMPTY ? Math.min(a, b) : a), widest);
+  return widest > 0 ? widest / narrowest : 1;
 }
 
 function summaryOf({ layer }: LayerWeights, panels: readonly Panel[]): string {
   if (panels.length === 0) return `${layer} has no weights that can be read.`;
   const parts = panels.map(
     ({ state, data, order, dead }) =>
-      `${state}, the widest of ${order.length} channels is ${significant(spread(data))} times the narrowest and ` +
+      `${state}, the widest of ${order.length} channels is ${significant(channelSpread(data.channels))} times the narrowest and ` +
       `${dead.size === 0 ? "none becomes" : dead.size === 1 ? "1 becomes" : `${dead.size} become`} all zero`,
   );
   return `${layer}: ${parts.join("; ")}.`;

@@ -42,11 +42,11 @@ export interface CollectInput {
   readonly pruning?: PruningSection | undefined;
   /** Calibration data: values are counted and ratios measured on some of it. */
   readonly dataset: Dataset;
-  /** Samples for counts and ratios, spread over the data. Default: 32. */
+  /** Samples for counts and ratios, spread over the data. Default: 16. */
   readonly samples?: number;
 }
 
-export const COLLECT_DEFAULTS = { samples: 32 } as const;
+export const COLLECT_DEFAULTS = { samples: 16 } as const;
 
 /**
  * Turns what a run learned into a report: statistics of weights and of values on `samples` of the calibration data, ratios

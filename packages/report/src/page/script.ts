@@ -61,12 +61,18 @@ export function pageScript(): void {
     mark(document);
     const inspector = one("#inspector");
     if (!inspector) return;
-    const template =
-      layer === undefined ? null : one<HTMLTemplateElement>(`[data-layer-charts="${CSS.escape(layer)}"]`);
-    const empty = document.createElement("p");
-    empty.textContent = "No layer is selected.";
-    inspector.replaceChildren(template ? template.content.cloneNode(true) : empty);
-    mark(inspector);
+    const packed = layer === undefined ? null : one(`[data-layer-charts="${CSS.escape(layer)}"]`);
+    const show = (html: string) => {
+      if (selected !== layer) return;
+      inspector.innerHTML = html;
+      mark(inspector);
+    };
+    if (!packed) show("<p>No layer is selected.</p>");
+    else {
+      const bytes = Uint8Array.from(atob(packed.textContent!), (c) => c.charCodeAt(0));
+      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+      void new Response(stream).text().then(show);
+    }
     if (scroll) inspector.scrollIntoView({ block: "start" });
     say(layer === undefined ? "No layer is selected" : `Layer ${layer}`);
   };

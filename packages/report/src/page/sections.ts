@@ -1,3 +1,4 @@
+import { deflateRawSync } from "node:zlib";
 import {
   accuracySparsity,
   channelMaxima,
@@ -20,6 +21,7 @@ import {
   weightRanges,
 } from "../charts/index.js";
 import { bytes, percent } from "../charts/text.js";
+import { channelSpread } from "../charts/weight-ranges.js";
 import type { LayerWeights, Report } from "../schema.js";
 import { asHtml, figure, htmlTable } from "./html.js";
 import { verdictOf } from "./verdict.js";
@@ -135,7 +137,10 @@ function layerTemplate(report: Report, name: string): string {
     bits && msbBits(bits),
     histogram && valueHistogram(histogram),
   ];
-  return `<template data-layer-charts="${asHtml(name)}"><h3 class="layer-name">${asHtml(name)}</h3>${charts.map((chart) => figure(chart, { eager: true })).join("")}</template>\n`;
+  const html = `<h3 class="layer-name">${asHtml(name)}</h3>${charts.map((chart) => figure(chart, { eager: true })).join("")}`;
+  // Packed, they are a fifth: a page of thousands of channels stays small enough for a mail.
+  const packed = deflateRawSync(html, { level: 9 }).toString("base64");
+  return `<script type="text/plain" data-layer-charts="${asHtml(name)}">${packed}</script>\n`;
 }
 
 function error({ sqnr, curves }: Report): string {
@@ -165,15 +170,14 @@ function values({ msb, ranges, convergence }: Report): string {
 }
 
 /** Boxes shown outside the selection: the layers whose channels differ most. */
-const BOXES = 3;
+const BOXES = 2;
 
 function equalization({ weights, equalization }: Report): string {
-  const spread = ({ before, after }: LayerWeights) => {
-    const { min, max } = (before ?? after)!.channels;
-    const sizes = min.map((low, at) => Math.max(-low, max[at]!)).filter((size) => size > 0);
-    return sizes.length === 0 ? 1 : Math.max(...sizes) / Math.min(...sizes);
-  };
-  const widest = [...(weights ?? [])].sort((a, b) => spread(b) - spread(a)).slice(0, BOXES);
+  const spread = ({ before, after }: LayerWeights) => channelSpread((before ?? after)!.channels);
+  const widest = (weights ?? [])
+    .filter(({ before, after }) => before ?? after)
+    .sort((a, b) => spread(b) - spread(a))
+    .slice(0, BOXES);
   return [
     ...widest.map((section) => figure(weightRanges(section))),
     ...(equalization?.pairs ?? []).slice(0, BOXES).map((pair) => figure(channelMaxima(pair))),

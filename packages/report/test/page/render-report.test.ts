@@ -1,3 +1,4 @@
+import { inflateRawSync } from "node:zlib";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { checkReport, readReport } from "../../src/index.js";
@@ -8,6 +9,8 @@ import { fixtureReport } from "../fixture.js";
 describe("renderReport", () => {
   const html = renderReport(fixtureReport());
   const { document } = parseHTML(html);
+  const packed = [...html.matchAll(/data-layer-charts="[^"]*">([^<]*)</g)].map((match) => match[1]!);
+  const whole = html + packed.map((text) => inflateRawSync(Buffer.from(text, "base64")).toString()).join("");
 
   test("asks the network for nothing", () => {
     expect(html).not.toMatch(/(?:src|href)="(?!#|data:)/);
@@ -35,7 +38,7 @@ describe("renderReport", () => {
       "network",
       "about",
     ]);
-    const charts = new Set([...html.matchAll(/data-chart="([^"]+)"/g)].map((match) => match[1]));
+    const charts = new Set([...whole.matchAll(/data-chart="([^"]+)"/g)].map((match) => match[1]));
     expect([...charts].sort()).toEqual([
       "accuracy-sparsity",
       "channel-maxima",
@@ -60,10 +63,10 @@ describe("renderReport", () => {
   });
 
   test("gives every figure a heading, unit, sentence and table, and unique names", () => {
-    const ids = [...html.matchAll(/ id="([^"]+)"/g)].map((match) => match[1]!);
+    const ids = [...whole.matchAll(/ id="([^"]+)"/g)].map((match) => match[1]!);
     const own = ids.filter((id) => !id.startsWith("eq-hatch"));
     expect(new Set(own).size).toBe(own.length);
-    const figures = html.split("<figure ").slice(1);
+    const figures = whole.split("<figure ").slice(1);
     for (const figure of figures) {
       expect(figure).toMatch(/<h3 id="[^"]+">[^<]+ <span class="unit">[^<]+<\/span><\/h3><p>[^<]+\.<\/p>/);
       const json = /<script type="application\/json">(.*?)<\/script>/s.exec(figure)?.[1];
