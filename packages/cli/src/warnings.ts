@@ -5,6 +5,7 @@
 export const WARNING_CODES = {
   W4001: "a layer stays in float",
   W7001: "a step was undone because it made matters worse",
+  W7002: "layer collapse: a layer lost its last weight",
   W6001: "integer kernels of this processor lose accuracy",
   W5001: "random data: results say nothing about real images",
   W5002: "accuracy is no better than chance",

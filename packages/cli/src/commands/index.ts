@@ -46,6 +46,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./debug.js")).debug,
   },
   {
+    name: "prune",
+    summary: "remove weights or channels, step by step; masks, fine-tuning",
+    load: async () => (await import("./prune.js")).prune,
+  },
+  {
     name: "train",
     summary: "train the digit network from scratch, or a classifier further",
     load: async () => (await import("./train.js")).train,

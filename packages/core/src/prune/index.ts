@@ -6,7 +6,9 @@ export {
 } from "./dead-channels.js";
 export type { DeadChannels, DeadKind, ModelSize, ZeroedChannels } from "./dead-report.js";
 export { type ChannelIntervals, channelIntervals, type InputRange, type IntervalOptions } from "./intervals.js";
+export { type MaskFile, parseMasks, serializeMasks } from "./mask-file.js";
 export { CONSTANT_TOLERANCE, deadChannelValues } from "./observed-constants.js";
+export { preparePrune } from "./prepare-prune.js";
 export { type PrunableParameter, type PruneParameters, prunableParameters } from "./prunable.js";
 export { applyMasks, type PruneResult, prune } from "./prune.js";
 export { type FineTuneOptions, PRUNE_DEFAULTS, type PruneMethod, type PruneOptions } from "./prune-options.js";

@@ -193,8 +193,9 @@ class PruneRun {
   /** Trains what is left; removed weights keep, behind their masks, the values they had. */
   async #fineTune(index: number): Promise<void> {
     const { data, fineTune, seed } = this.settings;
-    const answers = data!.label ? {} : { loss: { type: "distillation" } as const, teacher: this.original };
-    const options = { ...answers, seed: seed + index, ...fineTune, masks: this.#maskTensors() };
+    const loss = fineTune!.loss ?? { type: data!.label ? "cross-entropy" : "distillation" };
+    const teacher = loss.type === "cross-entropy" ? {} : { teacher: this.original };
+    const options = { ...teacher, seed: seed + index, ...fineTune, loss, masks: this.#maskTensors() };
     const { model } = await train(this.#masked(), data!, options, this.context);
     const hidden = valuesOf(this.#dense);
     this.#dense = model;

@@ -1,0 +1,230 @@
+import type { Dataset, FineTuneOptions, Model, PruneOptions, PruneResult } from "@equant/core";
+import { OptionsError } from "@equant/core/errors";
+import type { CommandDefinition, CommandOutcome } from "../command.js";
+import type { CommandContext } from "../context.js";
+import { openData } from "../data-options.js";
+import { formatPercent } from "../format.js";
+import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
+import { choice, completing, flag, integer, number, share, text } from "../options.js";
+import { iterationTable, layerTable, outcomeLine } from "../prune-text.js";
+
+const METHODS = ["synflow", "magnitude", "taylor", "random"] as const;
+
+export interface PruneCommandOptions extends DataOptions, OutputOptions {
+  output: string;
+  method: (typeof METHODS)[number];
+  sparsity?: number;
+  steps?: number;
+  schedule: "linear" | "exponential";
+  scope: "global" | "layer";
+  granularity: string;
+  count: "channels" | "macs";
+  channelMultiple: number;
+  parameters: "all" | "weights";
+  scoreSamples: number;
+  fineTuneEpochs?: number;
+  rate: number;
+  batchSize: number;
+  fineTuneLoss: "labels" | "distillation";
+  batchNorm: "running" | "batch";
+  split: number;
+  onCollapse: "note" | "error";
+  shrink: boolean;
+  masks?: string;
+}
+
+/** `equant prune`: seed 004's iterative pruning, of weights or of channels. */
+export const prune: CommandDefinition = {
+  step: "prune",
+  configure(command) {
+    command
+      .description(
+        "Removes what a network needs least, step by step: single weights (zeros, with masks beside them), N of every M, or whole channels, which leave the graph.",
+      )
+      .argument("<model>", "the ONNX file")
+      .optionsGroup("Options:")
+      .addOption(choice("--method <name>", "scores; taylor needs data", METHODS, "synflow"))
+      .addOption(share("--sparsity <share>", "what to remove, for example 90% (default: 90%)"))
+      .addOption(integer("--steps <n>", "iterations (default: 10; one for N:M)", { min: 1 }))
+      .addOption(choice("--schedule <name>", "how sparsity grows", ["linear", "exponential"], "linear"))
+      .addOption(
+        choice("--scope <what>", "layers compete, or each gives the same share", ["global", "layer"], "global"),
+      )
+      .addOption(text("--granularity <what>", "weights, channels, or N:M such as 2:4", "weights"))
+      .addOption(choice("--count <what>", "what --sparsity counts of channels", ["channels", "macs"], "channels"))
+      .addOption(
+        integer("--channel-multiple <n>", "channels leave in blocks of this many, as kernels work", { min: 1 }, 8),
+      )
+      .addOption(choice("--parameters <which>", "whether biases compete", ["all", "weights"], "all"))
+      .addOption(choice("--on-collapse <what>", "a layer without weights", ["note", "error"], "note"))
+      .addOption(flag("--no-shrink", "leave removed channels in the graph, as zeros"))
+      .addOption(completing(text("--masks <file>", "write masks and the values they hide"), "file"))
+      .optionsGroup("Fine-tuning options:")
+      .addOption(integer("--fine-tune-epochs <n>", "train this long after every step (needs data)", { min: 1 }))
+      .addOption(number("--rate <number>", "learning rate", { min: 0 }, 0.01))
+      .addOption(integer("--batch-size <n>", "samples a training step", { min: 1 }, 128))
+      .addOption(
+        choice(
+          "--fine-tune-loss <what>",
+          "learn labels or the original's outputs",
+          ["labels", "distillation"],
+          "labels",
+        ),
+      )
+      .addOption(choice("--batch-norm <what>", "statistics while training", ["running", "batch"], "running"))
+      .addOption(share("--split <share>", "share to score and train on, the rest measures (default: 75%)"))
+      .addOption(integer("--score-samples <n>", "samples that Taylor scores read", { min: 1 }, 512));
+    addDataOptions(command);
+    addOutputOptions(command, { file: "where the model is written; - is stdout", required: true });
+  },
+  async run(context: CommandContext, path: string): Promise<CommandOutcome> {
+    const options = context.options<PruneCommandOptions>();
+    const core = await import("@equant/core");
+    await context.checkOutput(options.output);
+    if (options.masks !== undefined) await checkMasks(context, options.masks);
+    const { model } = await context.loadModel(path);
+    const transform = await context.transformContext();
+    await context.phase(
+      "prepare",
+      () => core.preparePrune(model, transform),
+      (report) => core.describeFold(report),
+    );
+    const { learning, measuring } = await pruningData(context, model);
+    const evaluate = measuring && ((pruned: Model) => core.measureTop1(pruned, measuring, {}, transform));
+    const baseline = evaluate && (await context.phase("original", () => evaluate(model), formatPercent));
+    const result = await context.phase(
+      "prune",
+      () =>
+        core.prune(
+          model,
+          { ...pruneOptions(options), ...(learning && { data: learning }), ...(evaluate && { evaluate }) },
+          transform,
+        ),
+      ({ iterations }) => `${iterations.length} steps`,
+    );
+    warnOfCollapse(context, result);
+    const shrunk = options.shrink && result.channels.size > 0 ? await shrinkModel(context, result) : undefined;
+    const after = shrunk?.model ?? result.model;
+    const verified = await context.phase("verify", () => runOnce(context, after));
+    const bytes = await context.writeModel(options.output, after);
+    if (options.masks !== undefined) {
+      const { writeOutput } = await import("../output-file.js");
+      const file = { overwrite: options.overwrite ?? false, inputs: [path], cwd: context.io.cwd };
+      if (!context.options().dryRun) await writeOutput(options.masks, core.serializeMasks(result), file);
+    }
+    const { iterations, skipped } = result;
+    const last = iterations.at(-1)!;
+    return {
+      result: {
+        output: options.output,
+        bytes,
+        method: options.method,
+        top1: { original: baseline ?? null, pruned: last.accuracy },
+        sparsity: last.sparsity,
+        macsSaved: last.macsSaved,
+        collapsed: last.collapsed,
+        iterations,
+        skipped,
+        verified,
+        shrunk: shrunk ? { layers: shrunk.layers, skipped: shrunk.skipped } : null,
+      },
+      text:
+        iterationTable(context, iterations) +
+        layerTable(context, last.layers) +
+        outcomeLine(path, options.output, bytes, last, baseline),
+      hint: `equant compress ${options.output} --data ${options.data ?? "DIR"} -o ${options.output.replace(/\.onnx$/, "")}.int8.onnx`,
+    };
+  },
+};
+
+export function pruneOptions(options: PruneCommandOptions): PruneOptions {
+  const channels = options.granularity === "channels";
+  return {
+    method: options.method,
+    ...(options.sparsity !== undefined && { sparsity: options.sparsity }),
+    ...(options.steps !== undefined && { steps: options.steps }),
+    schedule: options.schedule,
+    scope: options.scope,
+    granularity: options.granularity as NonNullable<PruneOptions["granularity"]>,
+    target: options.count,
+    channelMultiple: channels ? options.channelMultiple : 1,
+    parameters: options.parameters,
+    onCollapse: options.onCollapse,
+    scoreSamples: options.scoreSamples,
+    ...(options.fineTuneEpochs !== undefined && { fineTune: fineTuneOptions(options, options.fineTuneEpochs) }),
+  };
+}
+
+function fineTuneOptions(options: PruneCommandOptions, epochs: number): FineTuneOptions {
+  const { rate, batchSize, batchNorm, fineTuneLoss } = options;
+  const loss = fineTuneLoss === "distillation" ? { loss: { type: "distillation" as const, temperature: 2 } } : {};
+  return { epochs, rate, batchSize, batchNorm, ...loss };
+}
+
+/** What to score and train on, and what to measure on; all of it measures when nothing is learned from it. */
+async function pruningData(
+  context: CommandContext,
+  model: Model,
+): Promise<{ learning?: Dataset; measuring?: Dataset }> {
+  const options = context.options<PruneCommandOptions>();
+  const learns = options.method === "taylor" || options.fineTuneEpochs !== undefined;
+  if (options.data === undefined) {
+    if (!learns) return {};
+    const what = options.method === "taylor" ? "method taylor" : "--fine-tune-epochs";
+    throw new OptionsError("E2005", `prune: ${what} needs data`, {
+      hint: "give images with --data DIR, or choose magnitude or synflow without fine-tuning",
+    });
+  }
+  const { cachedDataset, splitByClass } = await import("@equant/core");
+  const dataset = await openData(context, model, options);
+  const keep = (data: Dataset) => cachedDataset(data, 512 * 1024 * 1024);
+  if (!learns) return dataset.label ? { measuring: keep(dataset) } : {};
+  if (!dataset.label) return { learning: keep(dataset) };
+  const [learning, measuring] = splitByClass(dataset, options.split ?? 0.75, context.options().seed);
+  return { learning: keep(learning), measuring: keep(measuring) };
+}
+
+async function shrinkModel(context: CommandContext, { model, channels }: PruneResult) {
+  const core = await import("@equant/core");
+  const copy = core.cloneModel(model);
+  const transform = await context.transformContext();
+  const report = await context.phase(
+    "shrink",
+    async () => {
+      const shapes = await core.observeShapes(await context.runner(), copy, core.zeroFeeds(copy));
+      return core.shrink({ remove: channels, shapes })(copy, transform);
+    },
+    ({ layers }) => `${layers.reduce((sum, { removed }) => sum + removed.length, 0)} channels left the graph`,
+  );
+  return { model: copy, layers: report.layers, skipped: report.skipped };
+}
+
+/** A file is said to be done after it ran: the outputs on zeros, which must be finite. */
+async function runOnce(context: CommandContext, model: Model): Promise<boolean> {
+  const { zeroFeeds } = await import("@equant/core");
+  const { RunError } = await import("@equant/core/errors");
+  const outputs = await (await context.runner()).using(model, (session) => session.run(zeroFeeds(model)), {
+    purpose: "verify",
+  });
+  for (const [name, { data }] of Object.entries(outputs)) {
+    if (Array.from(data as Float32Array).every((value) => Number.isFinite(Number(value)))) continue;
+    throw new RunError("E7001", `prune: output "${name}" of the result is not finite`, { tensor: name });
+  }
+  return true;
+}
+
+function warnOfCollapse(context: CommandContext, { iterations }: PruneResult): void {
+  const seen = new Set<string>();
+  for (const { collapsed, sparsity } of iterations) {
+    for (const layer of collapsed) {
+      if (!seen.has(layer)) context.warn("W7002", `lost its last weight at sparsity ${formatPercent(sparsity)}`, layer);
+      seen.add(layer);
+    }
+  }
+}
+
+async function checkMasks(context: CommandContext, path: string): Promise<void> {
+  const { checkOutput } = await import("../output-file.js");
+  const { overwrite = false } = context.options<OutputOptions>();
+  await checkOutput(path, { overwrite, inputs: [], cwd: context.io.cwd });
+}
