@@ -1,4 +1,4 @@
-import type { QuantizeOptions, RecipeStep } from "@equant/core";
+import type { PruneStep, QuantizeOptions, RecipeStep } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
 import type { StepConfig } from "./config/steps.js";
 import { parseChoice } from "./values.js";
@@ -48,10 +48,7 @@ export function recipeSteps(steps: readonly StepConfig[]): RecipeStep[] {
           ...(step.rate !== undefined && { rate: step.rate }),
         };
       default:
-        throw new OptionsError("E2007", `${at}: ${step.use} cannot run inside a recipe`, {
-          actual: step.use,
-          hint: "prune first, then run the recipe on the pruned model",
-        });
+        return pruneStep(step);
     }
   });
 }
@@ -81,4 +78,10 @@ function quantizeStep(step: Extract<StepConfig, { use: "quantize" }>, at: string
     ...(format && { format: parseChoice(`${at}.format`, format, FORMATS) }),
     exclude: { nodes: [...(exclude ?? []), ...floats] },
   };
+}
+
+function pruneStep({ granularity, ...step }: Extract<StepConfig, { use: "prune" }>): PruneStep {
+  const pattern = granularity as PruneStep["granularity"];
+  const given = Object.entries({ ...step, granularity: pattern }).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(given), use: "prune" };
 }

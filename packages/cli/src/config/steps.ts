@@ -33,6 +33,12 @@ export const STEPS = {
     method: z.enum(["magnitude", "synflow", "taylor", "random"]).optional(),
     sparsity: z.number().min(0).lt(1).optional(),
     steps: z.int().min(1).optional(),
+    schedule: z.enum(["linear", "exponential"]).optional(),
+    scope: z.enum(["global", "layer"]).optional(),
+    granularity: z.string().describe("weights, channels, or N:M such as 2:4").optional(),
+    count: z.enum(["channels", "macs"]).describe("what sparsity counts of channels").optional(),
+    fineTuneEpochs: z.int().min(1).describe("training after every step").optional(),
+    rate: z.number().gt(0).describe("learning rate").optional(),
   }),
   quantize: z.strictObject({
     use: z.literal("quantize"),

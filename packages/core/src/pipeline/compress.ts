@@ -78,7 +78,7 @@ interface Candidate {
 }
 
 /** A step that loses less than this is noise of the probe, not a loss; removing channels pays in size and speed besides. */
-const TOLERANCE_DB = { equalize: 0.05, "dead-channels": 0.5 } as const;
+const TOLERANCE_DB = { equalize: 0.05, "dead-channels": 0.5, prune: 0 } as const;
 /** A gain from which on bias correction cannot turn the order round. */
 const DECISIVE_DB = 6;
 /** Samples for the bias correction that only helps to decide. */
@@ -175,7 +175,9 @@ class RecipeRun {
       done.candidate ? `${done.note}; ${describeError(done.candidate.error)}` : done.note,
     );
     const better = candidate !== undefined && (await this.#isBetter(candidate, best, TOLERANCE_DB[step.use]));
-    const kept = candidate !== undefined && (better || step.keep === "always");
+    // Pruning always costs something: who asks for it has decided already.
+    const kept =
+      candidate !== undefined && (better || step.keep === "always" || (step.use === "prune" && step.keep !== "better"));
     const verdict =
       candidate === undefined || better ? "" : kept ? "; worse, kept as told" : "; undone: outputs got worse";
     this.#effects.push({

@@ -11,6 +11,7 @@ import {
 import { type QuantizeOptions, quantizationRequests, resolveQuantizeOptions } from "../quantize/index.js";
 import { type ObservedType, observeShapes, requireRunner, type TransformContext } from "../runtime/index.js";
 import { equalizationInput } from "./equalization-input.js";
+import { applyPruneStep, type PruneStep } from "./prune-step.js";
 
 /** Removes channels that are constant. */
 export interface DeadChannelsStep {
@@ -28,7 +29,7 @@ export interface EqualizeStep {
 }
 
 /** A step on the float network, before quantization. */
-export type FloatStep = DeadChannelsStep | EqualizeStep;
+export type FloatStep = DeadChannelsStep | EqualizeStep | PruneStep;
 
 /** What a float step did. */
 export interface FloatStepResult {
@@ -55,6 +56,7 @@ export async function applyFloatStep(
   input: FloatStepInput,
   context: TransformContext,
 ): Promise<FloatStepResult> {
+  if (step.use === "prune") return applyPruneStep(model, step, input.dataset, context);
   const shapes = await shapesOf(model, input.dataset, context);
   return step.use === "equalize"
     ? equalizeStep(model, step, shapes, input, context)
