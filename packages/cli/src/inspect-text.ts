@@ -1,6 +1,6 @@
 import type { InspectedOperator, InspectReport, LayerDetail, LayerRange } from "@equant/core";
 import type { CommandContext } from "./context.js";
-import { formatBytes, formatCount } from "./format.js";
+import { formatBytes, formatCount, formatPercent } from "./format.js";
 import type { Column } from "./table.js";
 
 /** Ranges narrower than this are no news; the same limit as the finding's. */
@@ -61,6 +61,8 @@ export function weightsText(context: CommandContext, layers: readonly LayerRange
     { title: "channels", cell: ({ channelMax }) => channelMax.length },
     { title: "zero in int8", cell: ({ lostChannels }) => lostChannels },
     { title: "dead", cell: ({ deadChannels }) => deadChannels },
+    { title: "zeros", cell: ({ zeroShare }) => formatPercent(zeroShare, 1) },
+    { title: "leading bits", cell: msbText, align: "left" },
   ];
   return context.table(columns, layers);
 }
@@ -89,8 +91,17 @@ function rangeLines(range: LayerRange): string[] {
     `weights    ${number(range.min)} … ${number(range.max)} with batch-norm folded, spread ${spread(range)}`,
     `widest     ${list(order.slice(0, 5))}`,
     `narrowest  ${list(order.slice(-5).reverse())}`,
+    `bits       leading bits ${msbText(range)}; ${formatPercent(range.zeroShare, 1)} of the weights are exactly zero`,
     `channels   ${order.length}, of which int8 per tensor makes ${range.lostChannels} zero, ${range.deadChannels} dead`,
   ].map((line) => `  ${line}`);
+}
+
+/** `2^-9 … 2^1, most 2^-4`: where the leading bits of the weights lie. */
+function msbText({ msb: { first, positive, negative } }: LayerRange): string {
+  if (positive.length === 0) return "none";
+  const counts = positive.map((count, at) => count + negative[at]!);
+  const mode = counts.indexOf(Math.max(...counts));
+  return `2^${first} \u2026 2^${first + counts.length - 1}, most 2^${first + mode}`;
 }
 
 function spread({ spread: value }: LayerRange): string {

@@ -1,4 +1,5 @@
 import type { LayerSqnr } from "@equant/core";
+import { adviceHint, adviceText } from "../advice-text.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import { compareEqualization, comparisonTable } from "../compare-equalization.js";
 import type { CommandContext } from "../context.js";
@@ -17,6 +18,7 @@ interface DebugOptions extends QuantizeFlags, DataOptions {
   channels?: boolean;
   sensitivity?: boolean;
   compare?: boolean;
+  advice: boolean;
 }
 
 /** `equant debug`: which layers lose signal when the model is quantized, and why. */
@@ -25,12 +27,13 @@ export const debug: CommandDefinition = {
   configure(command) {
     command
       .description(
-        "Measures the signal-to-noise ratio of every layer when a float model is quantized with these options: predicted and measured, weights, activations and both, local and cumulative.",
+        "Names the layers that harm the outputs most when a float model is quantized with these options, why, and how much each remedy would gain, measured; and the signal-to-noise ratio of every layer, predicted and measured, local and cumulative.",
       )
       .argument("<model>", "the float ONNX file")
       .optionsGroup("Options:")
       .addOption(integer("--top <n>", "layers shown; the JSON has all", { min: 1 }, 10))
       .addOption(choice("--sort <order>", "worst local or cumulative ratio first, or graph order", SORTS, "local"))
+      .addOption(flag("--no-advice", "only the ratios: do not try remedies for the worst layers"))
       .addOption(flag("--channels", "ratios by output channel in the JSON"))
       .addOption(
         flag(
@@ -66,6 +69,13 @@ export const debug: CommandDefinition = {
       () => core.measureSqnr(model, plan, dataset, transform, { perChannel: options.channels ?? false }),
       ({ layers, samples }) => `${layers.length} layers on ${samples} samples`,
     );
+    const advice = options.advice
+      ? await context.phase(
+          "advise",
+          () => core.advise({ model, calibration, plan, quantize: settings, sqnr: report, dataset }, transform),
+          ({ allDb }) => `output SQNR ${formatDb(allDb)}`,
+        )
+      : undefined;
     const study = options.sensitivity
       ? await context.phase("sensitivity", () => core.sensitivity(model, plan, dataset, transform, { report }))
       : undefined;
@@ -92,9 +102,14 @@ export const debug: CommandDefinition = {
     const line = (name: string, { medianErrorDb, correlation }: typeof weights) =>
       `${name}: median |predicted − measured| ${medianErrorDb.toFixed(1)} dB, r = ${correlation.toFixed(2)}`;
     return {
-      result: { ...report, ...(study && { sensitivity: study }), ...(curves && { comparison: curves }) },
-      text: `${curves ? comparisonTable(context, curves) : ""}${text}${line("weights", weights)} · ${line("activations", activations)}\n`,
-      hint: hintFor(report.layers, path),
+      result: {
+        ...report,
+        ...(advice && { advice }),
+        ...(study && { sensitivity: study }),
+        ...(curves && { comparison: curves }),
+      },
+      text: `${advice ? adviceText(context, advice) : ""}${curves ? comparisonTable(context, curves) : ""}${text}${line("weights", weights)} · ${line("activations", activations)}\n`,
+      hint: (advice && adviceHint(advice, path, options.data, settings)) ?? hintFor(report.layers, path),
     };
   },
 };

@@ -1,12 +1,15 @@
 import type { InspectReport, Model, ObservedType } from "@equant/core";
+import { OptionsError } from "@equant/core/errors";
+import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { formatBytes, formatCount } from "../format.js";
+import { weightsChart } from "../inspect-chart.js";
 import { layerText, reportText, weightsText } from "../inspect-text.js";
 import { matchNames } from "../match.js";
 import { completing, flag, repeatable } from "../options.js";
 
-interface InspectCommandOptions {
+interface InspectCommandOptions extends ChartOptions {
   names?: boolean;
   weights?: boolean;
   layer?: string[];
@@ -29,10 +32,18 @@ export const inspect: CommandDefinition = {
       .addOption(
         completing(repeatable("--layer <name>", "one node in detail; may be repeated, globs allowed"), "names"),
       )
+      .addOption(svgOption("the chart of --weights or --layer"))
+      .addOption(flag("--overwrite", "replace the chart's file if it exists"))
       .addOption(flag("--no-run", "do not run the model to find the sizes of its values"));
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<InspectCommandOptions>();
+    if (options.svg !== undefined && !options.weights && !options.layer) {
+      throw new OptionsError("E2005", "inspect: --svg needs --weights or --layer", {
+        hint: "--weights draws all layers, --layer NAME one by channel",
+      });
+    }
+    if (options.svg !== undefined) await context.checkOutput(options.svg);
     const { assertValid, inspectModel } = await import("@equant/core");
     const { model, identity } = await context.loadModel(path);
     assertValid(model);
@@ -42,8 +53,13 @@ export const inspect: CommandDefinition = {
     if (options.names) {
       return { result: rest, text: report.nodes.map(({ name }) => `${name}\n`).join("") };
     }
-    if (options.layer) return await layers(model, report, options.layer, shapes);
+    if (options.layer) {
+      const outcome = await layers(model, report, options.layer, shapes);
+      if (options.svg !== undefined) await drawLayer(context, options.svg, model, outcome.names);
+      return outcome;
+    }
     if (options.weights) {
+      if (options.svg !== undefined) await writeChart(context, options.svg, await weightsChart(model, {}));
       const ranges = weights.map(({ channelMax, ...range }) => ({ ...range, channels: channelMax.length }));
       return { result: { ...rest, weights: ranges }, text: weightsText(context, weights) };
     }
@@ -69,12 +85,22 @@ async function observedShapes(context: CommandContext, model: Model): Promise<Ma
   }
 }
 
+async function drawLayer(context: CommandContext, path: string, model: Model, names: readonly string[]) {
+  const [layer, ...more] = names;
+  if (more.length > 0) {
+    throw new OptionsError("E2005", `inspect: --svg draws one layer, --layer matches ${names.length}`, {
+      hint: `for example --layer ${layer}`,
+    });
+  }
+  await writeChart(context, path, await weightsChart(model, { layer: layer! }));
+}
+
 async function layers(
   model: Model,
   report: InspectReport,
   patterns: readonly string[],
   shapes: ReadonlyMap<string, ObservedType> = new Map(),
-): Promise<CommandOutcome> {
+): Promise<CommandOutcome & { names: string[] }> {
   const { inspectLayers } = await import("@equant/core");
   const names = report.nodes.map(({ name }) => name);
   const hint = "list names with  equant inspect MODEL --names";
@@ -84,6 +110,7 @@ async function layers(
     return { detail, node, range: report.weights.find(({ name }) => name === detail.name) };
   });
   return {
+    names: details.map(({ detail }) => detail.name),
     result: {
       layers: details.map(({ detail, node, range }) => ({
         ...node,

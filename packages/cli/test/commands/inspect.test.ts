@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { float, GraphBuilder, int, ints, type Model, serializeModel, Tensor } from "@equant/core";
 import { writeModel } from "@equant/core/node";
@@ -105,8 +105,10 @@ test("--names lists what --exclude and --layer take", async () => {
 test("--weights shows ranges by layer, with the batch-norm folded in", async () => {
   const cwd = await folder();
   const { stdout } = await equant(["inspect", "m.onnx", "--weights"], { cwd });
-  expect(stdout).toMatch(/layer +op +shape +min +max +spread +channels +zero in int8 +dead\n/);
-  expect(stdout).toMatch(/body\/conv +Conv +4x2x1x1 +9\.995e-4 +0\.9995 +1000x +4 +1 +0\n/);
+  expect(stdout).toMatch(/layer +op +shape +min +max +spread +channels +zero in int8 +dead +zeros +leading bits\n/);
+  expect(stdout).toMatch(
+    /body\/conv +Conv +4x2x1x1 +9\.995e-4 +0\.9995 +1000x +4 +1 +0 +0\.0 % +2\^-10 … 2\^-1, most 2\^-10\n/,
+  );
   const { result } = (await equant(["inspect", "m.onnx", "--weights", "--json"], { cwd })).json<Inspected>();
   expect(result.weights!.map(({ name, channels }) => [name, channels])).toEqual([
     ["body/conv", 4],
@@ -190,4 +192,27 @@ test("an invalid graph is refused", async () => {
   await writeFile(join(cwd, "m.onnx"), serializeModel(model));
   const { code, stderr } = await equant(["inspect", "m.onnx"], { cwd });
   expect([code, stderr]).toEqual([3, expect.stringContaining('reads value "nobody", which nobody makes')]);
+});
+
+test("--svg draws what --weights or --layer shows", async () => {
+  const cwd = await folder();
+  const draw = async (...flags: string[]) => {
+    const run = await equant(["inspect", "m.onnx", ...flags, "--svg", "c.svg", "--overwrite"], { cwd });
+    return { ...run, svg: run.code === 0 ? await readFile(join(cwd, "c.svg"), "utf8") : "" };
+  };
+  const all = await draw("--weights");
+  for (const layer of ["body/conv", "body/depthwise", "classifier/fc"]) expect(all.svg).toContain(layer);
+  expect(all.svg).toContain("Most significant bits of values");
+  const one = await draw("--layer", "body/conv");
+  // Channel 3 lies at 1/1000 of channel 0, below half a step of the common scale.
+  expect(one.svg).toContain("before: 4 channels, 1 dead (×)");
+  const refused = [
+    [[], "--svg needs --weights or --layer"],
+    [["--layer", "body/*"], "--svg draws one layer, --layer matches 4"],
+    [["--layer", "flatten"], "flatten has none"],
+  ] as const;
+  for (const [flags, message] of refused) {
+    const { code, stderr } = await draw(...flags);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+  }
 });

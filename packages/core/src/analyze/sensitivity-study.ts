@@ -148,6 +148,11 @@ export class SensitivityStudy {
     return this.#sqnrDb(variant(this.source, this.plan), this.cuts[0]!, this.inputs);
   }
 
+  /** Output SQNR with another plan for the same model. */
+  withPlan(plan: QuantizationPlan): Promise<number> {
+    return this.#sqnrDb(variant(this.source, plan), this.cuts[0]!, this.inputs);
+  }
+
   /** Layers must be asked for in graph order: prefixes only move forward. */
   async layer(measured: MeasuredLayer): Promise<{ aloneDb: number; withoutDb: number }> {
     const position = this.source.graph.nodes.indexOf(measured.layer.node);

@@ -9,6 +9,8 @@ import {
   type Tensor,
 } from "../graph/index.js";
 import { bfloat16ToFloat32, float16ToFloat32 } from "../math/float16.js";
+import { type MsbHistogram, msbHistogram } from "../math/msb-histogram.js";
+import { ValueHistogram } from "../math/value-histogram.js";
 
 /** Range of the weights of one layer, as quantization will see them: with BatchNormalization folded in. */
 export interface LayerRange {
@@ -28,6 +30,10 @@ export interface LayerRange {
   readonly deadChannels: number;
   /** Channels that 8 bits per tensor make zero: below half a step, 1/254 of the largest. Dead ones count too. */
   readonly lostChannels: number;
+  /** Share of the finite weights that are exactly zero, 0–1. */
+  readonly zeroShare: number;
+  /** Weights counted by floor(log2|w|) (seed 002). */
+  readonly msb: MsbHistogram;
 }
 
 export interface WeightRanges {
@@ -87,6 +93,7 @@ function rangeOf(layer: LinearLayer): LayerRange | undefined {
     if (magnitude > channelMax[out]!) channelMax[out] = magnitude;
   });
   const top = Math.max(-min, max);
+  const msb = msbHistogram(new ValueHistogram().add(Float32Array.from(weights)));
   const alive = channelMax.filter((value) => value > top * DEAD);
   return {
     name: labelOf(layer.node),
@@ -98,5 +105,7 @@ function rangeOf(layer: LinearLayer): LayerRange | undefined {
     spread: alive.length === 0 ? 1 : top / alive.reduce((least, value) => Math.min(least, value)),
     deadChannels: channelMax.length - alive.length,
     lostChannels: channelMax.filter((value) => value < top * LOST || value === 0).length,
+    zeroShare: msb.total === 0 ? 0 : msb.zeros / msb.total,
+    msb,
   };
 }

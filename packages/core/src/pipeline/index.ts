@@ -1,3 +1,5 @@
+export * from "./advice-report.js";
+export * from "./advise.js";
 export * from "./compress.js";
 export { type EqualizationInput, equalizationInput } from "./equalization-input.js";
 export type { AdaRoundStep, BiasCorrectStep, LateStep, TuneBiasesStep } from "./late-steps.js";

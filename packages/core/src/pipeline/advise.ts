@@ -1,0 +1,234 @@
+import { SensitivityStudy } from "../analyze/sensitivity-study.js";
+import { type MeasuredLayer, measuredLayers } from "../analyze/sqnr-layers.js";
+import type { SqnrReport } from "../analyze/sqnr-report.js";
+import { type Calibration, calibrate, firstSample, fixedBatchOf, singleInput } from "../calibrate/index.js";
+import { type Dataset, spread } from "../data/index.js";
+import { equalize } from "../equalize/index.js";
+import { OptionsError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
+import { cloneModel, type Graph, indexGraph, isOp, type Model } from "../graph/index.js";
+import {
+  planQuantization,
+  type QuantizationPlan,
+  type QuantizeOptions,
+  quantizationRequests,
+  resolveQuantizeOptions,
+} from "../quantize/index.js";
+import { observeShapes, requireRunner, type TransformContext } from "../runtime/index.js";
+import { ADVICE_SCHEMA, type AdviceFinding, type AdviceReport, type Remedy, type RemedyKind } from "./advice-report.js";
+import { type Diagnosis, diagnose } from "./diagnose.js";
+import { equalizationInput } from "./equalization-input.js";
+
+/** What is known already of the quantized network. */
+export interface AdviseInput {
+  /** Folded, as it is quantized. */
+  readonly model: Model;
+  readonly calibration: Calibration;
+  readonly plan: QuantizationPlan;
+  /** Options that made the plan. */
+  readonly quantize: QuantizeOptions;
+  /** Local ratios of the layers. */
+  readonly sqnr: SqnrReport;
+  readonly dataset: Dataset;
+}
+
+/** Options for {@link advise}. */
+export interface AdviseOptions {
+  /** Samples, spread over the dataset. Default: 8. */
+  samples?: number;
+  /** Layers that are quantized alone: those with the lowest local SQNR and those with the least even channels. Default: 8. */
+  layers?: number;
+  /** Layers, worst first, that remedies are tried for. Default: 3. */
+  remedies?: number;
+}
+
+export const ADVISE_DEFAULTS = { samples: 8, layers: 8, remedies: 3 } as const satisfies Required<AdviseOptions>;
+
+/** A remedy that gains less is none; one this close to the best is as good. */
+const WORTH_DB = 0.5;
+const CLOSE_DB = 1;
+/** Cheapest first: the first three change neither size nor speed; float layers cost both, and wide integers rarely have kernels. */
+const COST: readonly RemedyKind[] = ["equalize", "minmax", "per-channel", "float", "weight-bits", "activation-bits"];
+
+interface Suspect {
+  readonly measured: MeasuredLayer;
+  readonly localDb: number;
+  readonly diagnosis: Diagnosis;
+}
+
+/**
+ * Which layers harm the output most, why, and what helps: quantizes suspected layers alone, names the kind of loss, and
+ * tries remedies, each by the output SQNR of the whole quantized network on a few samples (float emulation). A layer whose
+ * own SQNR is high can still be the culprit: where one channel dominates, it is that channel's signal that is measured.
+ * The model is not changed.
+ * @throws {OptionsError} E2001 unknown key, E2002 a number out of range. @throws {RunError} E6005 cancelled.
+ */
+export async function advise(
+  input: AdviseInput,
+  context: TransformContext,
+  options: AdviseOptions = {},
+): Promise<AdviceReport> {
+  rejectUnknownOptions("advise", options, Object.keys(ADVISE_DEFAULTS));
+  const resolved = { ...ADVISE_DEFAULTS, ...options };
+  for (const [key, value] of Object.entries(resolved)) {
+    if (Number.isInteger(value) && value >= 1) continue;
+    throw new OptionsError("E2002", `advise: invalid ${key} ${value}, expected a whole number from 1`, {
+      expected: "an integer, 1 or more",
+      actual: value,
+    });
+  }
+  const dataset = spread(input.dataset, resolved.samples);
+  const study = await SensitivityStudy.of(input.model, input.plan, dataset, context);
+  const allDb = await study.whole();
+  const found: Found[] = [];
+  const floatDb = new Map<string, number>();
+  const chosen = suspects(input, resolved.layers);
+  const total = chosen.length + Math.min(resolved.remedies, chosen.length);
+  for (const [at, { measured, localDb, diagnosis }] of chosen.entries()) {
+    throwIfAborted(context.signal, "advise");
+    const { aloneDb, withoutDb } = await study.layer(measured);
+    const { imbalance: _imbalance, ...what } = diagnosis;
+    found.push({ layer: measured.name, opType: measured.layer.opType, ...what, localDb, aloneDb });
+    floatDb.set(measured.name, withoutDb);
+    context.onProgress?.({ phase: "advise", done: at + 1, total });
+  }
+  const trials = new Trials(input, dataset, study, context);
+  const findings: AdviceFinding[] = [];
+  for (const [at, finding] of inOrder(found).entries()) {
+    if (at >= resolved.remedies) {
+      findings.push({ ...finding, remedies: [], recommended: null });
+      continue;
+    }
+    const { measured } = chosen.find(({ measured: own }) => own.name === finding.layer)!;
+    const tried = [...(await trials.of(measured)), ["float", "layer", floatDb.get(finding.layer)!] as const];
+    const remedies = tried
+      .map(([remedy, scope, outputDb]): Remedy => ({ remedy, scope, outputDb, gainDb: outputDb - allDb }))
+      .sort((a, b) => b.gainDb - a.gainDb);
+    findings.push({ ...finding, remedies, recommended: recommend(remedies) });
+    context.onProgress?.({ phase: "advise", done: chosen.length + at + 1, total });
+  }
+  return { schema: ADVICE_SCHEMA, samples: dataset.length, allDb, findings };
+}
+
+type Found = Omit<AdviceFinding, "remedies" | "recommended">;
+
+/** Lowest output SQNR first; what a layer causes elsewhere counts as its own and follows it. */
+function inOrder(found: readonly Found[]): Found[] {
+  const caused = (by: Found) => found.filter(({ cause }) => cause === by.layer);
+  const harm = (own: Found) => [own, ...caused(own)].reduce((least, { aloneDb }) => Math.min(least, aloneDb), Infinity);
+  return found
+    .filter(({ cause }) => !found.some(({ layer }) => layer === cause))
+    .sort((a, b) => harm(a) - harm(b))
+    .flatMap((own) => [own, ...caused(own).sort((a, b) => a.aloneDb - b.aloneDb)]);
+}
+
+/** The cheapest remedy that gains almost as much as the best; null where none is worth it. */
+function recommend(remedies: readonly Remedy[]): Remedy | null {
+  const best = remedies[0];
+  if (!best || best.gainDb < WORTH_DB) return null;
+  const good = remedies.filter(({ gainDb }) => gainDb >= WORTH_DB && gainDb >= best.gainDb - CLOSE_DB);
+  return COST.flatMap((kind) => good.filter(({ remedy }) => remedy === kind))[0]!;
+}
+
+/** Layers worth a closer look, in graph order: half by local SQNR, half by how uneven their channels are. */
+function suspects({ model, plan, sqnr, calibration }: AdviseInput, count: number): Suspect[] {
+  const ratios = new Map(sqnr.layers.map((own) => [own.layer, own]));
+  const stats = calibration.activationStats();
+  const all: Suspect[] = [];
+  for (const measured of measuredLayers(model.graph, plan).layers) {
+    const sqnr = ratios.get(measured.name);
+    if (!sqnr) continue;
+    const source = producerOf(model.graph, measured, all);
+    const evidence = { measured, sqnr, stats: stats.get(measured.value) ?? stats.get(measured.layer.output) };
+    const diagnosis = diagnose(evidence, source && { name: source.measured.name, diagnosis: source.diagnosis });
+    all.push({ measured, localDb: sqnr.local.both, diagnosis });
+  }
+  const uneven = [...all].sort((a, b) => b.diagnosis.imbalance - a.diagnosis.imbalance);
+  const picked = new Set(uneven.slice(0, Math.floor(count / 2)));
+  for (const suspect of [...all].sort((a, b) => a.localDb - b.localDb)) if (picked.size < count) picked.add(suspect);
+  return all.filter((suspect) => picked.has(suspect));
+}
+
+/** Operators that keep channels apart and in order. */
+const SAME_CHANNELS = ["Relu", "LeakyRelu", "PRelu", "Clip", "Min", "MaxPool", "AveragePool", "GlobalAveragePool"];
+const RESHAPES = ["GlobalMaxPool", "Flatten", "Reshape", "Squeeze", "Pad", "Identity", "Dropout"];
+
+/** The layer whose output channels are the input channels of `measured`. */
+function producerOf(graph: Graph, { layer }: MeasuredLayer, before: readonly Suspect[]): Suspect | undefined {
+  const index = indexGraph(graph);
+  let value = layer.input;
+  for (;;) {
+    const source = before.find(({ measured }) => measured.layer.output === value);
+    if (source) return source.measured.layer.outChannels === layer.inChannels ? source : undefined;
+    const node = index.producer(value);
+    if (!node || !isOp(node, ...SAME_CHANNELS, ...RESHAPES)) return undefined;
+    value = node.inputs[0]!;
+  }
+}
+
+type Trial = readonly [RemedyKind, Remedy["scope"], outputDb: number];
+
+/** Tries remedies; those of the whole network once. */
+class Trials {
+  #network: Promise<Trial[]> | undefined;
+
+  constructor(
+    readonly input: AdviseInput,
+    readonly dataset: Dataset,
+    readonly study: SensitivityStudy,
+    readonly context: TransformContext,
+  ) {}
+
+  async of(measured: MeasuredLayer): Promise<Trial[]> {
+    this.#network ??= this.#wholeNetwork();
+    const found = [...(await this.#network)];
+    const wide = this.#planWith({ weightBits: 16, activations: "uint16", activationBits: 16 });
+    const { plan } = this.input;
+    const isLayer = ({ layer }: QuantizationPlan["parameters"][number]) => layer.output === measured.layer.output;
+    const parameters = wide.parameters.find(isLayer);
+    if (parameters) {
+      const changed = { ...plan, parameters: plan.parameters.map((own) => (isLayer(own) ? parameters : own)) };
+      found.push(["weight-bits", "layer", await this.study.withPlan(changed)]);
+    }
+    const encoding = wide.activations.get(measured.value);
+    if (encoding && plan.activations.has(measured.value)) {
+      const activations = new Map([...plan.activations, [measured.value, encoding]]);
+      found.push(["activation-bits", "layer", await this.study.withPlan({ ...plan, activations })]);
+    }
+    return found;
+  }
+
+  async #wholeNetwork(): Promise<Trial[]> {
+    const { granularity, chooser } = resolveQuantizeOptions(this.input.quantize);
+    const found: Trial[] = [["equalize", "network", await this.#equalized()]];
+    const measure = (change: QuantizeOptions) => this.study.withPlan(this.#planWith(change));
+    if (granularity === "perTensor") {
+      found.push(["per-channel", "network", await measure({ granularity: "perChannel" })]);
+    }
+    if (chooser !== "minmax") found.push(["minmax", "network", await measure({ chooser: "minmax" })]);
+    return found;
+  }
+
+  #planWith(change: QuantizeOptions): QuantizationPlan {
+    const { model, calibration, quantize } = this.input;
+    return planQuantization(model, calibration, { ...quantize, ...change });
+  }
+
+  /** Output SQNR of the equalized network, quantized alike. */
+  async #equalized(): Promise<number> {
+    const { context, dataset } = this;
+    const { quantize, dataset: all } = this.input;
+    const model = cloneModel(this.input.model);
+    const feed = await firstSample(all, fixedBatchOf(model));
+    const runner = requireRunner(context, "advise");
+    const shapes = await observeShapes(runner, model, { [singleInput(model)]: feed });
+    // Progress is that of the advice, not of what it is made of.
+    const quiet = { runner, ...(context.signal && { signal: context.signal }) };
+    const requests = quantizationRequests(model, quantize);
+    const quantized = requests.map(({ value }) => value);
+    const input = await equalizationInput(model, shapes, quantize, all, quiet, { quantized });
+    await equalize(input)(model, quiet);
+    const calibration = await calibrate(model, all, { requests: quantizationRequests(model, quantize) }, quiet);
+    const plan = planQuantization(model, calibration, quantize);
+    return (await SensitivityStudy.of(model, plan, dataset, quiet)).whole();
+  }
+}

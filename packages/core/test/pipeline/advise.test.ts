@@ -1,0 +1,87 @@
+import { describe, expect, it } from "vitest";
+import { measureSqnr } from "../../src/analyze/index.js";
+import { randomDataset } from "../../src/data/index.js";
+import { cloneModel, forEachWeight, linearLayers, type Model, Tensor } from "../../src/graph/index.js";
+import { type AdviceReport, type AdviseInput, advise } from "../../src/pipeline/index.js";
+import { planQuantization, type QuantizeOptions } from "../../src/quantize/index.js";
+import { NETWORKS } from "../helpers/networks.js";
+import { calibrated, runner } from "../helpers/quantized.js";
+
+const context = { runner };
+const DATA = randomDataset([3, 8, 8], 8, 31, { min: -1, max: 2 });
+
+async function advice(model: Model, quantize: QuantizeOptions = {}): Promise<AdviceReport> {
+  const calibration = await calibrated(model, DATA, quantize);
+  const plan = planQuantization(model, calibration, quantize);
+  const sqnr = await measureSqnr(model, plan, DATA, context, { cumulative: false });
+  return advise({ model, calibration, plan, quantize, sqnr, dataset: DATA }, context);
+}
+
+function scale(model: Model, name: string, factor: (out: number, input: number) => number, bias = false): void {
+  const layer = linearLayers(model.graph).find(({ node }) => node.name === name)!;
+  const values = Float32Array.from(layer.tensor.array() as Float32Array);
+  forEachWeight(layer, (flat, out, input) => {
+    values[flat]! *= factor(out, input);
+  });
+  model.graph.initializers.set(layer.weight, Tensor.float32(layer.tensor.dims, values));
+  if (!bias) return;
+  const old = model.graph.initializers.get(layer.bias!)!.array() as Float32Array;
+  const biases = old.map((value, out) => value * factor(out, 0));
+  model.graph.initializers.set(layer.bias!, Tensor.float32([biases.length], biases));
+}
+
+/** One channel of a layer × 100, the next layer's weights for it ÷ 100: the same function, up to rounding. */
+function planted(model: Model, layer: string, next: string, channel: number): Model {
+  const copy = cloneModel(model);
+  scale(copy, layer, (out) => (out === channel ? 100 : 1), true);
+  scale(copy, next, (_, input) => (input === channel ? 0.01 : 1));
+  return copy;
+}
+
+describe("advise", () => {
+  const chain = NETWORKS.chain!();
+
+  it.each([
+    ["a", "b", 4],
+    ["b", "fc", 1],
+  ])(
+    "a channel of %s blown up 100 times is the first finding, and equalization the remedy",
+    async (layer, next, channel) => {
+      const [healthy, sick] = [await advice(chain), await advice(planted(chain, layer, next, channel))];
+      expect(sick.allDb).toBeLessThan(healthy.allDb - 10);
+      const [first] = sick.findings;
+      expect(first).toMatchObject({ layer, channel, recommended: { remedy: "equalize", scope: "network" } });
+      expect(first!.kind).toMatch(/^dominant(Weight|Activation)Channel$/);
+      expect(first!.text).toMatch(/^channel \d is \d+ times as wide as the median one in (weights|activations) and /);
+      // The remedy restores what the fault took away; keeping the layer in float cannot.
+      expect(first!.recommended!.outputDb).toBeGreaterThan(healthy.allDb - 2);
+      const float = first!.remedies.find(({ remedy }) => remedy === "float")!;
+      expect(float.outputDb).toBeLessThan(first!.recommended!.outputDb - 5);
+      for (const { outputDb, gainDb } of first!.remedies) expect(gainDb).toBeCloseTo(outputDb - sick.allDb, 9);
+    },
+  );
+
+  it("the layer behind the fault names its cause and follows it", async () => {
+    const { findings } = await advice(planted(chain, "a", "b", 4));
+    expect(findings[1]).toMatchObject({ layer: "b", kind: "narrowInputChannel", channel: 4, cause: "a" });
+    const causes = findings.filter(({ cause }) => cause !== null).map(({ layer }) => layer);
+    expect(causes).toEqual(["b"]);
+  });
+
+  it("ranges that cut off: overflow, and the whole range as remedy", async () => {
+    const { findings } = await advice(chain, { chooser: "percentile:80" });
+    expect(findings[0]).toMatchObject({ kind: "overflow", channel: null, recommended: { remedy: "minmax" } });
+  });
+
+  it("a scale a channel: no channel of the weights dominates, and per-channel is no remedy", async () => {
+    const { findings } = await advice(planted(chain, "a", "b", 4), { granularity: "perChannel" });
+    expect(findings[0]).toMatchObject({ layer: "a", kind: "dominantActivationChannel", channel: 4 });
+    expect(findings.flatMap(({ remedies }) => remedies.map(({ remedy }) => remedy))).not.toContain("per-channel");
+  });
+
+  it("refuses options that are none", async () => {
+    const input = {} as AdviseInput;
+    await expect(advise(input, context, { sample: 3 } as never)).rejects.toMatchObject({ code: "E2001" });
+    await expect(advise(input, context, { layers: 0 })).rejects.toMatchObject({ code: "E2002" });
+  });
+});
