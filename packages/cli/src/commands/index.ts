@@ -36,6 +36,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./validate.js")).validate,
   },
   {
+    name: "compare",
+    summary: "models or runs side by side: size, accuracy, agreement, latency, the front",
+    load: async () => (await import("./compare.js")).compare,
+  },
+  {
     name: "equalize",
     summary: "scale channels, the function unchanged, so that quantizing loses less",
     load: async () => (await import("./equalize.js")).equalize,

@@ -1,0 +1,138 @@
+import { ModelError, OptionsError } from "@equant/core/errors";
+import type { ParetoPoint } from "@equant/report";
+import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
+import type { CommandDefinition, CommandOutcome } from "../command.js";
+import { type ComparedModel, contender, fromReport, type LoadedContender, measureAll } from "../compare-models.js";
+import type { CommandContext } from "../context.js";
+import { openData } from "../data-options.js";
+import { formatBytes, formatDb, formatMs, formatPercent, formatPp } from "../format.js";
+import { addDataOptions, type DataOptions } from "../option-groups.js";
+import { flag } from "../options.js";
+import type { Column } from "../table.js";
+
+interface CompareOptions extends ChartOptions, DataOptions {
+  latency: boolean;
+}
+
+type Row = ComparedModel & { readonly front: boolean };
+
+/** `equant compare`: models or runs side by side. */
+export const compare: CommandDefinition = {
+  echoSettings: false,
+  configure(command) {
+    command
+      .description(
+        "Shows models or runs side by side: size, accuracy, agreement, output SQNR, latency, and which of them no other beats. Figures come from the runs' report.json, or with --data are measured now against the first model.",
+      )
+      .argument("<models...>", "ONNX files, output folders of compress and run, or report.json files")
+      .optionsGroup("Options:")
+      .addOption(flag("--no-latency", "with --data: do not measure latency"))
+      .addOption(svgOption("size against accuracy, or against agreement without labels,"))
+      .addOption(flag("--overwrite", "replace the chart's file if it exists"));
+    addDataOptions(command);
+  },
+  async run(context: CommandContext, first: unknown): Promise<CommandOutcome> {
+    const names = first as string[];
+    const options = context.options<CompareOptions>();
+    if (names.length < 2) {
+      throw new OptionsError("E2005", "compare: one model given, expected 2 or more", {
+        hint: `equant compare ${names[0]} OTHER.onnx`,
+      });
+    }
+    if (options.svg !== undefined) await context.checkOutput(options.svg);
+    const found = [];
+    for (const name of names) found.push(await contender(context, name));
+    const rows: ComparedModel[] = [];
+    if (options.data === undefined) for (const one of found) rows.push(await fromReport(context, one));
+    else {
+      const models: LoadedContender[] = [];
+      for (const { name, path } of found) {
+        if (path === undefined) throw noModel(name);
+        const { model, identity } = await context.loadModel(path);
+        models.push({ name, model, bytes: identity.bytes });
+      }
+      const dataset = await openData(context, models[0]!.model, options);
+      rows.push(...(await measureAll(context, models, dataset, { latency: options.latency, batch: options.batch })));
+    }
+    const { pareto, paretoFront } = await import("@equant/report");
+    const { metric, points } = pointsOf(rows);
+    const front = new Set(paretoFront(points).map(({ name }) => name));
+    if (options.svg !== undefined) {
+      if (points.length === 0) {
+        throw new OptionsError("E2005", "compare: nothing to draw, no accuracy or agreement is known", {
+          hint: "measure it with --data DIR",
+        });
+      }
+      await writeChart(context, options.svg, pareto(points, metric));
+    }
+    const compared = rows.map((row): Row => ({ ...row, front: front.has(row.name) }));
+    return {
+      result: { reference: options.data === undefined ? null : names[0], metric, models: compared },
+      text: `${context.table(columnsOf(compared), compared)}${context.options().table === "text" ? footnote(rows, metric) : ""}`,
+      ...(options.data === undefined && {
+        hint: `measure on the same samples:  equant compare ${names.join(" ")} --data DIR`,
+      }),
+    };
+  },
+};
+
+function noModel(name: string): ModelError {
+  return new ModelError("E3001", `compare: no model.onnx beside ${name}, which --data needs`, {
+    file: name,
+    hint: "give the ONNX file itself, or leave out --data to compare the reports",
+  });
+}
+
+/** What the front is about: top-1 where all have it, else agreement, in which the reference is 1. */
+function pointsOf(rows: readonly ComparedModel[]): { metric: string; points: ParetoPoint[] } {
+  const sized = rows.filter(({ bytes }) => Number.isFinite(bytes));
+  if (rows.every(({ top1 }) => top1 !== null)) {
+    const points = sized.map(({ name, bytes, top1, interval }) => ({ name, bytes, metric: top1!, ...interval }));
+    return { metric: "top-1", points };
+  }
+  const points = sized.flatMap(({ name, bytes, agreement, source }, at) => {
+    const metric = source === "data" && at === 0 ? 1 : agreement;
+    return metric === null ? [] : [{ name, bytes, metric }];
+  });
+  return { metric: "agreement", points };
+}
+
+function columnsOf(rows: readonly Row[]): Column<Row>[] {
+  const some = (pick: (row: Row) => unknown) => rows.some((row) => pick(row) !== null);
+  const or = <T>(value: T | null, text: (value: T) => string) => (value === null ? "-" : text(value));
+  const columns: Column<Row>[] = [
+    { title: "model", cell: ({ name }) => name, align: "left" },
+    { title: "size", cell: ({ bytes }) => (Number.isFinite(bytes) ? formatBytes(bytes) : "-") },
+  ];
+  if (some(({ top1 }) => top1)) {
+    const range = ({ low, high }: { low: number; high: number }) =>
+      `${(100 * low).toFixed(1)} \u2026 ${(100 * high).toFixed(1)}`;
+    columns.push(
+      { title: "top-1", cell: ({ top1 }) => or(top1, formatPercent) },
+      { title: "95 % interval", cell: ({ interval }) => or(interval, range), align: "right" },
+      { title: "change", cell: ({ drop }) => or(drop, (value) => formatPp(-value)) },
+      { title: "McNemar p", cell: ({ mcNemar }) => or(mcNemar, ({ p }) => (p < 0.001 ? "< 0.001" : p.toFixed(3))) },
+    );
+  }
+  columns.push(
+    { title: "same answer", cell: ({ agreement }) => or(agreement, formatPercent) },
+    { title: "output SQNR", cell: ({ sqnrDb }) => or(sqnrDb, formatDb) },
+  );
+  if (some(({ latencyMs }) => latencyMs)) {
+    columns.push({ title: "latency", cell: ({ latencyMs }) => or(latencyMs, formatMs) });
+  }
+  columns.push({ title: "front", cell: ({ front }) => (front ? "*" : ""), align: "left" });
+  return columns;
+}
+
+function footnote(rows: readonly ComparedModel[], metric: string): string {
+  const lines = [`* no other model is both smaller and better in ${metric}`];
+  const samples = new Set(rows.map((row) => row.samples));
+  if (rows[0]!.source === "data") {
+    lines.push(`change, p, same answer and SQNR against ${rows[0]!.name}, on the same ${rows[0]!.samples} samples`);
+  } else if (rows.some(({ source }) => source === "report")) {
+    lines.push("each run against the model it was made from; SQNR on its calibration data");
+    if (samples.size > 1) lines.push("the runs were validated on different samples: shares are not comparable");
+  }
+  return lines.map((line) => `  ${line}\n`).join("");
+}
