@@ -7,27 +7,31 @@ const SPARSITY = 0.95;
 /** The iteration whose structure is looked at, as in seed 004. */
 const SELECTED = 8;
 
-/** Accuracy against sparsity of both scores of seed 004, measured on `heldOut`, and the structure SynFlow leaves. */
+/**
+ * Accuracy against sparsity of both scores of seed 004, measured on `heldOut`, the structure SynFlow leaves, and which
+ * classes pay for it.
+ */
 export async function demoPruning(model: Model, heldOut: Dataset, context: TransformContext): Promise<PruningSection> {
-  const { measureTop1, prune, wilsonInterval } = await import("@equant/core");
-  const evaluate = (pruned: Model) => measureTop1(pruned, heldOut, {}, context);
+  const [{ measureTop1, prune, validateModels }, { collectValidation, prunedStructure, pruningCurve }] =
+    await Promise.all([import("@equant/core"), import("@equant/report")]);
   const curves: PruningSection["curves"] = [];
   let layers: PruningSection["layers"] = [];
+  let chosen = model;
   for (const method of ["magnitude", "synflow"] as const) {
+    let iteration = 0;
+    const evaluate = (pruned: Model) => {
+      iteration++;
+      if (iteration === SELECTED) chosen = pruned;
+      return measureTop1(pruned, heldOut, {}, context);
+    };
     const { iterations } = await prune(model, { method, sparsity: SPARSITY, steps: STEPS, evaluate }, context);
-    curves.push({
-      method,
-      points: iterations.map(({ sparsity, accuracy }) => {
-        const share = accuracy ?? 0;
-        return { sparsity, accuracy: share, ...wilsonInterval(Math.round(share * heldOut.length), heldOut.length) };
-      }),
-    });
-    layers = iterations[SELECTED - 1]!.layers.map(({ layer, sparsity, channels, removedChannels }) => ({
-      layer,
-      sparsity,
-      channels,
-      removed: removedChannels.length,
-    }));
+    curves.push(pruningCurve(method, iterations, heldOut.length));
+    layers = prunedStructure(iterations[SELECTED - 1]!);
   }
-  return { original: await evaluate(model), curves, method: "synflow", layers };
+  const compared = await validateModels(
+    { candidate: chosen, baseline: model, dataset: heldOut, latency: false },
+    context,
+  );
+  const validation = collectValidation(compared);
+  return { original: compared.baseline!.top1, curves, method: "synflow", validation, layers };
 }

@@ -1,5 +1,6 @@
 import type { LayerSqnr } from "@equant/core";
 import { adviceHint, adviceText } from "../advice-text.js";
+import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import { compareEqualization, comparisonTable } from "../compare-equalization.js";
 import type { CommandContext } from "../context.js";
@@ -12,7 +13,7 @@ import { CALIBRATION_SAMPLES, describeCalibration } from "./quantize.js";
 
 const SORTS = ["local", "cumulative", "graph"] as const;
 
-interface DebugOptions extends QuantizeFlags, DataOptions {
+interface DebugOptions extends QuantizeFlags, DataOptions, ChartOptions {
   top: number;
   sort: (typeof SORTS)[number];
   channels?: boolean;
@@ -41,7 +42,8 @@ export const debug: CommandDefinition = {
           "local ratios before and after each equalization method, and the bound of optimal equalization",
         ),
       )
-      .addOption(flag("--sensitivity", "also the outputs with one layer quantized at a time, and with all but one"));
+      .addOption(flag("--sensitivity", "also the outputs with one layer quantized at a time, and with all but one"))
+      .addOption(svgOption("predicted and measured ratios, with --compare those of every method,"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
   },
@@ -82,6 +84,10 @@ export const debug: CommandDefinition = {
     const curves = options.compare
       ? await compareEqualization(context, model, settings, dataset, transform, report)
       : undefined;
+    if (options.svg !== undefined) {
+      const { sqnrPrediction, sqnrStates } = await import("@equant/report");
+      await writeChart(context, options.svg, curves ? sqnrStates(curves) : sqnrPrediction(report));
+    }
     const rows = sorted(report.layers, options.sort).slice(0, options.top);
     const text = context.table<LayerSqnr>(
       [

@@ -1,5 +1,6 @@
 import type { Dataset, FineTuneOptions, Model, PruneOptions, PruneResult } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
+import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
@@ -10,7 +11,7 @@ import { iterationTable, layerTable, outcomeLine } from "../prune-text.js";
 
 const METHODS = ["synflow", "magnitude", "taylor", "random"] as const;
 
-export interface PruneCommandOptions extends DataOptions, OutputOptions {
+export interface PruneCommandOptions extends DataOptions, OutputOptions, ChartOptions {
   output: string;
   method: (typeof METHODS)[number];
   sparsity?: number;
@@ -59,6 +60,7 @@ export const prune: CommandDefinition = {
       .addOption(choice("--on-collapse <what>", "a layer without weights", ["note", "error"], "note"))
       .addOption(flag("--no-shrink", "leave removed channels in the graph, as zeros"))
       .addOption(completing(text("--masks <file>", "write masks and the values they hide"), "file"))
+      .addOption(svgOption("accuracy against sparsity, without labels sparsity by layer,"))
       .optionsGroup("Fine-tuning options:")
       .addOption(integer("--fine-tune-epochs <n>", "train this long after every step (needs data)", { min: 1 }))
       .addOption(number("--rate <number>", "learning rate", { min: 0 }, 0.01))
@@ -114,6 +116,17 @@ export const prune: CommandDefinition = {
     }
     const { iterations, skipped } = result;
     const last = iterations.at(-1)!;
+    if (options.svg !== undefined) {
+      const { accuracySparsity, layerSparsity, prunedStructure, pruningCurve } = await import("@equant/report");
+      const chart =
+        baseline === undefined
+          ? layerSparsity({ layers: prunedStructure(last) })
+          : accuracySparsity({
+              original: baseline,
+              curves: [pruningCurve(options.method, iterations, measuring!.length)],
+            });
+      await writeChart(context, options.svg, chart);
+    }
     return {
       result: {
         output: options.output,

@@ -1,5 +1,6 @@
 import type { Model, ValidationReport } from "@equant/core";
 import { DataError, OptionsError } from "@equant/core/errors";
+import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
@@ -13,7 +14,7 @@ export interface ValidateFlags {
   maxSize?: number;
 }
 
-interface ValidateCommandOptions extends ValidateFlags, DataOptions {
+interface ValidateCommandOptions extends ChartOptions, ValidateFlags, DataOptions {
   against?: string;
   latency: boolean;
 }
@@ -29,7 +30,8 @@ export const validate: CommandDefinition = {
       .addOption(points("--max-drop <pp>", "fail when top-1 drops by more, for example 1pp"))
       .addOption(share("--min-accuracy <share>", "fail when top-1 is below, for example 83%"))
       .addOption(bytes("--max-size <size>", "fail when the file is larger, for example 4MB"))
-      .addOption(flag("--no-latency", "do not measure latency"));
+      .addOption(flag("--no-latency", "do not measure latency"))
+      .addOption(svgOption("the confusions of both models"));
     addDataOptions(command);
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
@@ -69,6 +71,7 @@ export const validate: CommandDefinition = {
     for (const { code, message } of report.warnings) context.warn(code, message);
     if (!report.output.labelled) requireNoLabels(options, "the output is not one number a class");
     const gates = validationGates(report, options);
+    if (options.svg !== undefined) await writeConfusion(context, options.svg, report);
     return {
       result: report,
       text: validationText(context, report, { candidate: path, baseline: options.against }),
@@ -83,6 +86,15 @@ function requireNoLabels({ maxDrop, minAccuracy }: ValidateFlags, reason = "the 
   if (maxDrop === undefined && minAccuracy === undefined) return;
   const gate = maxDrop === undefined ? "--min-accuracy" : "--max-drop";
   throw new DataError("E5004", `validate: ${gate} needs labels, ${reason}`, {
+    hint: "sort the images into one folder a class, or give a table: --labels labels.csv",
+  });
+}
+
+async function writeConfusion(context: CommandContext, path: string, report: ValidationReport): Promise<void> {
+  const { collectValidation, confusionPair } = await import("@equant/report");
+  const chart = confusionPair(collectValidation(report));
+  if (chart) return writeChart(context, path, chart);
+  throw new DataError("E5004", "validate: --svg draws confusions, which need labels", {
     hint: "sort the images into one folder a class, or give a table: --labels labels.csv",
   });
 }

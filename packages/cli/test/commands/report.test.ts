@@ -72,3 +72,25 @@ test("report says what is wrong with its input and its options", async () => {
   expect(await codes("report.json", "--chart", "range-table", "--svg", "a.svg")).toEqual([0, undefined]);
   expect(await codes("report.json", "--chart", "range-table", "--svg", "a.svg")).toEqual([2, "E2006"]);
 });
+
+test("validate, debug and prune write their chart", { timeout: 120_000 }, async () => {
+  const cwd = await temporaryFolder();
+  const images = await writeDigits(cwd, 20);
+  const data = ["--data", images, "--preset", "zero-one", "-q"];
+  const title = async (name: string, ...args: string[]) => {
+    const run = await equant([...args, ...data, "--svg", `${name}.svg`], { cwd });
+    expect(run.stderr).not.toContain("error[");
+    return /<title>([^<]+)<\/title>/.exec(await readFile(join(cwd, `${name}.svg`), "utf8"))?.[1];
+  };
+  expect(await title("a", "validate", MODEL, "--against", MODEL, "--no-latency")).toMatch(
+    /^Confusion before and after/,
+  );
+  expect(await title("b", "debug", MODEL)).toBe("SQNR by layer, predicted and measured (dB)");
+  const prune = ["prune", MODEL, "-o", "p.onnx", "--steps", "2", "--method", "magnitude"];
+  expect(await title("c", ...prune)).toMatch(/^Accuracy against sparsity/);
+  const none = await equant(
+    ["validate", MODEL, "--data", "random", "--samples", "4", "--no-latency", "--svg", "d.svg"],
+    { cwd },
+  );
+  expect(none.stderr).toContain("error[E5004]");
+});

@@ -212,7 +212,9 @@ export function classDrop(validation: ValidationSection): Chart | undefined {
   const rows = before.perClass
     .map((row) => ({ ...row, after: now.get(row.class) ?? 0, drop: row.accuracy - (now.get(row.class) ?? 0) }))
     .sort((a, b) => b.drop - a.drop || a.class - b.class);
-  const shown = rows.slice(0, MATRIX_CLASSES);
+  // Of very many classes those that did not change say nothing.
+  const changed = rows.length > MATRIX_CLASSES ? rows.filter(({ drop }) => drop !== 0) : rows;
+  const shown = (changed.length > 0 ? changed : rows).slice(0, MATRIX_CLASSES);
   const worst = rows[0];
   const colour = (drop: number) => token(`div-${drop > 0 ? 2 * DIVERGING_STEPS : 0}`);
   return barsChart({
@@ -237,7 +239,7 @@ export function classDrop(validation: ValidationSection): Chart | undefined {
       to: Math.max(0, drop),
       fill: colour(drop),
     })),
-    labels: shown.map(({ drop }) => `${drop > 0 ? "−" : "+"}${percent(Math.abs(drop))}`),
+    labels: shown.map(({ drop }) => `${drop > 0 ? "−" : drop < 0 ? "+" : ""}${percent(Math.abs(drop))}`),
     xLabel: "accuracy lost",
     xFormat: (value) => `${value < 0 ? "−" : ""}${percent(Math.abs(value))}`,
     layers: false,

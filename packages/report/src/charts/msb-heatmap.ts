@@ -153,7 +153,8 @@ function axes(place: Place, layout: Layout): SVGElement[] {
   const made = [label(zero + 0.5, "0")];
   const every = highest - lowest > 14 || signed ? 4 : 2;
   for (let e = lowest; e <= highest; e++) {
-    if (e % every !== 0) continue;
+    // Next to the zero column there is no room for two.
+    if (e % every !== 0 || (signed && e - lowest < 2)) continue;
     const name = (sign: string) => `${sign}2${superscript(e)}`;
     made.push(label((layout.at(e, false) + layout.at(e + 1, false)) / 2, name("")));
     if (signed) made.push(label((layout.at(e, true) + layout.at(e + 1, true)) / 2, name("−")));

@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import type { LayerSqnrRow, SqnrSection } from "../schema.js";
+import type { Frozen, LayerSqnrRow, SqnrSection } from "../schema.js";
 import { category, token } from "./colours.js";
 import { type Chart, defineChart } from "./frame.js";
 import { rankTicks } from "./lines.js";
@@ -18,6 +18,9 @@ const QUANTITIES = ["weights", "activations", "both"] as const;
 /** A prediction off by more is labelled. */
 const FAR_DB = 3;
 
+/** Labels of a panel at most, the largest errors: more lie on each other. */
+const LABELS = 4;
+
 interface Point {
   readonly layer: string;
   readonly quantity: Quantity;
@@ -30,10 +33,17 @@ interface Point {
  * Signal-to-quantization-noise ratio of every layer with float inputs, predicted (line) and measured (dots), for weights,
  * activations and both (Fig. 4 of Meller et al. 2019). A stem joins the two; one longer than 3 dB is labelled.
  */
-export function sqnrPrediction(section: SqnrSection, options: SqnrPredictionOptions = {}): Chart {
+export function sqnrPrediction(section: Frozen<SqnrSection>, options: SqnrPredictionOptions = {}): Chart {
   const { predicted = "ranges", order = "predicted" } = options;
   const points = QUANTITIES.flatMap((quantity) => pointsOf(section.layers, quantity, predicted, order));
   const far = points.filter((point) => Math.abs(point.measured - point.predicted) > FAR_DB);
+  const off = ({ measured, predicted }: Point) => Math.abs(measured - predicted);
+  const labelled = QUANTITIES.flatMap((quantity) =>
+    far
+      .filter((point) => point.quantity === quantity)
+      .sort((a, b) => off(b) - off(a))
+      .slice(0, LABELS),
+  );
   const layers = points.map(({ layer }) => layer);
   const shared = { x: "rank", fx: "quantity" } as const;
   const texts = {
@@ -84,7 +94,7 @@ export function sqnrPrediction(section: SqnrSection, options: SqnrPredictionOpti
         title: (p: Point) => `${p.layer}\npredicted ${decibels(p.predicted)}, measured ${decibels(p.measured)}`,
         ...linked(layers),
       }),
-      Plot.text(far.slice(0, 12), {
+      Plot.text(labelled, {
         ...shared,
         y: "measured",
         text: (p: Point) => shortName(p.layer, 14),
@@ -97,7 +107,7 @@ export function sqnrPrediction(section: SqnrSection, options: SqnrPredictionOpti
 }
 
 function pointsOf(
-  layers: readonly LayerSqnrRow[],
+  layers: Frozen<LayerSqnrRow[]>,
   quantity: Quantity,
   source: "ranges" | "refined",
   order: "predicted" | "graph",
@@ -114,8 +124,8 @@ function round(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-function summaryOf({ layers, agreement }: SqnrSection, source: "ranges" | "refined"): string {
-  const worst = layers.reduce<LayerSqnrRow | undefined>(
+function summaryOf({ layers, agreement }: Frozen<SqnrSection>, source: "ranges" | "refined"): string {
+  const worst = layers.reduce<Frozen<LayerSqnrRow> | undefined>(
     (a, b) => (a && a.local.both <= b.local.both ? a : b),
     undefined,
   );

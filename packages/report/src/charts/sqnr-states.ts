@@ -1,4 +1,4 @@
-import type { CurvesSection, SqnrSection } from "../schema.js";
+import type { CurvesSection, Frozen, SqnrSection } from "../schema.js";
 import { type Chart, type ChartTable, defineChart } from "./frame.js";
 import { type LinePoint, rankTicks, seriesLines } from "./lines.js";
 import { count, decibels } from "./text.js";
@@ -16,7 +16,7 @@ interface Line {
  * Local ratios of every layer in all states of the network, with the bound of optimal equalization: before, one-step,
  * two-step, optimal (Fig. 6 of Meller et al. 2019). Layers from the highest ratio of the first state to the lowest.
  */
-export function sqnrStates(section: CurvesSection): Chart {
+export function sqnrStates(section: Frozen<CurvesSection>): Chart {
   const lines: Line[] = section.states.map(({ state, weights, activations }) => ({
     series: state,
     values: { weights, activations },
@@ -36,7 +36,7 @@ export function sqnrStates(section: CurvesSection): Chart {
 }
 
 /** Ratios of the first state against the bound of optimal equalization, noise uniform in a step (Fig. 5). */
-export function sqnrOptimal(section: CurvesSection): Chart {
+export function sqnrOptimal(section: Frozen<CurvesSection>): Chart {
   const first = section.states[0];
   const lines: Line[] = [
     ...section.states.map((state) => ({
@@ -54,7 +54,7 @@ export function sqnrOptimal(section: CurvesSection): Chart {
 }
 
 /** Ratios with float inputs (local), behind the quantized network so far (cumulative), and of the weights alone. */
-export function sqnrKinds({ layers }: SqnrSection): Chart {
+export function sqnrKinds({ layers }: Frozen<SqnrSection>): Chart {
   const series = ["local", "cumulative", "weight"];
   const rows = layers.map(({ layer, local, cumulative, weight }) => [
     layer,

@@ -12,6 +12,7 @@ import {
   type Model,
   measureSqnr,
   observeShapes,
+  type PruneIteration,
   type QuantizeOptions,
   type RecipeStep,
   requireRunner,
@@ -24,6 +25,7 @@ import { type PruningSection, REPORT_SCHEMA, type Report } from "../schema.js";
 import { activationHistograms, activationMsb, activationRanges, observeActivations } from "./activations.js";
 import { collectFindings } from "./findings.js";
 import { collectEqualization, collectGraph, collectLayers } from "./network.js";
+import { prunedStructure } from "./pruning.js";
 import { finiteDb, short } from "./rounding.js";
 import { collectParameterMsb, collectParameterRanges, collectWeights } from "./tensors.js";
 import { collectLatency, collectValidation } from "./validation.js";
@@ -75,6 +77,7 @@ export async function collectReport(input: CollectInput, context: TransformConte
   }));
   const sqnr = sqnrSection(sqnrAfter);
   const equalized = result.steps.find(({ step, kept }) => step === "equalize" && kept);
+  const pruning = input.pruning ?? prunedBy(result);
   const convergence = calibration.rangeConvergence();
   return {
     schema: REPORT_SCHEMA,
@@ -99,11 +102,18 @@ export async function collectReport(input: CollectInput, context: TransformConte
     ...(equalized && {
       equalization: collectEqualization(equalized.report as EqualizeReport, before.floatModel, after.floatModel),
     }),
-    ...(input.pruning && { pruning: input.pruning }),
+    ...(pruning && { pruning }),
     ...(convergence && { convergence: { curve: short(convergence.curve), stableAfter: convergence.stableAfter } }),
     ...(validation && { validation }),
     ...(latency && { latency }),
   };
+}
+
+/** What a prune step of the recipe left of the layers; accuracy is not measured there. */
+function prunedBy({ steps }: CompressResult): PruningSection | undefined {
+  const step = steps.find(({ step, kept }) => step === "prune" && kept);
+  const last = (step?.report as { iterations?: readonly PruneIteration[] } | undefined)?.iterations?.at(-1);
+  return last && { original: null, curves: [], layers: prunedStructure(last) };
 }
 
 function quantizeOptionsOf(recipe: readonly RecipeStep[]): QuantizeOptions {

@@ -3,4 +3,6 @@ export { channelBoxes } from "./channel-boxes.js";
 export { COLLECT_DEFAULTS, type CollectInput, collectReport, layerNames } from "./collect-report.js";
 export { collectFindings } from "./findings.js";
 export { collectEqualization, collectGraph, collectLayers } from "./network.js";
+export { prunedStructure, pruningCurve } from "./pruning.js";
 export { collectParameterMsb, collectParameterRanges, collectWeights, msbRow, type NetworkState } from "./tensors.js";
+export { collectValidation } from "./validation.js";

@@ -189,6 +189,7 @@ function pruning({ pruning }: Report): string {
   return [
     pruning.curves.length > 0 ? figure(accuracySparsity(pruning)) : "",
     pruning.layers.length > 0 ? figure(layerSparsity(pruning)) + figure(layerChannels(pruning)) : "",
+    pruning.validation ? figure(confusionPair(pruning.validation)) + figure(classDrop(pruning.validation)) : "",
   ].join("");
 }
 

@@ -9,6 +9,9 @@ export interface Verdict {
   readonly figures: readonly { readonly name: string; readonly value: string; readonly note: string }[];
 }
 
+/** A drop up to here, half a point, is called good when no test says more. */
+const NEGLIGIBLE = 0.005;
+
 /** Judges as ux rules say: «worse» only when McNemar's exact test on the same samples gives p < 0.05. */
 export function verdictOf(report: Report): Verdict {
   const { validation } = report;
@@ -35,9 +38,11 @@ export function verdictOf(report: Report): Verdict {
   if (p !== undefined && p < 0.05 && drop > 0) {
     return { kind: "loss", sentence: `Accuracy falls by ${points(drop)}${chance}.`, figures };
   }
-  const change =
-    drop === 0 ? "Accuracy does not change" : `Accuracy changes by ${points(-drop)}, which chance explains`;
-  return { kind: "good", sentence: `${change}${chance}.`, figures };
+  if (drop === 0) return { kind: "good", sentence: `Accuracy does not change${chance}.`, figures };
+  const on = `on ${validation.samples} samples`;
+  const sentence = `Accuracy changes by ${points(-drop)} ${on}, which can be chance${chance}.`;
+  // Few samples hide a large drop: that is not known, not good.
+  return { kind: drop > NEGLIGIBLE ? "unknown" : "good", sentence, figures };
 }
 
 /** `−0.4 pp`. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { numbers } from "./numbers.js";
+import { validationSchema } from "./validation.js";
 
 /** A layer of the network: what a selection means. */
 export const layerSchema = z.object({
@@ -80,6 +81,8 @@ export const pruningSchema = z.object({
   curves: z.array(pruningCurveSchema),
   /** The network that was chosen. */
   method: z.string().optional(),
+  /** The network before against the chosen one: whether some classes pay more than others (seed 004). */
+  validation: validationSchema.optional(),
   layers: z.array(z.object({ layer: z.string(), sparsity: z.number(), channels: z.int(), removed: z.int() })),
 });
 export type PruningSection = z.infer<typeof pruningSchema>;

@@ -22,3 +22,10 @@ export type Boxes = z.infer<typeof boxesSchema>;
 /** What a value belongs to. */
 export const kindSchema = z.enum(["weights", "bias", "activations"]);
 export type TensorKind = z.infer<typeof kindSchema>;
+
+/** A section that is only read: results of core, whose lists are read-only, fit too. */
+export type Frozen<T> = T extends readonly (infer Item)[]
+  ? readonly Frozen<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Frozen<T[Key]> }
+    : T;

@@ -108,7 +108,9 @@ describe("verdictOf", () => {
   test("does not call a loss what chance explains", () => {
     const report = fixtureReport();
     report.validation!.mcNemar!.p = 0.3;
-    expect(verdictOf(report)).toMatchObject({ kind: "good", sentence: expect.stringContaining("chance explains") });
+    expect(verdictOf(report)).toMatchObject({ kind: "unknown", sentence: expect.stringContaining("can be chance") });
+    report.validation!.drop = 0.003;
+    expect(verdictOf(report)).toMatchObject({ kind: "good", sentence: expect.stringContaining("−0.3 pp on 300") });
   });
 
   test("says when nothing was validated", () => {
