@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
+import * as ort from "onnxruntime-node";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
 import {
   buildDigitNetwork,
   cachedDataset,
   cloneModel,
+  createRunner,
   type Model,
   measureTop1,
   observeShapes,
@@ -31,7 +33,7 @@ async function load(name: Parameters<typeof sharedModel>[0]): Promise<Model> {
   return model;
 }
 
-/** One seed of the table in docs/transforms/prune.md; five of them took a quarter of an hour on a shared machine. */
+/** One seed of the table in docs/transforms/prune.md; the others were measured once. */
 it("seed 004 on MNIST: SynFlow loses at most 2.5 points at 70 % and beats magnitude at 90 %", async () => {
   const all = await openDataset(sharedPath("data", "mnist"), {
     input: { shape: [1, 28, 28] },
@@ -98,15 +100,15 @@ it("ResNet-20 loses 40 % of its operations in blocks of 8 channels, and the file
   const shapes = await observeShapes(runner, small, zeroFeeds(small));
   const report = await shrink({ remove: result.channels, shapes })(small, context);
   expect(report.skipped).toEqual([]);
-  const { candidate, baseline, agreement, logitSqnrDb, latency } = await validateModels(
+  const { candidate, baseline, agreement, logitSqnrDb } = await validateModels(
     { candidate: small, baseline: result.model, dataset: spread(data, 40) },
-    context,
+    { runner: createRunner(ort as never, { threads: 1 }) },
   );
   // The shrunk network is the masked one, smaller.
   expect(agreement).toBe(1);
   expect(logitSqnrDb).toBeGreaterThan(80);
   expect(1 - candidate.macs! / baseline!.macs!).toBeCloseTo(result.iterations[0]!.macsSaved!, 2);
   expect(candidate.macs! / baseline!.macs!).toBeLessThan(0.6);
-  // The bar is 0.75; on a shared machine a single run is not held to it.
-  expect(latency!.ratio).toBeLessThan(0.95);
+  // Measured 0.69–0.72; the fastest runs are what other work on the machine disturbs least.
+  expect(candidate.latencyMinMs! / baseline!.latencyMinMs!).toBeLessThan(0.85);
 });
