@@ -138,8 +138,9 @@ describe.skipIf(process.platform === "win32")("kill -9", () => {
   test("between the files of one result: those that are there are whole, and the model is not", async () => {
     folder = await mkdtemp(join(tmpdir(), "equant-kill-"));
     const argv = ["run", join(inputs, "equant.config.json"), "--out", folder, "--external-data", "all"];
-    const { visible } = await killed(argv, ["publish", 6], "held\n");
-    expect(visible).toEqual(["calibration.json", "layers.csv", "model.onnx.data", "recipe.lock.json", "report.json"]);
+    const { visible } = await killed(argv, ["publish", 7], "held\n");
+    const reports = ["report.html", "report.json"];
+    expect(visible).toEqual(["calibration.json", "layers.csv", "model.onnx.data", "recipe.lock.json", ...reports]);
     for (const name of visible.filter((file) => file.endsWith(".json"))) JSON.parse(await readFile(at(name), "utf8"));
     await expectCleanedByNextRun(visible);
     await rm(folder, { recursive: true });
