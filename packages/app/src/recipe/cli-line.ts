@@ -18,14 +18,22 @@ export function cliLine(recipe: Recipe, { model, data, output }: CliNames): stri
   if (uses.every((use) => use === "fold" || use === "quantize")) return line("quantize", model, common);
   const equalize = stepOf(recipe, "equalize");
   const bias = stepOf(recipe, "bias-correct");
+  const rounding = stepOf(recipe, "ada-round");
+  const tuning = stepOf(recipe, "tune-biases");
   const needsConfig =
-    equalize?.sMax !== undefined || bias?.samples !== undefined || stepOf(recipe, "dead-channels")?.observed === false;
+    (rounding && Object.keys(rounding).length > 1) ||
+    (tuning && Object.keys(tuning).length > 1) ||
+    equalize?.sMax !== undefined ||
+    bias?.samples !== undefined ||
+    stepOf(recipe, "dead-channels")?.observed === false;
   if (needsConfig) return "equant run equant.config.json";
   return line("compress", model, [
     ...(stepOf(recipe, "dead-channels") ? [] : ["--no-dead-channels"]),
     ...pair("--equalize", equalize ? (equalize.method ?? "optimal") : "none", "optimal"),
     ...pair("--relu6", equalize?.relu6 ?? "exact", "exact"),
     ...pair("--bias-correct", bias ? (bias.method ?? "sequential") : "none", "sequential"),
+    ...(rounding ? ["--ada-round"] : []),
+    ...(tuning ? ["--tune-biases"] : []),
     ...common,
   ]);
 }

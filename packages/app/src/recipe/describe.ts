@@ -14,6 +14,8 @@ export function runTitle(recipe: Recipe): string {
     stepOf(recipe, "dead-channels") && "dead channels",
     equalize && `equalize ${equalize.method ?? "optimal"}`,
     stepOf(recipe, "bias-correct") && "bias",
+    stepOf(recipe, "ada-round") && "AdaRound",
+    stepOf(recipe, "tune-biases") && "tuned biases",
     excluded > 0 ? `${excluded} in float` : undefined,
   ];
   return parts.filter(Boolean).join(" · ");

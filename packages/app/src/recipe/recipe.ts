@@ -34,7 +34,15 @@ export type StepName = RecipeStep["use"];
 export type StepOf<N extends StepName> = Extract<RecipeStep, { use: N }>;
 
 /** Order in which steps stand in every recipe. */
-const ORDER: readonly StepName[] = ["fold", "dead-channels", "equalize", "quantize", "bias-correct"];
+const ORDER: readonly StepName[] = [
+  "fold",
+  "dead-channels",
+  "equalize",
+  "quantize",
+  "bias-correct",
+  "ada-round",
+  "tune-biases",
+];
 
 export function stepOf<N extends StepName>(recipe: Recipe, use: N): StepOf<N> | undefined {
   return recipe.steps.find((step) => step.use === use) as StepOf<N> | undefined;

@@ -1,4 +1,4 @@
-import { type Dataset, type Model, spread, type TransformContext, topK } from "@equant/core/web";
+import { type Dataset, type Model, subset, type TransformContext, topK } from "@equant/core/web";
 import type { DataCheck } from "../protocol.js";
 import { labelOf, thumbnailOf } from "./thumbnails.js";
 
@@ -7,7 +7,13 @@ const SAMPLES = 4;
 
 /** Runs the float model on four samples before anything else: the wrong preprocessing shows here. */
 export async function checkData(model: Model, dataset: Dataset, context: TransformContext): Promise<DataCheck> {
-  const chosen = spread(dataset, SAMPLES);
+  // One further each time: where classes take turns, an even spread may show one class only.
+  const count = Math.min(SAMPLES, dataset.length);
+  const at = (index: number) => Math.min(dataset.length - 1, Math.floor((index * dataset.length) / count) + index);
+  const chosen = subset(
+    dataset,
+    Array.from({ length: count }, (_, index) => at(index)),
+  );
   const size = chosen.shape.reduce((product, dim) => product * dim, 1);
   const tensor = moments();
   const names = dataset.classNames;

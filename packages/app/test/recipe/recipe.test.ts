@@ -16,10 +16,26 @@ import {
 
 test("steps stand in an order that core takes, whatever the order of edits", () => {
   let recipe: Recipe = { ...DEFAULT_RECIPE, steps: [] };
-  for (const use of ["bias-correct", "quantize", "equalize", "fold", "dead-channels"] as const) {
+  for (const use of [
+    "tune-biases",
+    "ada-round",
+    "bias-correct",
+    "quantize",
+    "equalize",
+    "fold",
+    "dead-channels",
+  ] as const) {
     recipe = withStep(recipe, { use });
   }
-  expect(recipe.steps.map(({ use }) => use)).toEqual(["fold", "dead-channels", "equalize", "quantize", "bias-correct"]);
+  expect(recipe.steps.map(({ use }) => use)).toEqual([
+    "fold",
+    "dead-channels",
+    "equalize",
+    "quantize",
+    "bias-correct",
+    "ada-round",
+    "tune-biases",
+  ]);
   expect(() => checkRecipe(recipe.steps)).not.toThrow();
   expect(stepOf(withoutStep(recipe, "equalize"), "equalize")).toBeUndefined();
 });

@@ -27,7 +27,7 @@ export function Panel({ title, hint, level, stale, onRecompute, children }: Pane
           </button>
         )}
       </header>
-      <div class={stale ? "stale-content" : ""}>{children}</div>
+      <div class={stale ? "panel-body stale-content" : "panel-body"}>{children}</div>
     </section>
   );
 }

@@ -75,6 +75,15 @@ export function QuantizeForm() {
         <Check checked={correct !== undefined} onChange={(on) => toggleStep("bias-correct", on)}>
           Correct biases
         </Check>
+        <Check checked={stepOf(recipe.value, "ada-round") !== undefined} onChange={(on) => toggleStep("ada-round", on)}>
+          AdaRound: learn the rounding <span class="hint">slow; pays below 8 bits</span>
+        </Check>
+        <Check
+          checked={stepOf(recipe.value, "tune-biases") !== undefined}
+          onChange={(on) => toggleStep("tune-biases", on)}
+        >
+          Tune biases <span class="hint">slow</span>
+        </Check>
       </div>
     </Panel>
   );

@@ -23,17 +23,14 @@ export function CompareScreen() {
       </>
     );
   }
-  const points: ParetoPoint[] = all.map((run) => {
-    const accuracy = measures.value[run.id]?.validation?.candidate.accuracy;
-    const { agreement } = run.outcome.verification.runtime;
-    return {
-      name: run.id,
-      bytes: run.outcome.bytes.length,
-      metric: accuracy?.top1 ?? agreement,
-      ...(accuracy && { low: accuracy.top1Interval.low, high: accuracy.top1Interval.high }),
-    };
-  });
+  // One measure for all of them: accuracy where every run has it, else the answers shared with the float model.
   const judged = all.every((run) => measures.value[run.id]?.validation?.candidate.accuracy);
+  const points: ParetoPoint[] = all.map((run) => {
+    const point = { name: run.id, bytes: run.outcome.bytes.length };
+    const accuracy = judged ? measures.value[run.id]?.validation?.candidate.accuracy : undefined;
+    if (!accuracy) return { ...point, metric: run.outcome.verification.runtime.agreement };
+    return { ...point, metric: accuracy.top1, low: accuracy.top1Interval.low, high: accuracy.top1Interval.high };
+  });
   const { a, b } = comparedRuns();
   return (
     <>

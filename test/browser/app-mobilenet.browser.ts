@@ -1,0 +1,100 @@
+import { readFile } from "node:fs/promises";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { sharedModel, sharedPath } from "../../packages/core/test/helpers/shared.js";
+import { type AppUnderTest, goTo, idle, screenshot, startApp } from "./app.js";
+
+let app: AppUnderTest;
+beforeAll(async () => {
+  app = await startApp();
+});
+afterAll(() => app.close());
+
+/** Long tasks of the main thread since the last call, in ms. */
+const longTasks = (page: Page) =>
+  page.evaluate(() => {
+    const seen = (window as unknown as { longTasks: number[] }).longTasks;
+    return seen.splice(0);
+  });
+
+test("MobileNetV1 0.75 with 100 images", { timeout: 900_000 }, async () => {
+  const model = sharedModel("mobilenet_v1_0.75_224");
+  const images = sharedPath("data/imagenet-sample");
+  const figures: Record<string, number> = {};
+  const page = await app.open();
+  await page.evaluate(() => {
+    const seen: number[] = [];
+    (window as unknown as { longTasks: number[] }).longTasks = seen;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) seen.push(entry.duration);
+    }).observe({ type: "longtask", buffered: true });
+  });
+
+  // Recipe first: it knows the preprocessing and how many images.
+  const recipe = {
+    data: { samples: 100, validate: 50, preprocess: { preset: "tf" } },
+    steps: [
+      { use: "fold" },
+      { use: "dead-channels" },
+      { use: "equalize" },
+      { use: "quantize" },
+      { use: "bias-correct" },
+    ],
+  };
+  await page
+    .getByTestId("files")
+    .setInputFiles([{ name: "recipe.json", mimeType: "", buffer: Buffer.from(JSON.stringify(recipe)) }]);
+  await page.waitForTimeout(200);
+  const bytes = await readFile(model);
+  const started = Date.now();
+  await page.getByTestId("files").setInputFiles([{ name: "mobilenet.onnx", mimeType: "", buffer: bytes }]);
+  await page.locator(".chart-drawing svg").first().waitFor({ timeout: 60_000 });
+  figures.chartsMs = Date.now() - started;
+  await idle(page);
+  await screenshot(page, "mobilenet-model");
+
+  await goTo(page, "data");
+  await page.getByTestId("folder").setInputFiles(images);
+  await page.getByText("What the model sees").waitFor({ timeout: 120_000 });
+  await idle(page);
+  await screenshot(page, "mobilenet-data");
+
+  await goTo(page, "calibrate");
+  await longTasks(page);
+  await page.getByRole("button", { name: "Calibrate", exact: true }).click();
+  // Cancel in the middle: how long until the page is free again.
+  await page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) >= 8, undefined, {
+    timeout: 120_000,
+  });
+  figures.cancelMs = await page.evaluate(async () => {
+    const button = [...document.querySelectorAll("button")].find((one) => one.textContent === "Cancel")!;
+    const from = performance.now();
+    button.click();
+    while (document.querySelector("[data-testid=progress]")) await new Promise((go) => setTimeout(go, 2));
+    return performance.now() - from;
+  });
+  expect(figures.cancelMs).toBeLessThanOrEqual(100);
+  const again = Date.now();
+  await page.getByRole("button", { name: "Calibrate", exact: true }).click();
+  await page.getByRole("heading", { name: "Statistics" }).waitFor({ timeout: 300_000 });
+  figures.calibrateMs = Date.now() - again;
+  const tasks = await longTasks(page);
+  figures.longestTaskMs = Math.max(0, ...tasks);
+  await idle(page);
+  await screenshot(page, "mobilenet-calibrate");
+
+  await goTo(page, "quantize");
+  const compressing = Date.now();
+  await page.getByRole("button", { name: "Run the recipe" }).click();
+  await page.getByRole("heading", { name: "Steps" }).waitFor({ timeout: 600_000 });
+  figures.compressMs = Date.now() - compressing;
+  await screenshot(page, "mobilenet-quantize");
+  figures.memoryMB = await page.evaluate(async () => {
+    const { measureUserAgentSpecificMemory: measure } = performance as unknown as {
+      measureUserAgentSpecificMemory: () => Promise<{ bytes: number }>;
+    };
+    return (await measure.call(performance)).bytes / 1e6;
+  });
+  process.stdout.write(`${JSON.stringify(figures)}\n`);
+  expect(figures.longestTaskMs, "long task during calibration").toBeLessThanOrEqual(50);
+});
