@@ -23,11 +23,17 @@ export interface AppUnderTest {
   forgive(pattern: RegExp): void;
 }
 
-export async function startApp(options: { isolated?: boolean } = {}): Promise<AppUnderTest> {
+export async function startApp({
+  routes,
+  ...options
+}: {
+  isolated?: boolean;
+  routes?: Record<string, string>;
+} = {}): Promise<AppUnderTest> {
   expect(existsSync(executablePath), "Chromium is missing: run scripts/install-system.sh").toBe(true);
   if (!existsSync(join(dist, "index.html"))) execFileSync("npm", ["run", "build", "-w", "@equant/app"], { cwd: root });
   mkdirSync(SCREENSHOTS, { recursive: true });
-  const { url, server } = await serve({ "/": dist }, options);
+  const { url, server } = await serve({ "/": dist, ...routes }, options);
   const browser = await chromium.launch({
     executablePath,
     args: ["--no-sandbox", "--disable-gpu", "--enable-precise-memory-info"],

@@ -26,6 +26,11 @@ function start(): Worker {
   return worker;
 }
 
+/** Starts the worker before the first chart is asked for. */
+export function warmCharts(): void {
+  start();
+}
+
 let styled = false;
 function styles(css: string): void {
   if (styled) return;

@@ -1,3 +1,4 @@
+import { warmCharts } from "../charts/client.js";
 import { engine } from "../engine/engine.js";
 import { environment } from "../state/store.js";
 import { openDropped } from "./open.js";
@@ -31,6 +32,7 @@ let warmed: Promise<void> | undefined;
 
 /** Loads core into the worker, and learns how many threads there are. */
 export function warm(): Promise<void> {
+  warmCharts();
   warmed ??= engine
     .call("warm", {})
     .promise.then((found) => {
