@@ -1,4 +1,5 @@
 import { DataError } from "@equant/core/errors";
+import { z } from "zod";
 import { REPORT_SCHEMA, type Report, reportSchema } from "./schema.js";
 
 /**
@@ -25,4 +26,9 @@ export function checkReport(json: unknown, file = "report"): Report {
     file,
     hint: `expected the format ${REPORT_SCHEMA}`,
   });
+}
+
+/** JSON Schema of report.json, made from what checks it. */
+export function reportJsonSchema(): object {
+  return z.toJSONSchema(reportSchema);
 }

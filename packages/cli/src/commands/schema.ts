@@ -7,6 +7,7 @@ import { parseChoice } from "../values.js";
 /** JSON Schemas by name, each made from the zod schema that checks the real thing. */
 const SCHEMAS = {
   config: async () => (await import("../config/json-schema.js")).configJsonSchema(),
+  report: async () => (await import("@equant/report")).reportJsonSchema(),
 } as const satisfies Record<string, () => Promise<object>>;
 
 type SchemaName = keyof typeof SCHEMAS;

@@ -1,4 +1,5 @@
 import {
+  type AdviceReport,
   type CompressResult,
   compareSqnr,
   type Dataset,
@@ -42,6 +43,7 @@ export interface CollectInput {
   readonly result: CompressResult;
   readonly validation?: ValidationReport | undefined;
   readonly pruning?: PruningSection | undefined;
+  readonly advice?: AdviceReport | undefined;
   /** Calibration data: values are counted and ratios measured on some of it. */
   readonly dataset: Dataset;
   /** Samples for counts and ratios, spread over the data. Default: 16. */
@@ -90,7 +92,7 @@ export async function collectReport(input: CollectInput, context: TransformConte
     samples: observed.length === 0 ? 0 : Math.min(samples, dataset.length),
     random: calibration.random,
     steps,
-    findings: collectFindings({ sqnr, steps, validation, random: calibration.random }),
+    findings: collectFindings({ sqnr, advice: input.advice, steps, validation, random: calibration.random }),
     layers: collectLayers(before, after),
     graph: collectGraph(after.floatModel, await shapesOf(after.floatModel, dataset, context)),
     ranges: [...collectParameterRanges(after), ...activationRanges(observed)],

@@ -1,3 +1,4 @@
+import type { AdviceReport } from "@equant/core";
 import type { Finding, SqnrSection, StepRow, ValidationSection } from "../schema.js";
 
 /** What a kind of loss means and what helps. */
@@ -26,6 +27,8 @@ const LISTED = 20;
 /** What a person should know, layers that lose most first; then steps and data. */
 export function collectFindings(parts: {
   readonly sqnr?: SqnrSection | undefined;
+  /** What `advise` measured: comes first, and in place of what is only suspected of the same layers. */
+  readonly advice?: AdviceReport | undefined;
   readonly steps: readonly StepRow[];
   readonly validation?: ValidationSection | undefined;
   readonly random: boolean;
@@ -40,16 +43,21 @@ export function collectFindings(parts: {
       remedy: "calibrate with real samples: --data DIR",
     });
   }
-  const layers = [...(parts.sqnr?.layers ?? [])].sort((a, b) => a.local.both - b.local.both);
+  const advised = adviceFindings(parts.advice);
+  const known = new Set(advised.map(({ layer }) => layer));
+  found.push(...advised);
+  const layers = (parts.sqnr?.layers ?? [])
+    .filter(({ layer }) => !known.has(layer))
+    .sort((a, b) => a.local.both - b.local.both);
   for (const { layer, local, findings } of layers) {
     for (const { kind, text } of findings) {
-      const known = KINDS[kind];
+      const meaning = KINDS[kind];
       found.push({
         layer,
         severity: local.both < 20 ? "warning" : "info",
         text: `${layer}: ${text} (local SQNR ${local.both.toFixed(1)} dB)`,
-        reason: known?.reason ?? text,
-        ...(known && { remedy: known.remedy }),
+        reason: meaning?.reason ?? text,
+        ...(meaning && { remedy: meaning.remedy }),
       });
     }
   }
@@ -69,4 +77,30 @@ export function collectFindings(parts: {
     });
   }
   return kept;
+}
+
+const REMEDIES = {
+  equalize: "equalize channels (equant compress)",
+  "per-channel": "one scale a channel (--per-channel)",
+  minmax: "a wider range (--calibrator minmax)",
+  "weight-bits": "more bits for weights",
+  "activation-bits": "more bits for activations",
+  float: "leave the layer in float (--exclude)",
+} as const;
+
+/** Layers whose remedy was tried and helps, the most harmful first. */
+function adviceFindings(advice: AdviceReport | undefined): Finding[] {
+  return (advice?.findings ?? []).flatMap(({ layer, text, aloneDb, cause, recommended }): Finding[] => {
+    if (!recommended) return [];
+    const origin = cause === null ? "" : `; it comes from ${cause}`;
+    return [
+      {
+        layer,
+        severity: "warning",
+        text: `${layer}: ${text}`,
+        reason: `quantized alone it leaves the output ${aloneDb.toFixed(1)} dB, all layers together ${advice!.allDb.toFixed(1)} dB${origin}`,
+        remedy: `${REMEDIES[recommended.remedy]}: the output gains ${recommended.gainDb.toFixed(1)} dB, measured`,
+      },
+    ];
+  });
 }

@@ -87,10 +87,10 @@ export function collectEqualization(report: EqualizeReport, before: Model, after
     ];
     if (layers.some((layer) => layer === undefined)) return [];
     const [a, b, c, d] = layers as LinearLayer[];
-    const state = (first: LinearLayer, second: LinearLayer) => ({
-      producer: short(channelMaxima(first).outputs),
-      consumer: short(channelMaxima(second).inputs),
-    });
+    const state = (first: LinearLayer, second: LinearLayer) => {
+      const { outputs } = channelMaxima(first);
+      return { producer: short(outputs), consumer: short(byChannel(channelMaxima(second).inputs, outputs.length)) };
+    };
     const states = { before: state(a!, b!), after: state(c!, d!) };
     const gain = spread(states.before.producer) / spread(states.after.producer);
     return [{ producer: producer!, consumer: consumer!, ...states, gain }];
@@ -106,6 +106,13 @@ export function collectEqualization(report: EqualizeReport, before: Model, after
     pairs: pairs.slice(0, PAIRS).map(({ gain: _, ...pair }) => pair),
     undone: report.undone.map(({ producers, reason }) => ({ layers: [...producers], reason })),
   };
+}
+
+/** Behind a Flatten a channel is a run of inputs: the largest of them stands for it. */
+function byChannel(inputs: Float64Array, channels: number): Float64Array {
+  const run = inputs.length / channels;
+  if (run <= 1 || !Number.isInteger(run)) return inputs;
+  return Float64Array.from({ length: channels }, (_, c) => Math.max(...inputs.subarray(c * run, (c + 1) * run)));
 }
 
 /** Largest over smallest of what is not empty. */

@@ -1,7 +1,7 @@
 import { inflateRawSync } from "node:zlib";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
-import { checkReport, readReport } from "../../src/index.js";
+import { checkReport, readReport, reportJsonSchema } from "../../src/index.js";
 import { renderReport, verdictOf } from "../../src/node.js";
 import { packTable } from "../../src/page/html.js";
 import { fixtureReport } from "../fixture.js";
@@ -124,6 +124,11 @@ describe("readReport", () => {
   test("reads what it wrote", () => {
     const report = fixtureReport();
     expect(readReport(JSON.stringify(report))).toEqual(report);
+  });
+
+  test("has a JSON Schema that names every section", () => {
+    const { properties } = reportJsonSchema() as { properties: object };
+    expect(Object.keys(properties)).toEqual(expect.arrayContaining(Object.keys(fixtureReport())));
   });
 
   test("says where a file is wrong", () => {
