@@ -30,7 +30,7 @@ export function cliLine(recipe: Recipe, { model, data, output }: CliNames): stri
   return line("compress", model, [
     ...(stepOf(recipe, "dead-channels") ? [] : ["--no-dead-channels"]),
     ...pair("--equalize", equalize ? (equalize.method ?? "optimal") : "none", "optimal"),
-    ...pair("--relu6", equalize?.relu6 ?? "exact", "exact"),
+    ...pair("--relu6", equalize?.relu6 ?? "auto", "auto"),
     ...pair("--bias-correct", bias ? (bias.method ?? "sequential") : "none", "sequential"),
     ...(rounding ? ["--ada-round"] : []),
     ...(tuning ? ["--tune-biases"] : []),

@@ -25,7 +25,12 @@ export async function previewEqualize(
   const context = await transformContext(call);
   const options = quantizeOptionsOf(steps);
   const step = steps.find(({ use }) => use === "equalize");
-  const { use: _use, keep: _keep, ...chosen } = step?.use === "equalize" ? step : { use: "equalize" as const };
+  const {
+    use: _use,
+    keep: _keep,
+    relu6 = "auto",
+    ...chosen
+  } = step?.use === "equalize" ? step : { use: "equalize" as const };
   const original = cloneModel(model);
   const data = new Float32Array(dataset.shape.reduce((product, size) => product * size, 1));
   await dataset.fill(0, data, 0);
@@ -33,7 +38,10 @@ export async function previewEqualize(
   const shapes = await observeShapes(context.runner!, model, probe);
   const quantized = quantizationRequests(model, options).map(({ value }) => value);
   const input = await equalizationInput(model, shapes, options, dataset, context, { quantized });
-  const report = await equalize({ ...chosen, ...input, probes: [probe] })(model, context);
+  const report = await equalize({ ...chosen, relu6: relu6 === "auto" ? "exact" : relu6, ...input, probes: [probe] })(
+    model,
+    context,
+  );
   const after = weightsOf(model);
   const weights = [...weightsOf(original)].map(([name, { weights }]) => ({
     ...weights,

@@ -18,7 +18,7 @@ import { bytesOf, resultFiles, runReport, stepsTable } from "../result-folder.js
 import { CALIBRATION_SAMPLES } from "./quantize.js";
 
 const METHODS = ["optimal", "dfq", "one-step", "two-step", "none"] as const;
-const RELU6 = ["exact", "common", "paper", "replace"] as const;
+const RELU6 = ["auto", "exact", "common", "paper", "replace"] as const;
 
 interface CompressCommandOptions extends QuantizeFlags, DataOptions, OutputOptions {
   equalize: (typeof METHODS)[number];
@@ -40,7 +40,7 @@ export const compress: CommandDefinition = {
       .argument("<model>", "the ONNX file")
       .optionsGroup("Options:")
       .addOption(choice("--equalize <method>", "equalization of channels", METHODS, "optimal"))
-      .addOption(choice("--relu6 <how>", "how Clip(0, 6) is treated", RELU6, "exact"))
+      .addOption(choice("--relu6 <how>", "how Clip(0, 6) is treated", RELU6, "auto"))
       .addOption(flag("--no-dead-channels", "leave channels that never fire where they are"))
       .addOption(choice("--bias-correct <method>", "bias correction", ["sequential", "parallel", "none"], "sequential"))
       .addOption(flag("--ada-round", "learn which weights to round up; pays below 8 bits"))

@@ -26,7 +26,7 @@ export const STEPS = {
     use: z.literal("equalize"),
     method: z.enum(["optimal", "dfq", "one-step", "two-step", "cle"]).optional(),
     smax: z.number().gt(1).describe("largest factor of a channel").optional(),
-    relu6: z.enum(["exact", "common", "paper", "replace"]).describe("how Clip(0, 6) is treated").optional(),
+    relu6: z.enum(["auto", "exact", "common", "paper", "replace"]).describe("how Clip(0, 6) is treated").optional(),
   }),
   prune: z.strictObject({
     use: z.literal("prune"),

@@ -24,7 +24,8 @@ export interface DeadChannelsStep {
 export interface EqualizeStep {
   readonly use: "equalize";
   readonly method?: EqualizeMethod;
-  readonly relu6?: Relu6Mode;
+  /** `auto`, the default, lets {@link compress} choose between `exact` and `common` by what they gain; alone it is `exact`. */
+  readonly relu6?: Relu6Mode | "auto";
   readonly sMax?: number;
 }
 
@@ -70,18 +71,26 @@ async function equalizeStep(
   { quantize: quantizeOptions, dataset, biasCorrected }: FloatStepInput,
   context: TransformContext,
 ): Promise<FloatStepResult> {
-  const { keep: _keep, ...chosen } = options;
+  const { keep: _keep, relu6 = "auto", ...chosen } = options;
   const quantized = quantizationRequests(model, quantizeOptions).map(({ value }) => value);
   const input = await equalizationInput(model, shapes, quantizeOptions, dataset, context, { quantized, biasCorrected });
-  const report = await equalize({ ...chosen, ...input })(model, context);
+  const report = await equalize({ ...chosen, relu6: relu6 === "auto" ? "exact" : relu6, ...input })(model, context);
   return { modified: report.modified, note: describeEqualization(report), report };
 }
 
-function describeEqualization({ method, classes, noise, proof }: EqualizeReport): string {
+/** How many Clips an equalization gave a bound by channel, which integer kernels do not have. */
+export function boundsByChannel(report: unknown): number {
+  const { clips = [] } = (report ?? {}) as Partial<EqualizeReport>;
+  return clips.filter(({ bound }) => bound === "vector").length;
+}
+
+function describeEqualization(report: EqualizeReport): string {
+  const { method, classes, noise, proof } = report;
+  const vectors = boundsByChannel(report);
   const channels = classes.reduce((sum, own) => sum + own.channels, 0);
   const gain = noise ? `, predicted noise ${(10 * Math.log10(noise.after / noise.before)).toFixed(1)} dB` : "";
   const gap = proof ? `, within ${(100 * proof.gap).toFixed(1)} % of the optimum` : "";
-  return `${method}: ${channels} channels in ${classes.length} classes${gain}${gap}`;
+  return `${method}: ${channels} channels in ${classes.length} classes${gain}${gap}${vectors > 0 ? `, ${vectors} with bounds by channel` : ""}`;
 }
 
 async function deadChannels(
