@@ -1,3 +1,5 @@
+import { OptionsError } from "@equant/core/errors";
+import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
@@ -7,7 +9,7 @@ import { completing, flag, repeatable } from "../options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
 import { CALIBRATION_SAMPLES, describeCalibration, requireSameModel } from "./quantize.js";
 
-interface CalibrateCommandOptions extends QuantizeFlags, DataOptions, OutputOptions {
+interface CalibrateCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
   output: string;
   merge?: string[];
   histograms?: boolean;
@@ -22,7 +24,8 @@ export const calibrate: CommandDefinition = {
       .argument("<model>", "the ONNX file")
       .optionsGroup("Options:")
       .addOption(flag("--histograms", "also histograms, which entropy, percentile and mse need"))
-      .addOption(completing(repeatable("--merge <file>", "add these statistics; may be repeated"), "file"));
+      .addOption(completing(repeatable("--merge <file>", "add these statistics; may be repeated"), "file"))
+      .addOption(svgOption("how soon the ranges settled"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
     addOutputOptions(command, { file: "where calibration.json is written; - is stdout", required: true });
@@ -77,6 +80,20 @@ export const calibrate: CommandDefinition = {
       ],
       rows,
     );
+    if (options.svg !== undefined) {
+      const convergence = all.rangeConvergence();
+      if (!convergence) {
+        throw new OptionsError(
+          "E2005",
+          "calibrate: --svg shows how ranges settle, which merged statistics do not tell",
+          {
+            hint: "leave --merge or --svg out",
+          },
+        );
+      }
+      const { rangeConvergence } = await import("@equant/report");
+      await writeChart(context, options.svg, rangeConvergence(convergence));
+    }
     return {
       result: {
         output: options.output,

@@ -73,7 +73,7 @@ test("report says what is wrong with its input and its options", async () => {
   expect(await codes("report.json", "--chart", "range-table", "--svg", "a.svg")).toEqual([2, "E2006"]);
 });
 
-test("validate, debug and prune write their chart", { timeout: 120_000 }, async () => {
+test("validate, debug, prune and calibrate write their chart", { timeout: 120_000 }, async () => {
   const cwd = await temporaryFolder();
   const images = await writeDigits(cwd, 20);
   const data = ["--data", images, "--preset", "zero-one", "-q"];
@@ -88,6 +88,7 @@ test("validate, debug and prune write their chart", { timeout: 120_000 }, async 
   expect(await title("b", "debug", MODEL)).toBe("SQNR by layer, predicted and measured (dB)");
   const prune = ["prune", MODEL, "-o", "p.onnx", "--steps", "2", "--method", "magnitude"];
   expect(await title("c", ...prune)).toMatch(/^Accuracy against sparsity/);
+  expect(await title("e", "calibrate", MODEL, "-o", "c.json")).toMatch(/^Range convergence/);
   const none = await equant(
     ["validate", MODEL, "--data", "random", "--samples", "4", "--no-latency", "--svg", "d.svg"],
     { cwd },

@@ -4,5 +4,6 @@ export { COLLECT_DEFAULTS, type CollectInput, collectReport, layerNames } from "
 export { collectFindings } from "./findings.js";
 export { collectEqualization, collectGraph, collectLayers } from "./network.js";
 export { prunedStructure, pruningCurve } from "./pruning.js";
+export { reportEncoding } from "./rounding.js";
 export { collectParameterMsb, collectParameterRanges, collectWeights, msbRow, type NetworkState } from "./tensors.js";
 export { collectValidation } from "./validation.js";
