@@ -4,7 +4,7 @@ import type { Command, Option } from "commander";
 import { choice, completing, flag, integer, repeatable, text } from "./options.js";
 import { parseChoice } from "./values.js";
 
-const TARGETS = ["ort-cpu", "ort-web", "tensorrt", "hailo", "fpga"] as const;
+export const TARGETS = ["ort-cpu", "ort-web", "tensorrt", "hailo", "fpga"] as const;
 const WEIGHT_TYPES = ["int8", "uint8", "int16", "int4"] as const;
 const FORMATS = ["qdq", "emulation"] as const;
 const ACTIVATION_TYPES = ["uint8", "int8", "uint16", "int16"] as const;

@@ -56,6 +56,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./prune.js")).prune,
   },
   {
+    name: "tune",
+    summary: "search for a recipe within limits of accuracy and size: the Pareto front",
+    load: async () => (await import("./tune.js")).tune,
+  },
+  {
     name: "train",
     summary: "train the digit network from scratch, or a classifier further",
     load: async () => (await import("./train.js")).train,

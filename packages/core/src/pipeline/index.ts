@@ -6,4 +6,7 @@ export type { AdaRoundStep, BiasCorrectStep, LateStep, TuneBiasesStep } from "./
 export * from "./prepare.js";
 export type { PruneStep } from "./prune-step.js";
 export * from "./recipe.js";
+export * from "./tune.js";
+export * from "./tune-report.js";
+export { type TuneConstraints, tuneFront } from "./tune-schedule.js";
 export * from "./verify.js";
