@@ -24,7 +24,7 @@ export const DEFAULT_RECIPE: Recipe = {
   steps: [
     { use: "fold" },
     { use: "dead-channels" },
-    { use: "equalize", method: "optimal", relu6: "exact" },
+    { use: "equalize", method: "optimal", relu6: "auto" },
     { use: "quantize", chooser: "minmax", granularity: "perTensor" },
     { use: "bias-correct", method: "sequential" },
   ],

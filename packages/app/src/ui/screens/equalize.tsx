@@ -51,8 +51,9 @@ export function EqualizeScreen() {
             />
             <Select
               label="ReLU6"
-              value={step.relu6 ?? "exact"}
+              value={step.relu6 ?? "auto"}
               options={[
+                { value: "auto", text: "auto: bounds by channel where they pay" },
                 { value: "exact", text: "exact: one bound a channel" },
                 { value: "common", text: "common: one bound, fewer channels" },
                 { value: "paper", text: "as the paper" },
