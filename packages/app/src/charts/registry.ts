@@ -4,6 +4,7 @@ import * as report from "@equant/report";
 export const CHARTS = {
   weightRanges: report.weightRanges,
   msbHeatmap: report.msbHeatmap,
+  msbBits: report.msbBits,
   sqnrPrediction: report.sqnrPrediction,
   sqnrStates: report.sqnrStates,
   sqnrKinds: report.sqnrKinds,

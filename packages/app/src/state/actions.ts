@@ -3,6 +3,7 @@ import type { DataSource, ModelSource } from "../protocol.js";
 import { canonical, DATA_DEFAULTS, type Recipe, withData } from "../recipe/recipe.js";
 import { calibrationKey, dataKey, equalizationKey, isRunStale, runKey } from "./derived.js";
 import { callEngine } from "./jobs.js";
+import { tickLayer } from "./layer-rows.js";
 import { setRecipe } from "./recipe-edit.js";
 import * as store from "./store.js";
 
@@ -142,6 +143,12 @@ export async function measureRun(): Promise<boolean> {
     keep(run.id, { validation });
   }
   return true;
+}
+
+/** Leaves a layer in float, and does everything again: what the layer costs is then seen in Compare. */
+export async function keepInFloat(layer: string): Promise<void> {
+  tickLayer(layer, false);
+  if (await runRecipe()) await measureRun();
 }
 
 function keep(id: string, more: store.Measures): void {

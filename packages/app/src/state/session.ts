@@ -23,8 +23,8 @@ interface SessionFile {
     | { readonly kind: "digits" }
     | { readonly kind: "files"; readonly name: string; readonly paths: readonly string[] }
     | null;
-  readonly runs: readonly RunRecord[];
-  readonly measures: typeof store.measures.value;
+  /** Ids; each run has files of its own, written once. */
+  readonly runs: readonly string[];
   readonly currentRunId: string | null;
   readonly pinned: typeof store.pinned.value;
 }
@@ -32,6 +32,7 @@ interface SessionFile {
 let savedModel: ModelSource | null = null;
 let savedData: DataSource | null = null;
 const savedRuns = new Set<string>();
+const savedMeasures = new WeakSet<store.Measures>();
 let restoring = false;
 
 /** Keeps the session on disk from now on; a failure is said once. */
@@ -71,13 +72,22 @@ async function save(): Promise<void> {
     if (data.kind === "files" && isSmall(data)) await writeAll("data", data.files);
     savedData = data;
   }
-  for (const { id, outcome } of store.runs.value) {
-    if (savedRuns.has(id)) continue;
-    await writeFile(`runs/${id}.onnx`, outcome.bytes);
-    await writeFile(`runs/${id}.float.onnx`, outcome.floatBytes);
-    savedRuns.add(id);
+  for (const run of store.runs.value) {
+    if (!savedRuns.has(run.id)) await writeRun(run);
+    savedRuns.add(run.id);
+    const measured = store.measures.value[run.id];
+    if (!measured || savedMeasures.has(measured)) continue;
+    await writeFile(`runs/${run.id}.measures.json`, JSON.stringify(measured));
+    savedMeasures.add(measured);
   }
   await writeFile("session.json", JSON.stringify(sessionFile(source, data)));
+}
+
+async function writeRun({ outcome: { bytes, floatBytes, ...outcome }, ...run }: store.Run): Promise<void> {
+  await writeFile(`runs/${run.id}.onnx`, bytes);
+  await writeFile(`runs/${run.id}.float.onnx`, floatBytes);
+  const record: RunRecord = { ...run, outcome };
+  await writeFile(`runs/${run.id}.json`, JSON.stringify(record));
 }
 
 function isSmall({ files }: { files: readonly PlacedFile[] }): boolean {
@@ -101,11 +111,7 @@ function sessionFile(source: ModelSource | null, data: DataSource | null): Sessi
           ? { kind: "files", name: data.name, paths: paths(data.files) }
           : null
         : data,
-    runs: store.runs.value.map(({ outcome: { bytes: _bytes, floatBytes: _float, ...outcome }, ...run }) => ({
-      ...run,
-      outcome,
-    })),
-    measures: store.measures.value,
+    runs: store.runs.value.map(({ id }) => id),
     currentRunId: store.currentRunId.value,
     pinned: store.pinned.value,
   };
@@ -133,8 +139,8 @@ export async function restoreSession(): Promise<boolean> {
       await openData(from);
     }
     store.runs.value = await Promise.all(saved.runs.map(runOf));
-    for (const { id } of saved.runs) savedRuns.add(id);
-    store.measures.value = saved.measures;
+    for (const id of saved.runs) savedRuns.add(id);
+    store.measures.value = await measuresOf(saved.runs);
     store.currentRunId.value = saved.currentRunId;
     store.pinned.value = saved.pinned;
     store.screen.value = saved.screen;
@@ -152,10 +158,27 @@ async function readAll(folder: string, paths: readonly string[]): Promise<Placed
   return Promise.all(paths.map(async (path, index) => ({ path, blob: await readFile(`${folder}/${index}`) })));
 }
 
-async function runOf(run: RunRecord): Promise<store.Run> {
+async function runOf(id: string): Promise<store.Run> {
   const bytes = async (path: string) => new Uint8Array(await (await readFile(path)).arrayBuffer());
-  const [own, float] = [await bytes(`runs/${run.id}.onnx`), await bytes(`runs/${run.id}.float.onnx`)];
+  const run = JSON.parse(await (await readFile(`runs/${id}.json`)).text()) as RunRecord;
+  const [own, float] = [await bytes(`runs/${id}.onnx`), await bytes(`runs/${id}.float.onnx`)];
   return { ...run, outcome: { ...run.outcome, bytes: own, floatBytes: float } };
+}
+
+/** Measures of runs; one that was not measured has no file. */
+async function measuresOf(ids: readonly string[]): Promise<Record<string, store.Measures>> {
+  const found: Record<string, store.Measures> = {};
+  for (const id of ids) {
+    const text = await readFile(`runs/${id}.measures.json`).then(
+      (file) => file.text(),
+      () => undefined,
+    );
+    if (text === undefined) continue;
+    const measured = JSON.parse(text) as store.Measures;
+    savedMeasures.add(measured);
+    found[id] = measured;
+  }
+  return found;
 }
 
 /** Forgets the session on disk and starts anew. */

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { StepConfig } from "../../../cli/src/config/steps.js";
 import { recipeSteps } from "../../../cli/src/recipe-steps.js";
 import { toConfig } from "../../src/recipe/config.js";
+import { isExpressible } from "../../src/recipe/expressible.js";
 import { readRecipe } from "../../src/recipe/read-recipe.js";
 import {
   canonical,
@@ -92,4 +93,11 @@ test("a file that is no recipe says so", () => {
   expect(() => readRecipe('{"steps": [{"use": "bake"}]}', "x.json")).toThrow(
     "x.json: steps[0]: bake is no step of a recipe",
   );
+});
+
+test("what a config file cannot say is known", () => {
+  expect(isExpressible(DEFAULT_RECIPE)).toBe(true);
+  expect(isExpressible(RECIPE)).toBe(true);
+  expect(isExpressible(withStep(RECIPE, { use: "quantize", weightBits: 6 }))).toBe(false);
+  expect(isExpressible(withStep(RECIPE, { use: "quantize", exclude: { opTypes: ["Gemm"] } }))).toBe(false);
 });

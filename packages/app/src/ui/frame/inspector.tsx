@@ -22,6 +22,7 @@ export function Inspector() {
     ),
   ];
   const sqnr = report?.sqnr?.layers.find(({ layer }) => layer === name);
+  const worked = msb.find(({ encoding, examples }) => encoding !== null && examples !== undefined);
   const facts: [string, string, Level?][] = row
     ? [
         ["Shape", formatShape(row.shape)],
@@ -86,6 +87,12 @@ export function Inspector() {
       </dl>
       {weights && <Chart name="weightRanges" args={[weights]} />}
       {msb.length > 0 && <Chart name="msbHeatmap" args={[msb]} />}
+      {worked && (
+        <details>
+          <summary>How a few of its values are stored, bit by bit</summary>
+          <Chart name="msbBits" args={[worked]} />
+        </details>
+      )}
     </aside>
   );
 }

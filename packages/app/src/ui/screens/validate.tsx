@@ -1,6 +1,6 @@
 import type { ValidationSection } from "@equant/report";
 import { formatBytes, formatChange, formatDb, formatMs, formatPercent } from "../../format.js";
-import { measureRun } from "../../state/actions.js";
+import { keepInFloat, measureRun } from "../../state/actions.js";
 import { isRunStale } from "../../state/derived.js";
 import { selectLayer } from "../../state/selection.js";
 import { activity, currentMeasures, currentRun } from "../../state/store.js";
@@ -10,6 +10,7 @@ import { GraphPanel } from "../parts/graph-panel.js";
 import { MetricCards } from "../parts/metric-cards.js";
 import { Needs } from "../parts/needs.js";
 import { Head, Panel } from "../parts/panel.js";
+import { WorstSamples } from "../parts/worst-samples.js";
 
 /** What the quantized network is worth, and which layers lose. */
 export function ValidateScreen() {
@@ -49,14 +50,37 @@ export function ValidateScreen() {
       )}
       {validation && <MetricCards report={validation} stale={stale} />}
       {worst && (
-        <p class="note" data-testid="verdict">
-          Worst layer: <strong>{worst.layer}</strong>, {formatDb(worst.local.both)} by itself
-          {worst.findings[0] ? `: ${worst.findings[0].text}` : ""}.
-        </p>
+        <div class="note row" data-testid="verdict">
+          <p class="grow">
+            Worst layer: <strong>{worst.layer}</strong>, {formatDb(worst.local.both)} by itself
+            {worst.findings[0] ? `: ${worst.findings[0].text}` : ""}.
+          </p>
+          <button type="button" class="button small" onClick={() => selectLayer(worst.layer)}>
+            Show
+          </button>
+          <button
+            type="button"
+            class="button small"
+            disabled={activity.value !== null || stale}
+            onClick={() => void keepInFloat(worst.layer)}
+          >
+            Keep it in float and run again
+          </button>
+        </div>
       )}
       {sqnr && (
         <Panel title="Signal over noise, layer by layer" level="sampled" stale={stale}>
           <Chart name="sqnrPrediction" args={[sqnr, { predicted: "refined" }]} />
+        </Panel>
+      )}
+      {sqnr && (
+        <Panel
+          title="Culprits and victims"
+          level="sampled"
+          stale={stale}
+          hint="local: by itself; cumulative: with all before it"
+        >
+          <Chart name="sqnrKinds" args={[sqnr]} />
         </Panel>
       )}
       {report?.curves && (
@@ -68,6 +92,12 @@ export function ValidateScreen() {
         <Panel title="Confusions" level="measured" stale={stale}>
           <Chart name="confusionPair" args={[section]} />
           <Chart name="classDrop" args={[section]} />
+        </Panel>
+      )}
+      {validation && validation.worstSamples.length > 0 && <WorstSamples report={validation} stale={stale} />}
+      {report && (
+        <Panel title="Sizes" level="measured" stale={stale}>
+          <Chart name="layerSizes" args={[report.layers]} />
         </Panel>
       )}
       {report && <GraphPanel />}
