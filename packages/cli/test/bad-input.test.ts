@@ -48,6 +48,10 @@ const COMMANDS = {
   debug: (given: Given) => ["debug", given.model, ...flags(given), "--preset", "zero-one"],
   run: (given: Given) => recipe(given),
   train: writing("train", "--epochs", "1"),
+  tune: (given: Given) => [
+    ...["tune", given.model, ...flags(given), "--preset", "zero-one"],
+    ...["--trials", "1", "-o", `${given.out}.tuned`, "--overwrite"],
+  ],
 } satisfies Record<string, Build>;
 
 type Name = keyof typeof COMMANDS;
@@ -244,14 +248,14 @@ const CASES: readonly Case[] = [
   {
     what: "output = input",
     code: "E2006",
-    commands: without("debug", "run"),
+    commands: without("debug", "run", "tune"),
     says: /input/,
     make: () => ({ out: at("model.onnx") }),
   },
   {
     what: "output = input through a link",
     code: "E2006",
-    commands: without("debug", "run"),
+    commands: without("debug", "run", "tune"),
     says: /input/,
     make: async () => {
       await rm(at("linked.onnx"), { force: true });
@@ -320,11 +324,12 @@ describe.each(CASES)("$what: $code", ({ code, commands, make, says }) => {
 });
 
 describe("a label beyond the model's classes", () => {
-  test("validate and train refuse it", async () => {
+  test("validate, train and tune refuse it", async () => {
     const given = { model: at("model.onnx"), out: at("result.out"), data: digits(), ...(await labelled("12")) };
     const { model } = given;
     await expectRefused(["validate", model, ...flags(given), "--preset", "zero-one"], "E5004", /12/);
     await expectRefused(await COMMANDS.train(given), "E5004", /12/);
+    await expectRefused(await COMMANDS.tune(given), "E5004", /12/);
   });
   test("run refuses it where it validates", async () => {
     const { data, labels } = await labelled("12");

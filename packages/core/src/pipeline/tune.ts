@@ -65,6 +65,7 @@ const KEYS = [...Object.keys(TUNE_DEFAULTS), "maxBytes", "target", "state", "onT
  * Every trial is {@link compress} with a recipe, measured against the float model on all samples. The order of trials follows
  * from their results alone, so a search that was stopped goes on from its `state` as if it had not been.
  * @throws {OptionsError} E2001 unknown key, E2002 a number out of range. @throws {RunError} E6005 cancelled; E7001.
+ * @throws {ModelError} as `prepareModel`.
  */
 export async function tune(
   model: Model,
@@ -98,6 +99,7 @@ class Search {
   readonly #constraints: TuneConstraints;
   /** Progress is that of the search, not of what it is made of. */
   readonly #quiet: TransformContext;
+  readonly #folded: Model;
   #order: readonly string[] | undefined;
   #judge!: TuneJudge;
 
@@ -109,6 +111,7 @@ class Search {
   ) {
     const { maxDrop, maxBytes = Number.POSITIVE_INFINITY, calibrationSamples, state } = options;
     this.#constraints = { maxDrop, maxBytes };
+    this.#folded = cloneModel(model);
     this.#calibration = spread(dataset, calibrationSamples);
     const { onProgress: _onProgress, ...quiet } = context;
     this.#quiet = quiet;
@@ -118,6 +121,8 @@ class Search {
 
   async run(): Promise<TuneReport> {
     const phase: PhaseRunner = this.options.phase ?? ((_name, work) => work());
+    // First of all, because its errors say more than the runtime's.
+    await prepareModel(this.#folded, this.#quiet);
     this.#judge = await phase("float model", () => TuneJudge.of(this.model, this.dataset, this.#quiet));
     const exhausted = await this.#search();
     const { metric, floatTop1, output } = this.#judge;
@@ -207,8 +212,7 @@ class Search {
 
   /** Layers of the folded network, the one first whose float gains most. */
   async #sensitiveLayers(settings: TrialSettings): Promise<string[]> {
-    const folded = cloneModel(this.model);
-    await prepareModel(folded, this.#quiet);
+    const folded = this.#folded;
     const quantize = quantizeOf(settings, this.options.target);
     const requests = quantizationRequests(folded, quantize);
     const calibration = await calibrate(folded, this.#calibration, { requests }, this.#quiet);
