@@ -4,6 +4,8 @@ import { formatDb } from "./format.js";
 
 const WORDS: Readonly<Record<Remedy["remedy"], string>> = {
   equalize: "equalize channels",
+  "dead-channels": "remove dead channels",
+  "dead-channels+equalize": "remove dead channels, equalize",
   minmax: "--calibrator minmax",
   "per-channel": "--per-channel",
   float: "keep it in float: --exclude",
@@ -50,6 +52,8 @@ export function adviceHint(
     case undefined:
       return undefined;
     case "equalize":
+    case "dead-channels":
+    case "dead-channels+equalize":
       return `equant compress ${path} ${common}${granularity === "perChannel" ? " --per-channel" : ""}`;
     case "per-channel":
       return `equant quantize ${path} ${common} --per-channel`;

@@ -6,6 +6,8 @@ export type LossKind =
   /** One output channel sets the range of the weights, or of the output, for all others. */
   | "dominantWeightChannel"
   | "dominantActivationChannel"
+  /** The channel that sets the range of the weights carries nothing: its output is always 0. */
+  | "deadWideChannel"
   /** The weights for one input channel are lost, because the layer that makes it has that channel much too wide. */
   | "narrowInputChannel"
   /** Channels whose weights all round to zero. */
@@ -21,7 +23,15 @@ export type LossKind =
   | "activations";
 
 /** What can be done about a loss. */
-export type RemedyKind = "equalize" | "per-channel" | "minmax" | "weight-bits" | "activation-bits" | "float";
+export type RemedyKind =
+  | "equalize"
+  | "dead-channels"
+  | "dead-channels+equalize"
+  | "per-channel"
+  | "minmax"
+  | "weight-bits"
+  | "activation-bits"
+  | "float";
 
 /** A remedy that was tried. */
 export interface Remedy {

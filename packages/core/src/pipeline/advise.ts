@@ -1,9 +1,8 @@
 import { SensitivityStudy } from "../analyze/sensitivity-study.js";
 import { type MeasuredLayer, measuredLayers } from "../analyze/sqnr-layers.js";
 import type { SqnrReport } from "../analyze/sqnr-report.js";
-import { type Calibration, calibrate, firstSample, fixedBatchOf, singleInput } from "../calibrate/index.js";
+import { type Calibration, calibrate } from "../calibrate/index.js";
 import { type Dataset, spread } from "../data/index.js";
-import { equalize } from "../equalize/index.js";
 import { OptionsError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
 import { cloneModel, type Graph, indexGraph, isOp, type Model } from "../graph/index.js";
 import {
@@ -13,10 +12,10 @@ import {
   quantizationRequests,
   resolveQuantizeOptions,
 } from "../quantize/index.js";
-import { observeShapes, requireRunner, type TransformContext } from "../runtime/index.js";
+import type { TransformContext } from "../runtime/index.js";
 import { ADVICE_SCHEMA, type AdviceFinding, type AdviceReport, type Remedy, type RemedyKind } from "./advice-report.js";
 import { type Diagnosis, diagnose } from "./diagnose.js";
-import { equalizationInput } from "./equalization-input.js";
+import { applyFloatStep, type FloatStep } from "./float-steps.js";
 
 /** What is known already of the quantized network. */
 export interface AdviseInput {
@@ -46,8 +45,11 @@ export const ADVISE_DEFAULTS = { samples: 8, layers: 8, remedies: 3 } as const s
 /** A remedy that gains less is none; one this close to the best is as good. */
 const WORTH_DB = 0.5;
 const CLOSE_DB = 1;
-/** Cheapest first: the first three change neither size nor speed; float layers cost both, and wide integers rarely have kernels. */
-const COST: readonly RemedyKind[] = ["equalize", "minmax", "per-channel", "float", "weight-bits", "activation-bits"];
+/** Cheapest first: all up to `per-channel` change neither size nor speed for the worse; float layers cost both, and wide integers rarely have kernels. */
+const COST: readonly RemedyKind[] = [
+  ...(["equalize", "minmax", "dead-channels", "dead-channels+equalize", "per-channel"] as const),
+  ...(["float", "weight-bits", "activation-bits"] as const),
+];
 
 interface Suspect {
   readonly measured: MeasuredLayer;
@@ -91,7 +93,13 @@ export async function advise(
     floatDb.set(measured.name, withoutDb);
     context.onProgress?.({ phase: "advise", done: at + 1, total });
   }
-  const trials = new Trials(input, dataset, study, context);
+  const trials = new Trials(
+    input,
+    dataset,
+    study,
+    context,
+    found.some(({ kind }) => kind === "deadWideChannel"),
+  );
   const findings: AdviceFinding[] = [];
   for (const [at, finding] of inOrder(found).entries()) {
     if (at >= resolved.remedies) {
@@ -167,6 +175,9 @@ function producerOf(graph: Graph, { layer }: MeasuredLayer, before: readonly Sus
 
 type Trial = readonly [RemedyKind, Remedy["scope"], outputDb: number];
 
+/** Samples that remedies are calibrated on: enough for ranges, and every calibration is a pass over them. */
+const CALIBRATED = 32;
+
 /** Tries remedies; those of the whole network once. */
 class Trials {
   #network: Promise<Trial[]> | undefined;
@@ -176,6 +187,8 @@ class Trials {
     readonly dataset: Dataset,
     readonly study: SensitivityStudy,
     readonly context: TransformContext,
+    /** Whether any channel that sets a range carries nothing. */
+    readonly hasDead: boolean,
   ) {}
 
   async of(measured: MeasuredLayer): Promise<Trial[]> {
@@ -199,7 +212,15 @@ class Trials {
 
   async #wholeNetwork(): Promise<Trial[]> {
     const { granularity, chooser } = resolveQuantizeOptions(this.input.quantize);
-    const found: Trial[] = [["equalize", "network", await this.#equalized()]];
+    const found: Trial[] = [];
+    const add = (kind: RemedyKind, outputDb: number | undefined) => {
+      if (outputDb !== undefined) found.push([kind, "network", outputDb]);
+    };
+    add("equalize", await this.#behind({ use: "equalize" }));
+    if (this.hasDead) {
+      add("dead-channels", await this.#behind({ use: "dead-channels" }));
+      add("dead-channels+equalize", await this.#behind({ use: "dead-channels" }, { use: "equalize" }));
+    }
     const measure = (change: QuantizeOptions) => this.study.withPlan(this.#planWith(change));
     if (granularity === "perTensor") {
       found.push(["per-channel", "network", await measure({ granularity: "perChannel" })]);
@@ -213,22 +234,21 @@ class Trials {
     return planQuantization(model, calibration, { ...quantize, ...change });
   }
 
-  /** Output SQNR of the equalized network, quantized alike. */
-  async #equalized(): Promise<number> {
-    const { context, dataset } = this;
-    const { quantize, dataset: all } = this.input;
-    const model = cloneModel(this.input.model);
-    const feed = await firstSample(all, fixedBatchOf(model));
-    const runner = requireRunner(context, "advise");
-    const shapes = await observeShapes(runner, model, { [singleInput(model)]: feed });
+  /** Output SQNR behind float steps, quantized alike; undefined where the first one changes nothing. */
+  async #behind(...steps: readonly FloatStep[]): Promise<number | undefined> {
+    const { quantize, model: source, calibration } = this.input;
+    const dataset = spread(this.input.dataset, CALIBRATED);
+    const model = cloneModel(source);
     // Progress is that of the advice, not of what it is made of.
-    const quiet = { runner, ...(context.signal && { signal: context.signal }) };
-    const requests = quantizationRequests(model, quantize);
-    const quantized = requests.map(({ value }) => value);
-    const input = await equalizationInput(model, shapes, quantize, all, quiet, { quantized });
-    await equalize(input)(model, quiet);
-    const calibration = await calibrate(model, all, { requests: quantizationRequests(model, quantize) }, quiet);
-    const plan = planQuantization(model, calibration, quantize);
-    return (await SensitivityStudy.of(model, plan, dataset, quiet)).whole();
+    const { onProgress: _onProgress, ...quiet } = this.context;
+    let known = calibration;
+    for (const step of steps) {
+      const given = { quantize, dataset, known: known.activationStats(), biasCorrected: false };
+      const { modified } = await applyFloatStep(model, step, given, quiet);
+      if (!modified && step === steps[0]) return undefined;
+      known = await calibrate(model, dataset, { requests: quantizationRequests(model, quantize) }, quiet);
+    }
+    const plan = planQuantization(model, known, quantize);
+    return (await SensitivityStudy.of(model, plan, this.dataset, quiet)).whole();
   }
 }

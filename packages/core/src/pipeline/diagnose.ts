@@ -24,6 +24,8 @@ export interface Diagnosis {
 
 /** A channel this many times as wide as the median one costs the others over three bits. */
 const DOMINANT = 10;
+/** Weights this many times narrower than others carry nothing to lose. */
+const NOTHING = 2 ** 16;
 /** A range over this many times the effective value is that of a few outliers: a normal distribution has about 10. */
 const OUTLIER = 40;
 
@@ -50,7 +52,17 @@ export function diagnose(
   const imbalance = Math.max(weights?.ratio ?? 1, activations?.ratio ?? 1);
   const finding = (kind: string) => sqnr.findings.find((own) => own.kind === kind);
   const common = { channel: null, cause: null, imbalance };
-  if (imbalance >= DOMINANT) return { ...common, ...dominant(weights, activations) };
+  if (imbalance >= DOMINANT) {
+    const found = dominant(weights, activations);
+    const isDead = stats && found.kind === "dominantWeightChannel" && activationWidths(stats)[found.channel!] === 0;
+    if (!isDead) return { ...common, ...found };
+    return {
+      ...common,
+      ...found,
+      kind: "deadWideChannel",
+      text: `${found.text}, and carries nothing: its output is always 0`,
+    };
+  }
   const narrow = producer && narrowInput(measured, producer);
   if (narrow) return { ...common, ...narrow };
   const overflow = finding("overflow");
@@ -101,7 +113,7 @@ function narrowInput(
   });
   const middle = [...widths].sort((a, b) => a - b)[Math.floor(widths.length / 2)]!;
   const ratio = middle / widths[channel]!;
-  if (!(ratio >= DOMINANT)) return undefined;
+  if (!(ratio >= DOMINANT && ratio < NOTHING)) return undefined;
   const text = `weights for input channel ${channel} are ${times(ratio)} narrower than for the median one, because ${name} makes that channel too wide`;
   return { kind: "narrowInputChannel", channel, cause: name, text };
 }

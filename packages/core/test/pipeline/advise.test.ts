@@ -68,6 +68,18 @@ describe("advise", () => {
     expect(causes).toEqual(["b"]);
   });
 
+  it("a wide channel that never fires is called dead, and removing it helps", async () => {
+    const model = cloneModel(chain);
+    scale(model, "b", (out) => (out === 2 ? 50 : 1));
+    const bias = Float32Array.from(model.graph.initializers.get("b.bias")!.array() as Float32Array);
+    bias[2] = -1e4;
+    model.graph.initializers.set("b.bias", Tensor.float32([bias.length], bias));
+    const { findings, allDb } = await advice(model);
+    expect(findings[0]).toMatchObject({ layer: "b", kind: "deadWideChannel", channel: 2 });
+    const removed = findings[0]!.remedies.find(({ remedy }) => remedy === "dead-channels")!;
+    expect(removed.outputDb).toBeGreaterThan(allDb + 10);
+  });
+
   it("ranges that cut off: overflow, and the whole range as remedy", async () => {
     const { findings } = await advice(chain, { chooser: "percentile:80" });
     expect(findings[0]).toMatchObject({ kind: "overflow", channel: null, recommended: { remedy: "minmax" } });

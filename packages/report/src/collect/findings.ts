@@ -1,4 +1,4 @@
-import type { AdviceReport } from "@equant/core";
+import type { AdviceReport, RemedyKind } from "@equant/core";
 import type { Finding, SqnrSection, StepRow, ValidationSection } from "../schema.js";
 
 /** What a kind of loss means and what helps. */
@@ -81,12 +81,14 @@ export function collectFindings(parts: {
 
 const REMEDIES = {
   equalize: "equalize channels (equant compress)",
+  "dead-channels": "remove channels that never carry anything (equant compress)",
+  "dead-channels+equalize": "remove dead channels and equalize the others (equant compress)",
   "per-channel": "one scale a channel (--per-channel)",
   minmax: "a wider range (--calibrator minmax)",
   "weight-bits": "more bits for weights",
   "activation-bits": "more bits for activations",
   float: "leave the layer in float (--exclude)",
-} as const;
+} as const satisfies Record<RemedyKind, string>;
 
 /** Layers whose remedy was tried and helps, the most harmful first. */
 function adviceFindings(advice: AdviceReport | undefined): Finding[] {
