@@ -1,4 +1,4 @@
-import { deflateRawSync } from "node:zlib";
+import { deflateSync, strFromU8, strToU8 } from "fflate";
 import {
   accuracySparsity,
   channelMaxima,
@@ -139,7 +139,7 @@ function layerTemplate(report: Report, name: string): string {
   ];
   const html = `<h3 class="layer-name">${asHtml(name)}</h3>${charts.map((chart) => figure(chart, { eager: true })).join("")}`;
   // Packed, they are a fifth: a page of thousands of channels stays small enough for a mail.
-  const packed = deflateRawSync(html, { level: 9 }).toString("base64");
+  const packed = btoa(strFromU8(deflateSync(strToU8(html), { level: 9 }), true));
   return `<script type="text/plain" data-layer-charts="${asHtml(name)}">${packed}</script>\n`;
 }
 

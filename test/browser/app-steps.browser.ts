@@ -1,0 +1,53 @@
+import { readFile } from "node:fs/promises";
+import { unzipSync } from "fflate";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type AppUnderTest, goTo, idle, screenshot, startApp } from "./app.js";
+
+let app: AppUnderTest;
+beforeAll(async () => {
+  app = await startApp();
+});
+afterAll(() => app.close());
+
+test("equalize on a copy, prune with two scores, go on with the pruned network, take everything along", async () => {
+  const page = await app.open();
+  await page.getByRole("button", { name: "Run the demo" }).click();
+  await page.getByText("Top-1, quantized").waitFor({ timeout: 60_000 });
+  await idle(page);
+
+  await goTo(page, "equalize");
+  await page.getByRole("button", { name: "Preview", exact: true }).click();
+  await page.getByText("Channels scaled").waitFor({ timeout: 30_000 });
+  await page.locator(".stage .chart-drawing svg").first().waitFor();
+  await screenshot(page, "equalize");
+
+  await goTo(page, "export");
+  const waiting = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save digits.session.zip" }).click();
+  const files = unzipSync(new Uint8Array(await readFile(await (await waiting).path())));
+  expect(Object.keys(files)).toEqual(
+    expect.arrayContaining(["digits.int8.onnx", "recipe.json", "report.html", "layers.csv"]),
+  );
+
+  await goTo(page, "prune");
+  await page.getByLabel("Iterations").fill("4");
+  await page.getByLabel("Iterations").press("Enter");
+  for (const score of ["magnitude", "synflow"]) {
+    await page.getByLabel("Score").selectOption(score);
+    await page.getByRole("button", { name: "Prune", exact: true }).click();
+    await idle(page);
+  }
+  await page.getByRole("heading", { name: "Choose" }).waitFor();
+  await screenshot(page, "prune");
+  const choices = page.locator("section[aria-label=Choose] .row").first().getByRole("button");
+  expect(await choices.count()).toBe(4);
+  await choices.nth(1).click();
+  await idle(page);
+  expect(await choices.nth(1).getAttribute("aria-pressed")).toBe("true");
+  await page.getByRole("button", { name: "Continue with the pruned network" }).click();
+  await page.getByText("digits.pruned.onnx").first().waitFor();
+  await idle(page);
+  await goTo(page, "quantize");
+  await page.getByRole("button", { name: "Run the recipe" }).click();
+  await page.getByRole("heading", { name: "Steps" }).waitFor({ timeout: 60_000 });
+});
