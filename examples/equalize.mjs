@@ -94,11 +94,11 @@ async function input(args) {
   return { model: source, calibration: await open(calibrationPath, 100), labelled: await open(labelledPath) };
 }
 
-/** The digit network with its channels scaled apart by up to 2^12: the same function, and a range no 8 bits can hold. */
+/** The digit network with its channels scaled apart by up to 2^16: the same function, and a range no 8 bits can hold. */
 async function digits() {
   const source = parseModel(await readFile(new URL("../packages/cli/assets/digits.onnx", import.meta.url)));
   const [first, second] = linearLayers(source.graph);
-  const factor = (channel) => 2 ** (12 * (channel / (first.outChannels - 1)) - 6);
+  const factor = (channel) => 2 ** (16 * (channel / (first.outChannels - 1)) - 8);
   const weights = Float32Array.from(first.tensor.array());
   forEachWeight(first, (flat, out) => {
     weights[flat] *= factor(out);
