@@ -10,6 +10,7 @@ import {
   equalization,
   failedScreen,
   model,
+  prunedModel,
   recipe,
   runs,
 } from "./store.js";
@@ -38,7 +39,7 @@ export const stepStates = computed((): Readonly<Record<ScreenId, StepState>> => 
     data: keyed(data.value, dataKey.value),
     calibrate: keyed(calibration.value, calibrationKey.value),
     equalize: equalization.value ? keyed(equalization.value, equalizationKey.value) : has("equalize") ? run : "idle",
-    prune: "idle",
+    prune: prunedModel.value === null ? "idle" : prunedModel.value === model.value?.sha256 ? "done" : "stale",
     quantize: run,
     validate: currentMeasures.value.validation ? run : "idle",
     compare: runs.value.length > 1 ? "done" : "idle",

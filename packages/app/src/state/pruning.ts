@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import type { PrunedNetwork } from "../protocol.js";
 import { openData, openModel } from "./actions.js";
 import { callEngine } from "./jobs.js";
-import { dataSource, model } from "./store.js";
+import { dataSource, model, prunedModel } from "./store.js";
 
 export interface PruneSettings {
   readonly method: PruneMethod;
@@ -41,6 +41,7 @@ export async function runPruning(iteration?: number): Promise<void> {
   if (!found) return;
   const curve = upTo ? kept.find(({ method }) => method === curveName(settings)) : undefined;
   const curves = [...others, curve ?? { ...found.section.curves[0]!, method: curveName(settings) }];
+  prunedModel.value = model.value!.sha256;
   pruning.value = {
     ...found,
     iterations: upTo ? last!.iterations : found.iterations,

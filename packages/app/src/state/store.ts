@@ -73,6 +73,9 @@ export const measures = signal<Readonly<Record<string, Measures>>>({});
 export const currentRunId = signal<string | null>(null);
 export const pinned = signal<{ readonly a: string | null; readonly b: string | null }>({ a: null, b: null });
 
+/** Hash of the model that was pruned last. */
+export const prunedModel = signal<string | null>(null);
+
 export const activity = signal<Activity | null>(null);
 export const problem = signal<Problem | null>(null);
 export const failedScreen = signal<ScreenId | null>(null);

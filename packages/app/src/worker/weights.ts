@@ -82,11 +82,15 @@ function weightDb(layer: LinearLayer, values: Float32Array): { perTensor: number
     if (magnitude > tops[out]!) tops[out] = magnitude;
   });
   const coarse = tops.reduce((a, b) => Math.max(a, b), 0) / TOP;
+  const fine = tops.map((top) => top / TOP);
   let [tensorNoise, channelNoise] = [0, 0];
-  const error = (value: number, scale: number) => (scale === 0 ? 0 : value - scale * roundHalfEven(value / scale));
   forEachWeight(layer, (flat, out) => {
-    tensorNoise += error(values[flat]!, coarse) ** 2;
-    channelNoise += error(values[flat]!, tops[out]! / TOP) ** 2;
+    const value = values[flat]!;
+    if (value === 0) return;
+    const coarseError = value - coarse * roundHalfEven(value / coarse);
+    const fineError = value - fine[out]! * roundHalfEven(value / fine[out]!);
+    tensorNoise += coarseError * coarseError;
+    channelNoise += fineError * fineError;
   });
   const db = (power: number) => (signal === 0 || power === 0 ? 300 : 10 * Math.log10(signal / power));
   return { perTensor: db(tensorNoise), perChannel: db(channelNoise) };
