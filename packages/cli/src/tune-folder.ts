@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { TuneState, TuneTrial } from "@equant/core";
+import type { TuneReport, TuneState, TuneTrial } from "@equant/core";
 import { DataError, OptionsError } from "@equant/core/errors";
 import type { CommandContext } from "./context.js";
 import { toJson } from "./envelope.js";
@@ -13,6 +13,9 @@ const SCHEMA = "equant.tune-folder/1";
 
 /** The output folder of `equant tune`: state.json after every trial, models of the front in models/. */
 export class TuneFolder {
+  /** Trials of a search that this one replaces. */
+  #replaced: string[] = [];
+
   constructor(
     readonly context: CommandContext,
     readonly folder: string,
@@ -28,13 +31,17 @@ export class TuneFolder {
    * @throws {OptionsError} E2006 it belongs to another search. @throws {DataError} E5002 it cannot be read.
    */
   async earlier(): Promise<TuneState | undefined> {
-    if (this.context.options<{ overwrite?: boolean }>().overwrite) return undefined;
+    const { overwrite } = this.context.options<{ overwrite?: boolean }>();
     const path = join(this.folder, "state.json");
     const text = await readFile(resolve(this.context.io.cwd, path), "utf8").catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return undefined;
       throw error;
     });
     if (text === undefined) return undefined;
+    if (overwrite) {
+      this.#replaced = [...text.matchAll(/"id":\s*"([a-z0-9.-]+)"/g)].map((match) => match[1]!);
+      return undefined;
+    }
     const hint = "choose another folder, or start anew with --overwrite";
     let json: { schema?: string; search?: unknown; state?: TuneState };
     try {
@@ -66,6 +73,13 @@ export class TuneFolder {
     const json = { schema: SCHEMA, search: this.fingerprint, state };
     const model = bytes && front.includes(trial.id) ? [{ path: this.modelPath(trial.id), data: bytes }] : [];
     await this.#write([...model, { path: join(this.folder, "state.json"), data: toJson(json) }]);
+  }
+
+  /** Removes models of trials that are not on the front. */
+  async tidy({ trials, front }: Pick<TuneReport, "trials" | "front">): Promise<void> {
+    if (this.context.options().dryRun) return;
+    const gone = [...this.#replaced, ...trials.map(({ id }) => id)].filter((id) => !front.includes(id));
+    for (const id of gone) await rm(resolve(this.context.io.cwd, this.modelPath(id)), { force: true });
   }
 
   /** Writes a result file; what an earlier run of this search wrote may be replaced. */

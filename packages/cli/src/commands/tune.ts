@@ -1,4 +1,3 @@
-import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { TuneReport, TuneTrial } from "@equant/core";
 import type { ParetoPoint } from "@equant/report";
@@ -85,10 +84,7 @@ export const tune: CommandDefinition = {
       },
       await context.transformContext(),
     );
-    if (!options.dryRun) {
-      const dominated = report.trials.filter(({ id }) => !report.front.includes(id));
-      for (const { id } of dominated) await rm(resolve(context.io.cwd, folder.modelPath(id)), { force: true });
-    }
+    await folder.tidy(report);
     const front = report.front.map((id) => ({
       ...report.trials.find((trial) => trial.id === id)!,
       model: `models/${id}.onnx`,

@@ -67,10 +67,13 @@ test("a search within limits: front, models, and going on where it stopped", { t
   expect(again.stderr).not.toMatch(/tensor-eq-minmax/);
   const other = await tune("--trials", "3", "--samples", "9");
   expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("error[E2006]: out/state.json belongs to")]);
+  const whole = await readFile(join(cwd, "out/state.json"));
   await writeFile(join(cwd, "out/state.json"), "{");
   const torn = await tune("--trials", "3");
   expect([torn.code, torn.stderr]).toEqual([5, expect.stringContaining("error[E5002]: out/state.json: not JSON")]);
+  await writeFile(join(cwd, "out/state.json"), whole);
   const anew = await tune("--trials", "1", "--overwrite", "--labels", "none");
   expect(anew.code, anew.stderr).toBe(0);
+  expect(await readdir(join(cwd, "out/models"))).toEqual(["tensor-eq-minmax.onnx"]);
   expect(anew.stdout).toMatch(/1 trial on 16 samples, quality is agreement; the budget ended first/);
 });

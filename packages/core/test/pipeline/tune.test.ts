@@ -81,8 +81,14 @@ describe("tune", { timeout: 60_000 }, () => {
       ...state,
       trials: state.trials.map((trial) => ({ ...trial, agreement: 0.5, drop: 0.5 })),
     });
-    const wide = await search(DATA, { state: spoil(await gridState()), maxDrop: 0, trials: 13 });
+    const grid = await gridState();
+    const wide = await search(DATA, { state: spoil(grid), maxDrop: 0, trials: 13 });
     expect(wide.made.map(({ id }) => id)).toEqual([expect.stringMatching(/-a16$/)]);
+    const last = wide.report.trials.at(-1)!;
+    expect(last.error).toBeUndefined();
+    expect(last.settings.activationBits).toBe(16);
+    // 8 more bits of activations leave the noise of the weights.
+    expect(last.sqnrDb).toBeGreaterThan(Math.max(...grid.trials.map(({ sqnrDb }) => sqnrDb!)));
     const { report, made } = await search(DATA, { state: spoil(wide.made[0]!.state), maxDrop: 0, trials: 30 });
     const order = made.at(-1)!.state.order!;
     expect([...order].sort()).toEqual(["a", "b", "fc"]);
