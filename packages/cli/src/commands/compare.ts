@@ -68,7 +68,7 @@ export const compare: CommandDefinition = {
     const compared = rows.map((row): Row => ({ ...row, front: front.has(row.name) }));
     return {
       result: { reference: options.data === undefined ? null : names[0], metric, models: compared },
-      text: `${context.table(columnsOf(compared), compared)}${context.options().table === "text" ? footnote(rows, metric) : ""}`,
+      text: `${context.table(columnsOf(compared), compared)}${context.options().table === "text" ? footnote(compared, metric) : ""}`,
       ...(options.data === undefined && {
         hint: `measure on the same samples:  equant compare ${names.join(" ")} --data DIR`,
       }),
@@ -125,8 +125,8 @@ function columnsOf(rows: readonly Row[]): Column<Row>[] {
   return columns;
 }
 
-function footnote(rows: readonly ComparedModel[], metric: string): string {
-  const lines = [`* no other model is both smaller and better in ${metric}`];
+function footnote(rows: readonly Row[], metric: string): string {
+  const lines = rows.some(({ front }) => front) ? [`* no other model is both smaller and better in ${metric}`] : [];
   const samples = new Set(rows.map((row) => row.samples));
   if (rows[0]!.source === "data") {
     lines.push(`change, p, same answer and SQNR against ${rows[0]!.name}, on the same ${rows[0]!.samples} samples`);
