@@ -20,7 +20,7 @@ const ORDER = [
   "analyze",
   "prune",
   "correct",
-  "tune",
+  "learn",
   "pipeline",
   "report",
   "node",

@@ -2,9 +2,9 @@ import type { Calibration } from "../calibrate/index.js";
 import { type CorrectionMethod, correctBiases } from "../correct/index.js";
 import type { Dataset } from "../data/index.js";
 import type { Model } from "../graph/index.js";
+import { adaRound, tuneBiases } from "../learn/index.js";
 import type { QuantizationPlan } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
-import { adaRound, tuneBiases } from "../tune/index.js";
 
 /** Corrects biases of the quantized network. */
 export interface BiasCorrectStep {

@@ -3,12 +3,12 @@ import { findTargets } from "../../src/correct/targets.js";
 import { randomDataset, subset } from "../../src/data/index.js";
 import { observeBatchShapes } from "../../src/gradient/index.js";
 import { serializeModel, sizeOf, Tensor } from "../../src/graph/index.js";
+import { buildBiasStep } from "../../src/learn/bias-step.js";
+import { tuneBiases } from "../../src/learn/index.js";
+import { studentModel } from "../../src/learn/student.js";
 import { createRandom } from "../../src/math/index.js";
 import type { HostTensor } from "../../src/runtime/index.js";
 import { SCALARS } from "../../src/train/optimizer.js";
-import { buildBiasStep } from "../../src/tune/bias-step.js";
-import { tuneBiases } from "../../src/tune/index.js";
-import { studentModel } from "../../src/tune/student.js";
 import { NETWORKS } from "../helpers/networks.js";
 import { biasOf, quantized, runner } from "../helpers/quantized.js";
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { correctBiases } from "../../src/correct/index.js";
 import { randomDataset } from "../../src/data/index.js";
 import { type Model, serializeModel } from "../../src/graph/index.js";
-import { adaRound } from "../../src/tune/index.js";
+import { adaRound } from "../../src/learn/index.js";
 import { NETWORKS } from "../helpers/networks.js";
 import { quantized, runner } from "../helpers/quantized.js";
 
