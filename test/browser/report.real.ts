@@ -201,7 +201,8 @@ test.each(NETWORKS)("the report of $name opens in Chromium from a file", async (
   await expect.poll(() => page.locator("#inspector figure").count()).toBeGreaterThan(2);
   expect(await page.locator('[data-chart="msb-heatmap"] .eq-selected').count()).toBeGreaterThan(0);
   await page.keyboard.press("j");
-  expect(await page.locator("#inspector .layer-name").textContent()).toBe(report.layers[2]!.name);
+  // The charts of a layer are unpacked when it is selected.
+  await expect.poll(() => page.locator("#inspector .layer-name").textContent()).toBe(report.layers[2]!.name);
   await page.keyboard.press("/");
   await page.keyboard.type(layer);
   const shown = await page.locator(".layer-table tbody tr:not([hidden])").count();
