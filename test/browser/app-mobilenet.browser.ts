@@ -102,7 +102,7 @@ test("MobileNetV1 0.75 with 100 images", { timeout: 900_000 }, async () => {
   process.stdout.write(`${JSON.stringify(figures)}\n`);
   expect(figures.chartsMs, "from the file to the first chart").toBeLessThanOrEqual(stretched(1500));
   expect(figures.longestTaskMs, "longest task of the page while it calibrates").toBeLessThanOrEqual(stretched(50));
-  expect(figures.calibrateMs / figures.plainMs, "calibration over plain inference").toBeLessThanOrEqual(3);
+  expect(figures.calibrateMs / figures.plainMs, "calibration over plain inference").toBeLessThanOrEqual(stretched(3));
   expect(figures.compressMs).toBeLessThanOrEqual(stretched(180_000));
   expect(figures.memoryMB).toBeLessThanOrEqual((2 * bytes.length) / 1e6 + 400);
 });

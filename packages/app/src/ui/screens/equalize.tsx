@@ -53,7 +53,7 @@ export function EqualizeScreen() {
               label="ReLU6"
               value={step.relu6 ?? "auto"}
               options={[
-                { value: "auto", text: "auto: bounds by channel where they pay" },
+                { value: "auto", text: "auto: exact where it pays" },
                 { value: "exact", text: "exact: one bound a channel" },
                 { value: "common", text: "common: one bound, fewer channels" },
                 { value: "paper", text: "as the paper" },
