@@ -15,7 +15,15 @@ import {
   resolveQuantizeOptions,
 } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
-import { applyFloatStep, boundsByChannel, type FloatStep, type FloatStepResult } from "./float-steps.js";
+import type { EqualizationInput } from "./equalization-input.js";
+import {
+  applyFloatStep,
+  boundsByChannel,
+  equalizationOf,
+  type FloatStep,
+  type FloatStepInput,
+  type FloatStepResult,
+} from "./float-steps.js";
 import { applyLateStep, type LateStep } from "./late-steps.js";
 import { describeFold, prepareModel } from "./prepare.js";
 import { COMPRESS_RECIPE, checkRecipe, isLate, type QuantizeStep, type RecipeStep } from "./recipe.js";
@@ -195,17 +203,22 @@ class RecipeRun {
   /** Tries a step; equalization with `relu6: 'auto'` tries bounds by channel and one bound, and takes what pays. */
   async #chooseBounds(best: Candidate, step: FloatStep): Promise<Attempt> {
     if (step.use !== "equalize" || (step.relu6 ?? "auto") !== "auto") return this.#attempt(best, step);
-    const exact = await this.#attempt(best, { ...step, relu6: "exact" });
+    const equalization = await equalizationOf(best.model, this.#inputOf(best), this.context);
+    const exact = await this.#attempt(best, { ...step, relu6: "exact" }, equalization);
     if (!exact.candidate || boundsByChannel(exact.report) === 0) return exact;
-    const common = await this.#attempt(best, { ...step, relu6: "common" });
+    const common = await this.#attempt(best, { ...step, relu6: "common" }, equalization);
     if (!common.candidate) return exact;
     return (await this.#isBetter(exact.candidate, common.candidate, -BOUNDS_DB)) ? exact : common;
   }
 
-  async #attempt(best: Candidate, step: FloatStep): Promise<Attempt> {
+  #inputOf({ calibration }: Candidate): FloatStepInput {
+    const known = calibration.activationStats();
+    return { quantize: this.#quantize, dataset: this.dataset, known, biasCorrected: this.#corrects };
+  }
+
+  async #attempt(best: Candidate, step: FloatStep, equalization?: EqualizationInput): Promise<Attempt> {
     const model = cloneModel(best.model);
-    const known = best.calibration.activationStats();
-    const input = { quantize: this.#quantize, dataset: this.dataset, known, biasCorrected: this.#corrects };
+    const input = { ...this.#inputOf(best), ...(equalization && { equalization }) };
     const result = await applyFloatStep(model, step, input, this.context);
     if (!result.modified) return result;
     const drift = await this.#probe.measure(model, this.context);

@@ -10,7 +10,7 @@ import {
 } from "../prune/index.js";
 import { type QuantizeOptions, quantizationRequests, resolveQuantizeOptions } from "../quantize/index.js";
 import { type ObservedType, observeShapes, requireRunner, type TransformContext } from "../runtime/index.js";
-import { equalizationInput } from "./equalization-input.js";
+import { type EqualizationInput, equalizationInput } from "./equalization-input.js";
 import { applyPruneStep, type PruneStep } from "./prune-step.js";
 
 /** Removes channels that are constant. */
@@ -48,6 +48,8 @@ export interface FloatStepInput {
   readonly known: ActivationStats;
   /** Whether biases are corrected after quantization. */
   readonly biasCorrected: boolean;
+  /** What equalization reads, where the same network is equalized more than once. Default: collected. */
+  readonly equalization?: EqualizationInput;
 }
 
 /** Applies a float step in place. */
@@ -58,23 +60,30 @@ export async function applyFloatStep(
   context: TransformContext,
 ): Promise<FloatStepResult> {
   if (step.use === "prune") return applyPruneStep(model, step, input.dataset, context);
-  const shapes = await shapesOf(model, input.dataset, context);
-  return step.use === "equalize"
-    ? equalizeStep(model, step, shapes, input, context)
-    : deadChannels(model, step, shapes, input, context);
+  if (step.use === "equalize") return equalizeStep(model, step, input, context);
+  return deadChannels(model, step, await shapesOf(model, input.dataset, context), input, context);
+}
+
+/** Collects what an equalization step reads of a network. */
+export async function equalizationOf(
+  model: Model,
+  { quantize, dataset, biasCorrected }: FloatStepInput,
+  context: TransformContext,
+): Promise<EqualizationInput> {
+  const shapes = await shapesOf(model, dataset, context);
+  const quantized = quantizationRequests(model, quantize).map(({ value }) => value);
+  return equalizationInput(model, shapes, quantize, dataset, context, { quantized, biasCorrected });
 }
 
 async function equalizeStep(
   model: Model,
   { use: _use, ...options }: EqualizeStep & { keep?: unknown },
-  shapes: ReadonlyMap<string, ObservedType>,
-  { quantize: quantizeOptions, dataset, biasCorrected }: FloatStepInput,
+  input: FloatStepInput,
   context: TransformContext,
 ): Promise<FloatStepResult> {
   const { keep: _keep, relu6 = "auto", ...chosen } = options;
-  const quantized = quantizationRequests(model, quantizeOptions).map(({ value }) => value);
-  const input = await equalizationInput(model, shapes, quantizeOptions, dataset, context, { quantized, biasCorrected });
-  const report = await equalize({ ...chosen, relu6: relu6 === "auto" ? "exact" : relu6, ...input })(model, context);
+  const known = input.equalization ?? (await equalizationOf(model, input, context));
+  const report = await equalize({ ...chosen, relu6: relu6 === "auto" ? "exact" : relu6, ...known })(model, context);
   return { modified: report.modified, note: describeEqualization(report), report };
 }
 
