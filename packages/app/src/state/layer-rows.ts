@@ -1,17 +1,12 @@
 import { computed, signal } from "@preact/signals";
+import type { LayerSummary } from "../protocol.js";
 import { stepOf } from "../recipe/recipe.js";
 import { editStep } from "./recipe-edit.js";
 import { calibration, currentMeasures, model, recipe } from "./store.js";
 
 /** A layer as the table, the inspector and the graph show it. */
-export interface LayerRow {
-  readonly name: string;
-  readonly opType: string;
-  readonly shape: readonly number[];
-  readonly parameters: number;
-  readonly bytes: number;
-  readonly macs: number | null;
-  readonly spread: number;
+export interface LayerRow
+  extends Pick<LayerSummary, "name" | "opType" | "shape" | "parameters" | "bytes" | "macs" | "spread"> {
   readonly lost: number;
   /** False: the recipe leaves it in float. */
   readonly quantized: boolean;

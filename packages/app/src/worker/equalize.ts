@@ -3,6 +3,8 @@ import {
   type Dataset,
   equalizationInput,
   equalize,
+  firstSample,
+  fixedBatchOf,
   type Model,
   observeShapes,
   quantizationRequests,
@@ -32,9 +34,7 @@ export async function previewEqualize(
     ...chosen
   } = step?.use === "equalize" ? step : { use: "equalize" as const };
   const original = cloneModel(model);
-  const data = new Float32Array(dataset.shape.reduce((product, size) => product * size, 1));
-  await dataset.fill(0, data, 0);
-  const probe = { [singleInput(model)]: { dtype: "float32" as const, dims: [1, ...dataset.shape], data } };
+  const probe = { [singleInput(model)]: await firstSample(dataset, fixedBatchOf(model)) };
   const shapes = await observeShapes(context.runner!, model, probe);
   const quantized = quantizationRequests(model, options).map(({ value }) => value);
   const input = await equalizationInput(model, shapes, options, dataset, context, { quantized });

@@ -46,58 +46,47 @@ export function Bar() {
         )
       )}
       <span class="bar-tools">
-        <button
-          type="button"
-          class="button small ghost"
-          disabled={past.length === 0}
-          onClick={undoRecipe}
-          aria-label="Undo (Ctrl+Z)"
-          title="Undo (Ctrl+Z)"
-        >
-          <Icon name="undo" />
-        </button>
-        <button
-          type="button"
-          class="button small ghost"
-          disabled={future.length === 0}
-          onClick={redoRecipe}
-          aria-label="Redo (Ctrl+Y)"
-          title="Redo (Ctrl+Y)"
-        >
-          <Icon name="redo" />
-        </button>
-        <button
-          type="button"
-          class="button small ghost"
-          onClick={toggleTheme}
-          aria-label="Light or dark"
-          title="Light or dark"
-        >
-          <Icon name="theme" />
-        </button>
-        <button
-          type="button"
-          class="button small ghost"
+        <Tool name="undo" label="Undo (Ctrl+Z)" disabled={past.length === 0} onClick={undoRecipe} />
+        <Tool name="redo" label="Redo (Ctrl+Y)" disabled={future.length === 0} onClick={redoRecipe} />
+        <Tool name="theme" label="Light or dark" onClick={toggleTheme} />
+        <Tool
+          name="command"
+          label="Command palette (Ctrl+K)"
           onClick={() => {
             paletteOpen.value = true;
           }}
-          aria-label="Command palette (Ctrl+K)"
-          title="Command palette (Ctrl+K)"
-        >
-          <Icon name="command" />
-        </button>
-        <button
-          type="button"
-          class="button small ghost"
+        />
+        <Tool
+          name="help"
+          label="Keyboard shortcuts (?)"
           onClick={() => {
             helpOpen.value = true;
           }}
-          aria-label="Keyboard shortcuts (?)"
-          title="Keyboard shortcuts (?)"
-        >
-          <Icon name="help" />
-        </button>
+        />
       </span>
     </header>
+  );
+}
+
+interface ToolProps {
+  readonly name: Parameters<typeof Icon>[0]["name"];
+  readonly label: string;
+  readonly disabled?: boolean;
+  readonly onClick: () => void;
+}
+
+/** A button that shows an icon alone. */
+function Tool({ name, label, disabled = false, onClick }: ToolProps) {
+  return (
+    <button
+      type="button"
+      class="button small ghost"
+      disabled={disabled}
+      onClick={onClick}
+      aria-label={label}
+      title={label}
+    >
+      <Icon name={name} />
+    </button>
   );
 }
