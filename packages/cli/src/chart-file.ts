@@ -12,8 +12,8 @@ export function svgOption(what: string) {
   return completing(text("--svg <file>", `write ${what} as SVG; - is stdout`), "file");
 }
 
-/** Draws a chart into a file. */
-export async function writeChart(context: CommandContext, path: string, chart: Chart): Promise<void> {
-  const { renderSvg } = await import("@equant/report/node");
-  await context.writeOutput(path, `${renderSvg(chart)}\n`);
+/** Draws a chart, or several below each other, into a file. */
+export async function writeChart(context: CommandContext, path: string, ...charts: readonly Chart[]): Promise<void> {
+  const { renderSvg, renderSvgStack } = await import("@equant/report/node");
+  await context.writeOutput(path, `${charts.length === 1 ? renderSvg(charts[0]!) : renderSvgStack(charts)}\n`);
 }

@@ -1,6 +1,6 @@
 import type { LinearLayer, Model } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
-import type { Chart, ReportEncoding } from "@equant/report";
+import type { Chart, WeightState } from "@equant/report";
 
 /** What a person asked to see of the weights. */
 export interface WeightsChart {
@@ -13,25 +13,17 @@ export interface WeightsChart {
  * layer by channel. @throws {OptionsError} E2005 for a layer without float weights.
  */
 export async function weightsChart(model: Model, { layer: name }: WeightsChart): Promise<Chart> {
-  const [core, { channelBoxes, msbHeatmap, msbRow, weightRanges }] = await Promise.all([
+  const [core, { msbHeatmap, msbRow, weightRanges }] = await Promise.all([
     import("@equant/core"),
     import("@equant/report"),
   ]);
   const layers = core.linearLayers((await folded(model)).graph).filter(({ tensor }) => tensor.dtype === "float32");
-  const encodingOf = ({ tensor }: LinearLayer) => {
-    const values = tensor.array() as Float32Array;
-    const range = {
-      min: values.reduce((a, b) => Math.min(a, b), 0),
-      max: values.reduce((a, b) => Math.max(a, b), 0),
-    };
-    return core.encodingFromRange(range, { bits: 8, dtype: "int8", signed: true, symmetric: true, narrow: true });
-  };
   if (name === undefined) {
     const rows = layers.map((layer) =>
       msbRow(
         { layer: core.labelOf(layer.node), tensor: layer.weight, kind: "weights" },
         layer.tensor.array() as Float32Array,
-        encodingOf(layer),
+        core.encodingFromRange(rangeOf(layer), core.WEIGHT_ENCODING),
         layer.tensor.dims,
       ),
     );
@@ -43,10 +35,22 @@ export async function weightsChart(model: Model, { layer: name }: WeightsChart):
       hint: "equant inspect MODEL --weights lists those that have",
     });
   }
-  const { scale, zeroPoint, dtype, bits, axis, qmin, qmax } = encodingOf(layer);
-  const encoding: ReportEncoding = { scale: [...scale], zeroPoint: [...zeroPoint], dtype, bits, axis, qmin, qmax };
-  const before = { channels: channelBoxes(layer), encoding };
-  return weightRanges({ layer: name, opType: layer.opType, before, after: null });
+  return weightRanges({ layer: name, opType: layer.opType, before: await weightStateOf(layer), after: null });
+}
+
+/** Weights of a layer by channel, and the type that int8 with one scale would give them. */
+export async function weightStateOf(layer: LinearLayer): Promise<WeightState> {
+  const [{ encodingFromRange, WEIGHT_ENCODING }, { channelBoxes, reportEncoding }] = await Promise.all([
+    import("@equant/core"),
+    import("@equant/report"),
+  ]);
+  const encoding = reportEncoding(encodingFromRange(rangeOf(layer), WEIGHT_ENCODING));
+  return { channels: channelBoxes(layer), encoding };
+}
+
+function rangeOf({ tensor }: LinearLayer): { min: number; max: number } {
+  const values = tensor.array() as Float32Array;
+  return { min: values.reduce((a, b) => Math.min(a, b), 0), max: values.reduce((a, b) => Math.max(a, b), 0) };
 }
 
 /** As `weightRanges` of core sees it: a model that cannot be folded is drawn as it is. */

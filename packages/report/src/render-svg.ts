@@ -23,25 +23,62 @@ export function renderSvg(
   const { standalone = true, ...draw } = options;
   const svg = chart.draw({ ...draw, document: lightDocument() });
   if (standalone) {
-    svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-    const style = lightDocument().createElementNS("http://www.w3.org/2000/svg", "style");
-    style.textContent = CHART_CSS;
-    svg.insertBefore(style, svg.firstChild);
+    asFile(svg);
     heading(svg, chart);
   }
+  return rounded(svg);
+}
+
+/** Several charts below each other in one file. */
+export function renderSvgStack(charts: readonly Chart[], options: Omit<DrawOptions, "document"> = {}): string {
+  const drawn = charts.map((chart) => {
+    const svg = chart.draw({ ...options, document: lightDocument() });
+    heading(svg, chart);
+    return svg;
+  });
+  const size = (svg: SVGSVGElement, name: "width" | "height") => Number(svg.getAttribute(name));
+  const width = Math.max(0, ...drawn.map((svg) => size(svg, "width")));
+  const all = lightDocument().createElementNS(SVG, "svg") as SVGSVGElement;
+  let height = 0;
+  for (const svg of drawn) {
+    svg.setAttribute("y", String(height));
+    height += size(svg, "height") + GAP;
+    all.appendChild(svg);
+  }
+  height = Math.max(0, height - GAP);
+  for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` })) {
+    all.setAttribute(name, String(value));
+  }
+  all.setAttribute("class", "equant-chart");
+  asFile(all);
+  return rounded(all);
+}
+
+/** Name space and style sheet, which a page has. */
+function asFile(svg: SVGSVGElement): void {
+  svg.setAttribute("xmlns", SVG);
+  const style = lightDocument().createElementNS(SVG, "style");
+  style.textContent = CHART_CSS;
+  svg.insertBefore(style, svg.firstChild);
+}
+
+function rounded(svg: SVGSVGElement): string {
   return svg.outerHTML.replace(GEOMETRY, (_all, before: string, value: string) => {
     return `${before}${value.replace(/-?\d+\.\d+(?:e-?\d+)?/g, (n) => String(Math.round(Number(n) * 10) / 10))}"`;
   });
 }
 
+const SVG = "http://www.w3.org/2000/svg";
 const HEADING = 26;
+/** Between charts of one file. */
+const GAP = 16;
 
 /** Title and unit above the drawing, which in a page stand beside it. */
 function heading(svg: SVGSVGElement, { title, unit }: Chart): void {
   const [x = 0, y = 0, width = 0, height = 0] = svg.getAttribute("viewBox")!.split(/[ ,]+/).map(Number);
   svg.setAttribute("viewBox", `${x} ${y - HEADING} ${width} ${height + HEADING}`);
   svg.setAttribute("height", String(height + HEADING));
-  const text = lightDocument().createElementNS("http://www.w3.org/2000/svg", "text");
+  const text = lightDocument().createElementNS(SVG, "text");
   text.setAttribute("x", "8");
   text.setAttribute("y", String(y - 8));
   text.setAttribute("text-anchor", "start");

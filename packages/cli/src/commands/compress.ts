@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { RecipeStep } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
+import { type ChartOptions, svgOption } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
@@ -20,7 +21,7 @@ import { CALIBRATION_SAMPLES } from "./quantize.js";
 const METHODS = ["optimal", "dfq", "one-step", "two-step", "none"] as const;
 const RELU6 = ["auto", "exact", "common", "paper", "replace"] as const;
 
-interface CompressCommandOptions extends QuantizeFlags, DataOptions, OutputOptions {
+interface CompressCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
   equalize: (typeof METHODS)[number];
   relu6: (typeof RELU6)[number];
   deadChannels: boolean;
@@ -45,6 +46,7 @@ export const compress: CommandDefinition = {
       .addOption(choice("--bias-correct <method>", "bias correction", ["sequential", "parallel", "none"], "sequential"))
       .addOption(flag("--ada-round", "learn which weights to round up; pays below 8 bits"))
       .addOption(flag("--tune-biases", "move biases by gradients towards the float network's output"));
+    command.addOption(svgOption("the most significant bits of all values, against their integer types,"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
     addOutputOptions(command, {
@@ -76,6 +78,7 @@ export const compress: CommandDefinition = {
     core.checkRecipe(steps);
     if (options.output !== undefined) await context.checkOutput(options.output);
     if (options.out !== undefined) await context.checkOutput(join(options.out, "model.onnx"));
+    if (options.svg !== undefined) await context.checkOutput(options.svg);
     const { model, identity } = await context.loadModel(path);
     const dataset = await openData(context, model, options);
     const transform = await context.transformContext();
@@ -94,6 +97,10 @@ export const compress: CommandDefinition = {
     const record = { result, files, recipe: steps, modelPath: path, data, validation: undefined };
     if (options.out !== undefined) await context.writeOutputs(await resultFiles(context, options.out, record, dataset));
     if (options.output !== undefined) await context.writeModel(options.output, result.model);
+    if (options.svg !== undefined) {
+      const { writeMsbChart } = await import("../quantized-chart.js");
+      await writeMsbChart(context, options.svg, result, dataset);
+    }
     const size = formatResize(identity.bytes, bytesOf(files));
     return {
       result: runReport(context, record),

@@ -1,4 +1,6 @@
+import type { EqualizeReport, Model } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
+import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
@@ -16,7 +18,7 @@ import { CALIBRATION_SAMPLES } from "./quantize.js";
 const METHODS = ["optimal", "dfq", "one-step", "two-step", "cle"] as const;
 const RELU6 = ["exact", "common", "paper", "replace"] as const;
 
-interface EqualizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions {
+interface EqualizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
   method: (typeof METHODS)[number];
   relu6: (typeof RELU6)[number];
   smax?: number;
@@ -37,6 +39,7 @@ export const equalize: CommandDefinition = {
       .addOption(choice("--relu6 <how>", "how Clip(0, 6) is treated", RELU6, "exact"))
       .addOption(number("--smax <factor>", "largest factor of one-step and two-step (default 16)", { min: 1 }))
       .addOption(flag("--explain", "list the scale classes, their layers and reasons; write nothing"));
+    command.addOption(svgOption("weights by channel before and after, of the pair of layers that gained most,"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
     addOutputOptions(command);
@@ -54,6 +57,11 @@ export const equalize: CommandDefinition = {
         });
       }
       await context.checkOutput(options.output);
+      if (options.svg !== undefined) await context.checkOutput(options.svg);
+    } else if (options.svg !== undefined) {
+      throw new OptionsError("E2005", "equalize: --explain changes nothing, so --svg has nothing to draw", {
+        hint: "leave --explain or --svg out",
+      });
     }
     const { model } = await context.loadModel(path);
     const transform = await context.transformContext();
@@ -74,6 +82,7 @@ export const equalize: CommandDefinition = {
     const input = await context.phase("calibrate", () =>
       core.equalizationInput(model, shapes, settings, dataset, transform),
     );
+    const before = options.svg === undefined ? undefined : core.cloneModel(model);
     const report = await context.phase(
       "equalize",
       async () =>
@@ -93,6 +102,7 @@ export const equalize: CommandDefinition = {
     for (const { producers, reason } of report.undone)
       context.warn("W7001", `undone: ${reason}`, producers[0] ?? "all classes");
     await context.writeModel(options.output!, model);
+    if (before) await drawChannels(context, options.svg!, report, before, model);
     const widest = [...report.layers].sort((a, b) => b.before - a.before).slice(0, 10);
     const table = context.table<(typeof widest)[number]>(
       [
@@ -113,3 +123,16 @@ export const equalize: CommandDefinition = {
     };
   },
 };
+
+async function drawChannels(
+  context: CommandContext,
+  file: string,
+  report: EqualizeReport,
+  before: Model,
+  after: Model,
+): Promise<void> {
+  const { equalizationCharts } = await import("../equalize-chart.js");
+  const charts = await equalizationCharts(report, before, after);
+  if (charts.length > 0) await writeChart(context, file, ...charts);
+  else context.reporter.info("--svg: no layer was equalized, so there is nothing to draw");
+}

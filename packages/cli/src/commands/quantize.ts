@@ -1,4 +1,5 @@
 import { ModelError } from "@equant/core/errors";
+import { type ChartOptions, svgOption } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
@@ -14,7 +15,7 @@ import {
 import { completing, text } from "../options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
 
-interface QuantizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions {
+interface QuantizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
   output: string;
   calibration?: string;
   saveCalibration?: string;
@@ -34,7 +35,8 @@ export const quantize: CommandDefinition = {
       .addOption(
         completing(text("--calibration <file>", "statistics from equant calibrate, instead of --data"), "file"),
       )
-      .addOption(completing(text("--save-calibration <file>", "where the statistics are written"), "file"));
+      .addOption(completing(text("--save-calibration <file>", "where the statistics are written"), "file"))
+      .addOption(svgOption("the most significant bits of all values, against their integer types,"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
     addOutputOptions(command, { file: "where the model is written; - is stdout", required: true });
@@ -47,6 +49,7 @@ export const quantize: CommandDefinition = {
     core.resolveQuantizeOptions(settings);
     await context.checkOutput(options.output);
     if (options.saveCalibration !== undefined) await context.checkOutput(options.saveCalibration);
+    if (options.svg !== undefined) await context.checkOutput(options.svg);
     const { model, identity } = await context.loadModel(path);
     const transform = await context.transformContext();
     const dataset = await openData(context, model, options);
@@ -69,6 +72,8 @@ export const quantize: CommandDefinition = {
         transform,
       ),
     );
+    // The float network before it is changed: what the chart shows is its values in the types of the plan.
+    const charted = options.svg === undefined ? undefined : core.cloneModel(model);
     const report = await context.phase(
       "quantize",
       () => core.quantize(calibration, settings)(model, transform),
@@ -84,6 +89,11 @@ export const quantize: CommandDefinition = {
       context.warn("W6001", "integer kernels of this processor lose accuracy: try --weight-storage uint8");
     }
     const bytes = await context.writeModel(options.output, model);
+    if (charted) {
+      const { writeMsbChart } = await import("../quantized-chart.js");
+      const plan = core.planQuantization(charted, calibration, settings);
+      await writeMsbChart(context, options.svg!, { floatModel: charted, plan }, dataset);
+    }
     const { runtime } = verification;
     const size = formatResize(identity.bytes, bytes);
     return {

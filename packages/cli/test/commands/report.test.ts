@@ -73,7 +73,7 @@ test("report says what is wrong with its input and its options", async () => {
   expect(await codes("report.json", "--chart", "range-table", "--svg", "a.svg")).toEqual([2, "E2006"]);
 });
 
-test("validate, debug, prune and calibrate write their chart", { timeout: 120_000 }, async () => {
+test("every command that has a chart writes it", { timeout: 120_000 }, async () => {
   const cwd = await temporaryFolder();
   const images = await writeDigits(cwd, 20);
   const data = ["--data", images, "--preset", "zero-one", "-q"];
@@ -89,6 +89,21 @@ test("validate, debug, prune and calibrate write their chart", { timeout: 120_00
   const prune = ["prune", MODEL, "-o", "p.onnx", "--steps", "2", "--method", "magnitude"];
   expect(await title("c", ...prune)).toMatch(/^Accuracy against sparsity/);
   expect(await title("e", "calibrate", MODEL, "-o", "c.json")).toMatch(/^Range convergence/);
+  expect(await title("f", "quantize", MODEL, "-o", "q.onnx")).toMatch(/^Most significant bits of values/);
+  expect(await title("g", "compress", MODEL, "-o", "s.onnx", "--equalize", "none")).toMatch(/^Most significant bits/);
+  // Boxes of both layers of a pair before and after, and below them the channels they share.
+  await title("h", "equalize", MODEL, "-o", "e.onnx", "--method", "dfq");
+  const stacked = await readFile(join(cwd, "h.svg"), "utf8");
+  const titles = [...stacked.matchAll(/<title>([^<(]+) \(/g)].map((match) => match[1]);
+  expect(titles.map((text) => text!.replace(/conv_\d|fc/g, "L"))).toEqual([
+    "Weight ranges of L",
+    "Weight ranges of L",
+    "Channel maxima of L and L",
+  ]);
+  expect(stacked).toContain("after: ");
+  expect(stacked).not.toMatch(/NaN|undefined/);
+  const explained = await equant(["equalize", MODEL, "--explain", "--svg", "i.svg"], { cwd });
+  expect(explained.stderr).toContain("error[E2005]");
   const none = await equant(
     ["validate", MODEL, "--data", "random", "--samples", "4", "--no-latency", "--svg", "d.svg"],
     { cwd },
