@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 
 const require = createRequire(import.meta.url);
@@ -19,6 +19,19 @@ const POLICY = [
   "connect-src 'self'",
   "img-src 'self' blob: data:",
   "style-src 'self' 'unsafe-inline'",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
+
+/** The page that fetches what a link names may ask any address; it has no session and starts no worker. */
+const ENTRY_POLICY = [
+  "default-src 'self'",
+  "script-src 'self'",
+  "connect-src *",
+  "worker-src 'none'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
   "object-src 'none'",
   "base-uri 'none'",
   "form-action 'none'",
@@ -58,8 +71,15 @@ function contentPolicy(): Plugin {
   return {
     name: "content-policy",
     apply: "build",
-    transformIndexHtml: () => [
-      { tag: "meta", attrs: { "http-equiv": "Content-Security-Policy", content: POLICY }, injectTo: "head-prepend" },
+    transformIndexHtml: (_html, { filename }) => [
+      {
+        tag: "meta",
+        attrs: {
+          "http-equiv": "Content-Security-Policy",
+          content: basename(filename) === "open.html" ? ENTRY_POLICY : POLICY,
+        },
+        injectTo: "head-prepend",
+      },
     ],
   };
 }
@@ -100,7 +120,11 @@ export default defineConfig({
     chunkSizeWarningLimit: 2000,
     reportCompressedSize: false,
     rollupOptions: {
-      input: { index: join(import.meta.dirname, "index.html"), sw: join(import.meta.dirname, "src/sw.ts") },
+      input: {
+        index: join(import.meta.dirname, "index.html"),
+        open: join(import.meta.dirname, "open.html"),
+        sw: join(import.meta.dirname, "src/sw.ts"),
+      },
       output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
     },
   },

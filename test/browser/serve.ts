@@ -27,7 +27,8 @@ export async function serve(
     const rest = path.slice((prefix ?? "/").length);
     const file = resolve(join(root, rest === "" || rest.endsWith("/") ? `${rest}index.html` : rest));
     if (isolated) {
-      response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
+      // The entry page takes models from pages that opened it.
+      response.setHeader("Cross-Origin-Opener-Policy", path === "/open.html" ? "unsafe-none" : "same-origin");
       response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
     }
     response.setHeader("Content-Type", TYPES[extname(file)] ?? "application/octet-stream");

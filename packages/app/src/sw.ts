@@ -39,10 +39,12 @@ async function install(): Promise<void> {
   }
 }
 
+/** The entry page takes models from pages that opened it, so it is not cut off from them. */
 function isolated(response: Response): Response {
   if (response.status === 0 || response.type === "opaque") return response;
   const headers = new Headers(response.headers);
-  headers.set("Cross-Origin-Opener-Policy", "same-origin");
+  const isEntry = new URL(response.url || scope.registration.scope).pathname.endsWith("/open.html");
+  headers.set("Cross-Origin-Opener-Policy", isEntry ? "unsafe-none" : "same-origin");
   headers.set("Cross-Origin-Embedder-Policy", "require-corp");
   headers.set("Cross-Origin-Resource-Policy", "same-origin");
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });

@@ -4,8 +4,8 @@ import { createServer, type Server } from "node:http";
 import { extname, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The built app: inside the installed package, else beside it in the workspace. */
-const PLACES = ["../app", "../../app/dist"].map((place) => fileURLToPath(new URL(place, import.meta.url)));
+/** The built app: beside this package in the workspace, where it is never an old copy, else inside the installed one. */
+const PLACES = ["../../app/dist", "../app"].map((place) => fileURLToPath(new URL(place, import.meta.url)));
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -26,9 +26,11 @@ export function appFolder(): string | undefined {
 export function createAppServer(folder: string, pages: ReadonlyMap<string, string> = new Map()): Server {
   return createServer(async (request, response) => {
     const send = (status: number, type: string, body: Uint8Array | string) => {
+      // The entry page takes models from pages that opened it, so it must not be cut off from them.
+      const opener = /^\/open\.html(\?|$)/.test(request.url ?? "") ? "unsafe-none" : "same-origin";
       response.writeHead(status, {
         "Content-Type": type,
-        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": opener,
         "Cross-Origin-Embedder-Policy": "require-corp",
         "X-Content-Type-Options": "nosniff",
       });

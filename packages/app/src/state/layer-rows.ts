@@ -3,6 +3,7 @@ import type { LayerSummary } from "../protocol.js";
 import { stepOf } from "../recipe/recipe.js";
 import { editStep } from "./recipe-edit.js";
 import { calibration, currentMeasures, model, recipe } from "./store.js";
+import { sorting } from "./view.js";
 
 /** A layer as the table, the inspector and the graph show it. */
 export interface LayerRow
@@ -56,8 +57,6 @@ export const layerRows = computed((): readonly LayerRow[] => {
   });
 });
 
-export type SortKey = "graph" | "name" | "bytes" | "spread" | "weightDb" | "localDb" | "cumulativeDb";
-export const sorting = signal<{ readonly key: SortKey; readonly down: boolean }>({ key: "graph", down: false });
 export const filter = signal("");
 
 /** Rows as the table shows them. */

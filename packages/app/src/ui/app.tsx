@@ -7,6 +7,7 @@ import { Inspector } from "./frame/inspector.js";
 import { Palette } from "./frame/palette.js";
 import { Rail } from "./frame/rail.js";
 import { ErrorCard } from "./parts/error-card.js";
+import { QuestionBox } from "./parts/question-box.js";
 import { screenOf } from "./screens/index.js";
 
 /** The whole page. */
@@ -37,6 +38,7 @@ export function App() {
       <Dock />
       <Palette />
       <Help />
+      <QuestionBox />
       <p class="visually-hidden" role="status" aria-live="polite">
         {announcement.value}
       </p>

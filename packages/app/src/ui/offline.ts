@@ -4,7 +4,8 @@ const RELOADED = "equant.reloaded";
 
 /** Registers the service worker. A page that is not isolated yet is loaded once more, as long as nothing is open. */
 export function startOffline(): void {
-  if (import.meta.env.DEV || !("serviceWorker" in navigator)) return;
+  // A frame of another site may have neither service worker nor storage: it works with one thread then.
+  if (import.meta.env.DEV || !("serviceWorker" in navigator) || window.parent !== window) return;
   const isolate = () => {
     if (crossOriginIsolated || sessionStorage.getItem(RELOADED) || model.value) return;
     sessionStorage.setItem(RELOADED, "yes");

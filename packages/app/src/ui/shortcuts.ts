@@ -1,3 +1,4 @@
+import { question } from "../state/question.js";
 import { COMMANDS, isAllowed } from "./commands.js";
 import { helpOpen, paletteOpen } from "./overlays.js";
 
@@ -30,7 +31,7 @@ export function startShortcuts(): void {
   let first = "";
   let at = 0;
   addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || paletteOpen.value || helpOpen.value || isTaken(event)) return;
+    if (event.defaultPrevented || paletteOpen.value || helpOpen.value || question.value || isTaken(event)) return;
     const name = keyName(event);
     const single = !name.includes("+") && name !== "Escape";
     if (single && isTyping(event.target)) return;

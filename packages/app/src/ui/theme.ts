@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { remember, remembered } from "../state/local.js";
 
 export type Theme = "light" | "dark";
 
@@ -6,7 +7,7 @@ const KEY = "equant.theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
 
 function stored(): Theme | null {
-  const value = localStorage.getItem(KEY);
+  const value = remembered(KEY);
   return value === "light" || value === "dark" ? value : null;
 }
 
@@ -24,5 +25,5 @@ export function startTheme(): void {
 
 export function toggleTheme(): void {
   theme.value = theme.value === "dark" ? "light" : "dark";
-  localStorage.setItem(KEY, theme.value);
+  remember(KEY, theme.value);
 }

@@ -1,5 +1,6 @@
 import { formatBytes, formatDb, formatShape } from "../../format.js";
-import type { LayerRow, SortKey } from "../../state/layer-rows.js";
+import type { LayerRow } from "../../state/layer-rows.js";
+import type { SortKey } from "../../state/view.js";
 
 /** Columns of the layer table; the tick comes before them. */
 export interface LayerColumn {

@@ -1,4 +1,4 @@
-import { sorting } from "../../state/layer-rows.js";
+import { sorting } from "../../state/view.js";
 import { COLUMNS } from "./columns.js";
 
 /** Column heads; one that can be sorted by is a button. */

@@ -1,12 +1,11 @@
-import { computed, signal } from "@preact/signals";
+import { computed } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import type { GraphSummary, Overlay, OverlayMetric } from "../../graph-view/index.js";
+import type { GraphSummary, Overlay } from "../../graph-view/index.js";
 import { layerRows } from "../../state/layer-rows.js";
 import { currentMeasures, model, selectedLayer } from "../../state/store.js";
+import { graphColour } from "../../state/view.js";
 import { Select } from "./fields.js";
 import { Panel } from "./panel.js";
-
-const metric = signal<OverlayMetric>("sqnr");
 
 /** The network without what was measured: it changes with the model only, so that nothing is laid out again. */
 const graph = computed((): GraphSummary => {
@@ -31,15 +30,24 @@ const overlay = computed((): Overlay => {
   const rows = layerRows.value;
   const values = (of: (row: (typeof rows)[number]) => number) =>
     Object.fromEntries(rows.map((row) => [row.name, of(row)]));
-  if (metric.value === "sqnr") {
+  const colour = graphColour.value;
+  if (colour === "sqnr-cumulative" && hasRun) {
+    const known = rows.filter(({ cumulativeDb }) => cumulativeDb !== null);
+    return {
+      metric: "sqnr",
+      basis: "sampled",
+      values: Object.fromEntries(known.map(({ name, cumulativeDb }) => [name, cumulativeDb!])),
+    };
+  }
+  if (colour === "sqnr-local" || colour === "sqnr-cumulative") {
     return {
       metric: "sqnr",
       basis: hasRun ? "sampled" : "predicted",
       values: values((row) => row.localDb ?? row.weightDb),
     };
   }
-  if (metric.value === "bits") return { metric: "bits", values: values((row) => row.bits ?? (row.quantized ? 8 : 32)) };
-  return { metric: metric.value };
+  if (colour === "bits") return { metric: "bits", values: values((row) => row.bits ?? (row.quantized ? 8 : 32)) };
+  return { metric: colour };
 });
 
 /** The network as a graph; its code is loaded when it is first shown. */
@@ -59,16 +67,17 @@ export function GraphPanel() {
       <div class="fields">
         <Select
           label="Colour"
-          value={metric.value}
+          value={graphColour.value}
           options={[
-            { value: "sqnr", text: "SQNR" },
+            { value: "sqnr-local", text: "SQNR of the layer itself" },
+            { value: "sqnr-cumulative", text: "SQNR with all before it" },
             { value: "bits", text: "bits" },
             { value: "size", text: "size" },
             { value: "macs", text: "MACs" },
             { value: "none", text: "none" },
           ]}
           onChange={(value) => {
-            metric.value = value;
+            graphColour.value = value;
           }}
         />
       </div>

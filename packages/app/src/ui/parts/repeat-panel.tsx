@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { encodeRecipe } from "../../link/recipe-link.js";
 import { cliLine } from "../../recipe/cli-line.js";
 import { snippet } from "../../recipe/snippet.js";
 import { stemOf } from "../../state/exports.js";
@@ -8,10 +9,14 @@ import { Panel } from "./panel.js";
 /** The same with the command, and as a program. */
 export function RepeatPanel({ run }: { run: Run }) {
   const names = { model: run.model.name, data: "images/", output: `${stemOf(run)}.int8.onnx` };
+  const encoded = encodeRecipe(run.recipe);
   return (
     <Panel title="Do it again" hint="images/ stands for your folder of images">
       <Code title="Command line" text={cliLine(run.recipe, names)} />
       <Code title="TypeScript" text={snippet(run.recipe, names)} />
+      {encoded && (
+        <Code title="Link with the recipe" text={`${location.origin}${location.pathname}#recipe=${encoded}`} />
+      )}
     </Panel>
   );
 }
