@@ -4,9 +4,11 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type AppUnderTest, goTo, idle, startApp } from "./app.js";
+import { fixtureReport } from "../../packages/report/test/fixture.js";
+import { type AppUnderTest, goTo, idle, SCREENSHOTS, startApp } from "./app.js";
 
 const DIGITS = readFileSync(join(import.meta.dirname, "../../packages/cli/assets/digits.onnx"));
+const ELEMENT = join(import.meta.dirname, "../../packages/report/dist/equant-report.js");
 let app: AppUnderTest;
 let other: { url: string; server: Server };
 beforeAll(async () => {
@@ -15,7 +17,11 @@ beforeAll(async () => {
   const server = createServer((request, response) => {
     const [path] = request.url!.split("?");
     response.setHeader("Access-Control-Allow-Origin", "*");
-    if (path === "/large.onnx") {
+    if (path === "/equant-report.js") {
+      response.writeHead(200, { "Content-Type": "text/javascript" }).end(readFileSync(ELEMENT));
+    } else if (path === "/report.json") response.end(JSON.stringify(fixtureReport()));
+    else if (path === "/cut.json") response.end('{"schema":');
+    else if (path === "/large.onnx") {
       response.writeHead(200, { "Content-Length": 3e7 });
       response.write(DIGITS);
     } else if (path === "/digits.onnx") response.writeHead(200, { "Content-Length": DIGITS.length }).end(DIGITS);
@@ -124,4 +130,32 @@ test("another page sends a model: PING, PONG, a question, and only then is it op
   await frame.getByRole("dialog", { name: /Open the model that http:\/\/localhost/ }).waitFor();
   await frame.getByRole("button", { name: "Leave it" }).click();
   await frame.getByText("Make a network small").waitFor();
+});
+
+test("<equant-report> draws a report in any page with one script, and follows layer and theme", async () => {
+  const page = await app.browser.newPage({ viewport: { width: 900, height: 700 } });
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  await page.goto(other.url);
+  await page.setContent(`<!doctype html><script type="module" src="/equant-report.js"></script>
+    <equant-report src="report.json" theme="dark"></equant-report><equant-report id="b" src="cut.json"></equant-report>`);
+  const element = page.locator("equant-report").first();
+  await element.locator("svg.equant-chart").first().waitFor();
+  const charts = await element.locator("figure").count();
+  expect(charts).toBeGreaterThan(8);
+  await element.locator("select").selectOption({ index: 1 });
+  const layer = await element.getAttribute("layer");
+  await element.locator("figure[data-chart=weightRanges]").getByText(layer!).first().waitFor();
+  await element.getByText("Numbers").first().click();
+  expect(await element.locator("table").first().locator("tbody tr").count()).toBeGreaterThan(1);
+  await page.screenshot({ path: join(SCREENSHOTS, "element.png") });
+  await element.evaluate((node) => node.setAttribute("charts", "layerSizes nothing"));
+  await expect.poll(() => element.locator("figure").count()).toBe(1);
+  await element.getByText(/nothing is none of/).waitFor();
+  await page
+    .locator("#b")
+    .getByText(/cannot be shown: cut\.json: not JSON/)
+    .waitFor();
+  expect(complaints).toEqual([]);
+  await page.close();
 });
