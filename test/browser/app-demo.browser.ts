@@ -22,18 +22,35 @@ async function saved(page: Page, name: string): Promise<Buffer> {
   return readFile(await (await waiting).path());
 }
 
+/** What the page's policy refused so far; workers report to the console, which no test here may write to. */
+const refusals = (page: Page) => page.evaluate(() => (window as unknown as { refused: string[] }).refused);
+
 test("one click runs the demo to a verified integer model with charts, within 15 s", async () => {
   const page = await app.open();
+  await page.evaluate(() => {
+    const refused: string[] = [];
+    (window as unknown as { refused: string[] }).refused = refused;
+    document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+      refused.push(`${violatedDirective} ${blockedURI}`),
+    );
+  });
   await screenshot(page, "start");
   const started = Date.now();
   await page.getByRole("button", { name: "Run the demo" }).click();
   await page.getByText("Top-1, quantized").waitFor({ timeout: 60_000 });
   await page.locator(".chart-drawing svg").first().waitFor({ timeout: 10_000 });
   const seconds = (Date.now() - started) / 1000;
+  process.stdout.write(`demo from click to charts: ${seconds.toFixed(1)} s\n`);
   await idle(page);
   await screenshot(page, "validate");
   await expect.poll(() => page.getByTestId("verdict").textContent()).toMatch(/Worst layer: \w+/);
   expect(seconds, "time from the click to the charts").toBeLessThan(stretched(15));
+
+  // The graph, its styles and its worker, under the policy that the page is delivered with.
+  await goTo(page, "model");
+  await page.locator("#graph canvas").first().waitFor();
+  await page.getByRole("application").waitFor();
+  expect(await refusals(page)).toEqual([]);
 
   await goTo(page, "export");
   const bytes = await saved(page, "digits.int8.onnx");
@@ -44,6 +61,11 @@ test("one click runs the demo to a verified integer model with charts, within 15
   const html = (await saved(page, "report.html")).toString();
   expect(html).toContain("digits.onnx");
   await screenshot(page, "export");
+  expect(await refusals(page)).toEqual([]);
+  // And there is a policy.
+  app.forgive(/Content Security Policy/);
+  await page.evaluate(() => fetch("https://elsewhere.example/").catch(() => undefined));
+  expect(await refusals(page)).toEqual(["connect-src https://elsewhere.example/"]);
 });
 
 test("recipe and calibration file give the same bytes in the app and in Node", async () => {

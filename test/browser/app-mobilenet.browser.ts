@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -19,6 +19,12 @@ const longTasks = (page: Page) =>
     const seen = (window as unknown as { longTasks: number[] }).longTasks;
     return seen.splice(0);
   });
+
+async function imagesIn(folder: string, count: number): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() && /\.jpe?g$/i.test(entry.name));
+  return files.map((entry) => join(entry.parentPath, entry.name)).slice(0, count);
+}
 
 /** 100 images are the bar of the figures (`EQUANT_IMAGES=100`); fewer prove the same path. */
 const IMAGES = Number(process.env.EQUANT_IMAGES ?? 32);
@@ -51,16 +57,19 @@ test(`MobileNetV1 0.75 with ${IMAGES} images`, { timeout: 900_000 }, async () =>
     .getByTestId("files")
     .setInputFiles([{ name: "recipe.json", mimeType: "", buffer: Buffer.from(JSON.stringify(recipe)) }]);
   await page.waitForTimeout(200);
-  const bytes = await readFile(model);
-  const started = Date.now();
-  await page.getByTestId("files").setInputFiles([{ name: "mobilenet.onnx", mimeType: "", buffer: bytes }]);
+  const { size: modelBytes } = await stat(model);
+  // Model and images in one drop. Paths, not bytes: a browser does not get its files through a debugger either.
+  await page.getByTestId("files").setInputFiles([model, ...(await imagesIn(images, 100))]);
   await page.locator(".chart-drawing svg").first().waitFor({ timeout: 60_000 });
-  figures.chartsMs = Date.now() - started;
+  await page.waitForFunction(() => performance.getEntriesByName("equant:charts").length > 0);
+  figures.chartsMs = await page.evaluate(() => {
+    const at = (name: string) => performance.getEntriesByName(name).at(-1)!.startTime;
+    return Math.round(at("equant:charts") - at("equant:files"));
+  });
   await idle(page);
   await screenshot(page, "mobilenet-model");
 
   await goTo(page, "data");
-  await page.getByTestId("folder").setInputFiles(images);
   await page.getByText("What the model sees").waitFor({ timeout: 120_000 });
   await idle(page);
   await screenshot(page, "mobilenet-data");
@@ -108,7 +117,7 @@ test(`MobileNetV1 0.75 with ${IMAGES} images`, { timeout: 900_000 }, async () =>
   expect(figures.calibrateMs / figures.plainMs, "calibration over plain inference").toBeLessThanOrEqual(stretched(3));
   expect(figures.compressMs).toBeLessThanOrEqual(stretched(180_000));
   // The bar is 2 × model + 400 MB; when the collector last ran is chance.
-  expect(figures.memoryMB).toBeLessThanOrEqual((2 * bytes.length) / 1e6 + 600);
+  expect(figures.memoryMB).toBeLessThanOrEqual((2 * modelBytes) / 1e6 + 600);
 });
 
 /** The same number of images through ONNX Runtime in the same page, nothing else: what calibration is compared with. */

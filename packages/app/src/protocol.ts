@@ -56,7 +56,7 @@ export interface ModelSummary {
   readonly bytes: number;
   readonly inspect: InspectReport;
   readonly layers: readonly LayerSummary[];
-  /** Weights by channel, with the int8 scale of the tensor. */
+  /** Weights by channel, with the int8 scale of the tensor: of the layer that rounding hurts most, those of the others come later. */
   readonly weights: readonly LayerWeights[];
   readonly msb: readonly MsbRow[];
   /** Shape of one sample; empty sizes are open. */
@@ -154,6 +154,8 @@ export interface RunOutcome {
 export interface Calls {
   warm(params: Record<string, never>): { threads: number; isolated: boolean };
   openModel(params: { source: ModelSource }): ModelSummary;
+  /** Weights by channel of all layers but these. */
+  weights(params: { except: readonly string[] }): LayerWeights[];
   /** Runs the model once on zeros: sizes of all values, and with them operations. */
   inspect(params: Record<string, never>): InspectReport;
   openData(params: { source: DataSource; plan: DataPlan }): DataSummary;

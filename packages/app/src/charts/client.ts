@@ -17,6 +17,7 @@ function start(): Worker {
       styles(data.css);
       waiting?.resolve(data.chart);
     }
+    onDrawn?.();
   };
   worker.onerror = () => {
     for (const { reject } of pending.values()) reject(new Error("the chart could not be drawn"));
@@ -38,6 +39,25 @@ function styles(css: string): void {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(css);
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+}
+
+/** Charts that were asked for are on screen by then, or will never be: a page in the background draws none. */
+const DRAWN_WITHIN_MS = 2000;
+let onDrawn: (() => void) | undefined;
+
+/** Resolves once the charts of the screen that was just chosen are drawn: the next answer after which none is awaited. */
+export async function chartsDrawn(): Promise<void> {
+  await new Promise<void>((go) => {
+    const timer = setTimeout(go, DRAWN_WITHIN_MS);
+    onDrawn = () => {
+      if (pending.size > 0) return;
+      clearTimeout(timer);
+      onDrawn = undefined;
+      // The time from the mark that is set where files arrive to this one is that to the first insight.
+      requestAnimationFrame(() => performance.mark("equant:charts"));
+      go();
+    };
+  });
 }
 
 /** Draws a chart off the main thread; null where there is nothing to draw. */

@@ -9,6 +9,7 @@ import { groupFiles, sortFiles } from "./sort-files.js";
 /** Opens whatever was dropped: a model, data for it, a recipe, a calibration, in any mix. Data wait for their model. */
 export async function openDropped(files: readonly PlacedFile[]): Promise<void> {
   problem.value = null;
+  performance.mark("equant:files");
   const { model: main, data: samples, json } = groupFiles(await sortFiles(files));
   if (main) {
     const name = main.path.slice(main.path.lastIndexOf("/") + 1);

@@ -53,17 +53,17 @@ export function roleOf(head: Uint8Array, path: string): FileRole {
 }
 
 export async function sortFiles(files: readonly PlacedFile[]): Promise<SortedFile[]> {
-  const sorted: SortedFile[] = [];
-  for (const file of files) {
-    const name = file.path.slice(file.path.lastIndexOf("/") + 1);
-    if (name.startsWith(".") || name === "Thumbs.db" || name === "desktop.ini" || file.path.includes("__MACOSX/"))
-      continue;
+  const nameOf = ({ path }: PlacedFile) => path.slice(path.lastIndexOf("/") + 1);
+  const isLitter = (file: PlacedFile) => {
+    const name = nameOf(file);
+    return name.startsWith(".") || name === "Thumbs.db" || name === "desktop.ini" || file.path.includes("__MACOSX/");
+  };
+  const sort = async (file: PlacedFile): Promise<SortedFile> => {
     // Tens of thousands of images are not opened one by one to see that they are images.
-    const named = /\.(jpe?g|png|webp|gif)$/i.test(name) && files.length > 200;
-    const head = named ? new Uint8Array() : new Uint8Array(await file.blob.slice(0, HEAD_BYTES).arrayBuffer());
-    sorted.push({ ...file, role: named ? "image" : roleOf(head, file.path) });
-  }
-  return sorted;
+    if (files.length > 200 && /\.(jpe?g|png|webp|gif)$/i.test(nameOf(file))) return { ...file, role: "image" };
+    return { ...file, role: roleOf(new Uint8Array(await file.blob.slice(0, HEAD_BYTES).arrayBuffer()), file.path) };
+  };
+  return Promise.all(files.filter((file) => !isLitter(file)).map(sort));
 }
 
 /** What a drop is about. A file said to be a model (.onnx) is taken for one, so that it is refused as one. */

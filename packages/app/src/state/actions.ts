@@ -1,3 +1,4 @@
+import { chartsDrawn } from "../charts/client.js";
 import { warm } from "../files/drop-target.js";
 import type { DataSource, ModelSource } from "../protocol.js";
 import { canonical, DATA_DEFAULTS, type Recipe, withData } from "../recipe/recipe.js";
@@ -21,8 +22,23 @@ export async function openModel(source: ModelSource): Promise<boolean> {
   store.currentRunId.value = null;
   store.selectedLayer.value = undefined;
   store.screen.value = "model";
+  // What follows takes the cores that the first pictures need.
+  await chartsDrawn();
+  await sortWeights();
   await inspectShapes();
   return true;
+}
+
+/** Quartiles of the layers that are not on screen. */
+async function sortWeights(): Promise<void> {
+  const open = store.model.value;
+  if (!open) return;
+  const more = await callEngine(
+    "weights",
+    { except: open.weights.map(({ layer }) => layer) },
+    { screen: "model", optional: true },
+  );
+  if (more && store.model.value === open) store.model.value = { ...open, weights: [...open.weights, ...more] };
 }
 
 /** Sizes of values need a run, which some models refuse: they stay unknown then. */

@@ -18,7 +18,10 @@ import {
 /** What each result depends on; a result with another key is stale. */
 export const dataKey = computed(() => canonical([model.value?.sha256, recipe.value.data]));
 export const calibrationKey = computed(() => canonical([dataKey.value, stepOf(recipe.value, "quantize")]));
-export const equalizationKey = computed(() => canonical([calibrationKey.value, stepOf(recipe.value, "equalize")]));
+export const equalizationKey = computed(() => {
+  const corrected = stepOf(recipe.value, "bias-correct") !== undefined;
+  return canonical([calibrationKey.value, stepOf(recipe.value, "equalize"), corrected]);
+});
 /** The run the present recipe would give. */
 export const runKey = computed(() => canonical([model.value?.sha256, data.value?.value.sha256, recipe.value]));
 

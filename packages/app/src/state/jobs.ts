@@ -74,6 +74,7 @@ export async function callEngine<N extends CallName>(
 const PHASES: Readonly<Record<CallName, string>> = {
   warm: "start the runtime",
   openModel: "open the model",
+  weights: "sort the weights",
   inspect: "inspect the model",
   openData: "open the data",
   check: "check the preprocessing",

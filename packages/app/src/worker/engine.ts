@@ -11,6 +11,8 @@ import {
   prepareModel,
   type RecipeStep,
   spread,
+  type WeightRanges,
+  weightRanges,
   zeroFeeds,
 } from "@equant/core/web";
 import type { CallName, Params, Result } from "../protocol.js";
@@ -25,6 +27,7 @@ import { type OpenData, openData, summarizeData } from "./open-data.js";
 import { type OpenModel, openModel, summarizeModel } from "./open-model.js";
 import { threadCount } from "./ort.js";
 import { pruneModel } from "./prune.js";
+import { layerWeightsOf } from "./weights.js";
 
 /** Samples on which a file is run before it may be called saved. */
 const VERIFIED_SAMPLES = 4;
@@ -37,6 +40,7 @@ export class Engine {
   #model: OpenModel | undefined;
   #data: OpenData | undefined;
   #prepared: Model | undefined;
+  #ranges: WeightRanges | undefined;
   readonly #results = new Map<string, CompressResult>();
 
   constructor(readonly gate: Gate) {}
@@ -57,17 +61,30 @@ export class Engine {
     warm: async () => ({ threads: threadCount(), isolated: globalThis.crossOriginIsolated }),
     openModel: async ({ source }) => {
       const model = await openModel(source);
-      const summary = await summarizeModel(model);
+      const ranges = await weightRanges(model.model);
+      const summary = await summarizeModel(model, ranges);
       this.#model = model;
+      this.#ranges = ranges;
       this.#data = undefined;
       this.#prepared = undefined;
       this.#results.clear();
       return summary;
     },
+    weights: async ({ except }) => {
+      const { folded, layers } = await this.#weightRanges();
+      return layerWeightsOf(
+        folded,
+        layers.map(({ name }) => name).filter((name) => !except.includes(name)),
+      );
+    },
     inspect: async (_params, call) => {
       const { runner } = await transformContext(call);
       const { model, fileBytes } = this.model;
-      return inspectModel(model, { bytes: fileBytes, shapes: await observeShapes(runner!, model, zeroFeeds(model)) });
+      const shapes = await observeShapes(runner!, model, zeroFeeds(model));
+      const report = await inspectModel(model, { bytes: fileBytes, shapes, ranges: await this.#weightRanges() });
+      // The last that reads the folded copy, which is as large as the model.
+      this.#ranges = undefined;
+      return report;
     },
     openData: async ({ source, plan }) => {
       const data = await openData(source, plan, this.model.model);
@@ -86,7 +103,12 @@ export class Engine {
       return summarizeCalibration(prepared, this.#samples(), text, this.model.sha256, steps, context);
     },
     previewEqualize: async ({ steps }, context) =>
-      previewEqualize(cloneModel(await this.#preparedModel(context)), this.#samples(), steps, context),
+      previewEqualize(
+        cloneModel(await this.#preparedModel(context)),
+        this.#samples(),
+        steps,
+        await transformContext(context),
+      ),
     execute: async ({ id, steps, calibration }, context) =>
       (await this.#execute(id, steps, calibration, context)).outcome,
     report: async ({ id, steps, calibration }, context) => {
@@ -118,6 +140,11 @@ export class Engine {
   get data(): OpenData {
     if (this.#data) return this.#data;
     throw new DataError("E5001", "data: none is open", { hint: "drop images, or take the demo's digits" });
+  }
+
+  async #weightRanges(): Promise<WeightRanges> {
+    this.#ranges ??= await weightRanges(this.model.model);
+    return this.#ranges;
   }
 
   #samples(): Dataset {

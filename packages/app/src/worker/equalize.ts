@@ -1,51 +1,41 @@
 import {
+  applyFloatStep,
   cloneModel,
   type Dataset,
-  equalizationInput,
-  equalize,
-  firstSample,
-  fixedBatchOf,
+  type EqualizeReport,
+  ensureBiases,
+  type FloatStep,
   type Model,
-  observeShapes,
-  quantizationRequests,
   type RecipeStep,
-  singleInput,
+  type TransformContext,
 } from "@equant/core/web";
 import { collectEqualization } from "@equant/report";
 import type { EqualizePreview } from "../protocol.js";
-import { type CallContext, transformContext } from "./context.js";
 import { quantizeOptionsOf } from "./steps.js";
-import { weightsOf } from "./weights.js";
+import { layerWeightsOf } from "./weights.js";
 
-/** Equalizes `model` in place, for the eye: what happens to the ranges, which classes there are, how far outputs drift. */
+/**
+ * Equalizes `model` in place, for the eye: what happens to the ranges, which classes there are, how far outputs drift.
+ * The step is applied as a run of the recipe applies it; `relu6: "auto"`, for which a run tries two, is shown as `exact`.
+ */
 export async function previewEqualize(
   model: Model,
   dataset: Dataset,
   steps: readonly RecipeStep[],
-  call: CallContext,
+  context: TransformContext,
 ): Promise<EqualizePreview> {
-  const context = await transformContext(call);
-  const options = quantizeOptionsOf(steps);
-  const step = steps.find(({ use }) => use === "equalize");
-  const {
-    use: _use,
-    keep: _keep,
-    relu6 = "auto",
-    ...chosen
-  } = step?.use === "equalize" ? step : { use: "equalize" as const };
+  const step = steps.find(({ use }) => use === "equalize") ?? { use: "equalize" };
+  ensureBiases(model);
   const original = cloneModel(model);
-  const probe = { [singleInput(model)]: await firstSample(dataset, fixedBatchOf(model)) };
-  const shapes = await observeShapes(context.runner!, model, probe);
-  const quantized = quantizationRequests(model, options).map(({ value }) => value);
-  const input = await equalizationInput(model, shapes, options, dataset, context, { quantized });
-  const report = await equalize({ ...chosen, relu6: relu6 === "auto" ? "exact" : relu6, ...input, probes: [probe] })(
-    model,
-    context,
-  );
-  const after = weightsOf(model);
-  const weights = [...weightsOf(original)].map(([name, { weights }]) => ({
-    ...weights,
-    after: after.get(name)?.weights.before ?? null,
-  }));
+  const input = {
+    quantize: quantizeOptionsOf(steps),
+    dataset,
+    known: new Map(),
+    biasCorrected: steps.some(({ use }) => use === "bias-correct"),
+  };
+  const { report: made } = await applyFloatStep(model, step as FloatStep, input, context);
+  const report = made as EqualizeReport;
+  const after = new Map(layerWeightsOf(model).map((own) => [own.layer, own.before]));
+  const weights = layerWeightsOf(original).map((own) => ({ ...own, after: after.get(own.layer) ?? null }));
   return { report, weights, section: collectEqualization(report, original, model) };
 }

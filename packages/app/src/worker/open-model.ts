@@ -6,10 +6,11 @@ import {
   parseModel,
   requiredInputs,
   tensorsOf,
+  type WeightRanges,
 } from "@equant/core/web";
 import type { LayerSummary, ModelSource, ModelSummary, PlacedFile } from "../protocol.js";
 import { sha256 } from "./hash.js";
-import { foldedCopy, weightsOf } from "./weights.js";
+import { layerWeightsOf, weightFactsOf } from "./weights.js";
 
 /** A model in the worker. */
 export interface OpenModel {
@@ -56,9 +57,12 @@ function find(files: readonly PlacedFile[], location: string): PlacedFile {
 }
 
 /** Everything the page shows of a model without running it. */
-export async function summarizeModel({ name, sha256, fileBytes, model }: OpenModel): Promise<ModelSummary> {
-  const inspect = await inspectModel(model, { bytes: fileBytes });
-  const facts = weightsOf(await foldedCopy(model));
+export async function summarizeModel(
+  { name, sha256, fileBytes, model }: OpenModel,
+  ranges: WeightRanges,
+): Promise<ModelSummary> {
+  const inspect = await inspectModel(model, { bytes: fileBytes, ranges });
+  const facts = weightFactsOf(ranges.folded);
   const nodes = new Map(inspect.nodes.map((node) => [node.name, node]));
   const layers = inspect.weights.flatMap((range): LayerSummary[] => {
     const own = facts.get(range.name);
@@ -68,8 +72,9 @@ export async function summarizeModel({ name, sha256, fileBytes, model }: OpenMod
     const { weightDb } = own;
     return [{ name, opType, shape, spread, deadChannels, lostChannels, min, max, weightDb, parameters, bytes, macs }];
   });
-  const weights = [...facts.values()].map((own) => own.weights);
   const msb = [...facts.values()].map((own) => own.msb);
+  const [worst] = [...layers].sort((a, b) => a.weightDb.perTensor - b.weightDb.perTensor);
+  const weights = worst ? layerWeightsOf(ranges.folded, [worst.name]) : [];
   return { name, sha256, bytes: fileBytes, inspect, layers, weights, msb, inputShape: inputShape(model) };
 }
 

@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { linearLayers, parseModel, roundHalfEven } from "@equant/core";
+import { linearLayers, parseModel, roundHalfEven, weightRanges } from "@equant/core";
 import { expect, test } from "vitest";
-import { foldedCopy, weightsOf } from "../../src/worker/weights.js";
+import { layerWeightsOf, weightFactsOf } from "../../src/worker/weights.js";
 
 const DIGITS = join(import.meta.dirname, "../../../cli/assets/digits.onnx");
 
 test("weight SQNR is that of rounding every weight, with one scale a tensor and one a channel", async () => {
-  const model = await foldedCopy(parseModel(readFileSync(DIGITS)));
-  const facts = weightsOf(model);
+  const { folded: model } = await weightRanges(parseModel(readFileSync(DIGITS)));
+  const facts = weightFactsOf(model);
   for (const layer of linearLayers(model.graph)) {
     const values = [...(layer.tensor.array() as Float32Array)];
     // The digits network keeps output channels first, in convolutions and in the transposed Gemm.
@@ -21,7 +21,8 @@ test("weight SQNR is that of rounding every weight, with one scale a tensor and 
     const top = (list: number[]) => Math.max(...list.map(Math.abs)) / 127;
     const channels = Array.from({ length: layer.outChannels }, (_, c) => top(values.slice(c * size, (c + 1) * size)));
     const whole = top(values);
-    const { weightDb, weights } = facts.get(layer.node.name)!;
+    const { weightDb } = facts.get(layer.node.name)!;
+    const [weights] = layerWeightsOf(model, [layer.node.name]);
     expect(weightDb.perTensor).toBeCloseTo(
       db(() => whole),
       6,
@@ -31,7 +32,8 @@ test("weight SQNR is that of rounding every weight, with one scale a tensor and 
       6,
     );
     expect(weightDb.perChannel).toBeGreaterThan(weightDb.perTensor - 1e-9);
-    expect(weights.before!.channels.max).toHaveLength(layer.outChannels);
+    expect(weights!.before!.channels.max).toHaveLength(layer.outChannels);
   }
   expect(facts.size).toBe(4);
+  expect(layerWeightsOf(model).map(({ layer }) => layer)).toEqual([...facts.keys()]);
 });

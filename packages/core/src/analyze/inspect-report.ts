@@ -1,5 +1,5 @@
 import type { DType } from "../graph/index.js";
-import type { LayerRange } from "./weight-ranges.js";
+import type { LayerRange, WeightRanges } from "./weight-ranges.js";
 
 /**
  * What becomes of a node when the model is quantized for onnxruntime: `yes` it runs on integers, `folds` it goes into
@@ -39,6 +39,8 @@ export interface InspectOptions {
   shapes?: ReadonlyMap<string, { readonly dtype?: DType; readonly dims: readonly number[] }>;
   /** Bytes of the file with its external data. Default: bytes of the weights. */
   bytes?: number;
+  /** Ranges of this model's weights, where they are known already. Default: {@link weightRanges} of it. */
+  ranges?: WeightRanges;
 }
 
 /** An input or output of the model; `null` is what the file does not say, a name an open size. */

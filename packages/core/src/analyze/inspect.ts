@@ -34,7 +34,7 @@ export async function inspectModel(model: Model, options: InspectOptions = {}): 
   const shapes = options.shapes ?? declaredShapes(model.graph);
   const counted = countParameters(model);
   const macs = new Map(macsOf(model, shapes).nodes.map(({ node, macs }) => [node, macs]));
-  const ranges = await weightRanges(model);
+  const ranges = options.ranges ?? (await weightRanges(model));
   const nodes: InspectedNode[] = [];
   const visit = (graph: Graph, isInner: boolean, outer?: ConstantLookup) => {
     const lookup = constantLookup(graph, outer);

@@ -40,6 +40,8 @@ export interface WeightRanges {
   readonly layers: readonly LayerRange[];
   /** BatchNormalization nodes that can be folded. */
   readonly foldable: number;
+  /** The folded copy that was looked at; the model itself where it cannot be folded. Not to be changed. */
+  readonly folded: Model;
 }
 
 const DEAD = 2 ** -16;
@@ -56,7 +58,7 @@ export async function weightRanges(model: Model): Promise<WeightRanges> {
     // A model that cannot be folded still has weights: show them as they are.
     copy = model;
   }
-  return { layers: linearLayers(copy.graph).flatMap((layer) => rangeOf(layer) ?? []), foldable };
+  return { layers: linearLayers(copy.graph).flatMap((layer) => rangeOf(layer) ?? []), foldable, folded: copy };
 }
 
 /** Weights as numbers; undefined for integers and types that are not read. */
@@ -84,16 +86,21 @@ function rangeOf(layer: LinearLayer): LayerRange | undefined {
   const weights = realWeights({ dtype: layer.tensor.dtype, array: () => layer.tensor.array() });
   if (!weights || weights.length === 0) return undefined;
   const channelMax = new Float64Array(layer.outChannels);
-  let [min, max] = [Infinity, -Infinity];
   forEachWeight(layer, (flat, out) => {
-    const weight = weights[flat]!;
-    if (weight < min) min = weight;
-    if (weight > max) max = weight;
-    const magnitude = Math.abs(weight);
+    const magnitude = Math.abs(weights[flat]!);
     if (magnitude > channelMax[out]!) channelMax[out] = magnitude;
   });
+  // Not in the visitor: a number it wrote to outside would be a new object for every weight.
+  let [min, max] = [Infinity, -Infinity];
+  for (let i = 0; i < weights.length; i++) {
+    const weight = weights[i]!;
+    if (weight < min) min = weight;
+    if (weight > max) max = weight;
+  }
   const top = Math.max(-min, max);
-  const msb = msbHistogram(new ValueHistogram().add(Float32Array.from(weights)));
+  const msb = msbHistogram(
+    new ValueHistogram().add(weights instanceof Float32Array ? weights : Float32Array.from(weights)),
+  );
   const alive = channelMax.filter((value) => value > top * DEAD);
   return {
     name: labelOf(layer.node),

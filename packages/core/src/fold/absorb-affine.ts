@@ -193,8 +193,13 @@ function scaleWeight(
 }
 
 function whyNotFinite(layer: LinearLayer, weight: Float64Array | undefined, bias: Float64Array): string | undefined {
-  const rounded = layer.tensor.dtype === "float64" ? Number : Math.fround;
-  const allFinite = (values: Float64Array) => values.every((value) => Number.isFinite(rounded(value)));
+  const isDouble = layer.tensor.dtype === "float64";
+  const allFinite = (values: Float64Array) => {
+    for (let i = 0; i < values.length; i++) {
+      if (!Number.isFinite(isDouble ? values[i]! : Math.fround(values[i]!))) return false;
+    }
+    return true;
+  };
   if ((weight === undefined || allFinite(weight)) && allFinite(bias)) return undefined;
   return `the folded parameters of ${layer.opType} would not be finite`;
 }

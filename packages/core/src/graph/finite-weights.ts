@@ -95,15 +95,26 @@ function halves(tensor: Tensor, exponent: number, mantissa: number): { at(index:
 
 function scan(tensor: Tensor, test: Test, infinityCounts: boolean): Omit<NonFinite, "tensor"> | undefined {
   const values = test(tensor);
+  if (values instanceof Float32Array || values instanceof Float64Array) {
+    if (allFinite(values)) return undefined;
+  }
+  const { size } = tensor;
   let index = -1;
   let count = 0;
-  for (let i = 0; i < tensor.size; i++) {
+  for (let i = 0; i < size; i++) {
     const value = values.at(i)!;
     if (Number.isFinite(value) || (!infinityCounts && !Number.isNaN(value))) continue;
     if (count++ === 0) index = i;
   }
   if (count === 0) return undefined;
   return { index, position: positionOf(index, tensor.dims), value: values.at(index)!, count };
+}
+
+/** Whether there is neither NaN nor infinity: x − x is 0 for every other number. */
+function allFinite(values: Float32Array | Float64Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! - values[i]!;
+  return sum === 0;
 }
 
 function positionOf(flat: number, dims: readonly number[]): number[] {

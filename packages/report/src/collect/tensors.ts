@@ -88,14 +88,25 @@ const EXAMPLE_POOL = 2048;
 /** Some finite values from the smallest to the largest magnitude, zeros left out. */
 export function examplesOf(values: Float32Array): number[] {
   let [least, most] = [Number.POSITIVE_INFINITY, 0];
-  for (const value of values) {
+  let [small, large] = [Number.POSITIVE_INFINITY, 0];
+  for (let at = 0; at < values.length; at++) {
+    const value = values[at]!;
     const magnitude = Math.abs(value);
-    if (magnitude > 0 && magnitude < Math.abs(least)) least = value;
-    if (magnitude > Math.abs(most) && magnitude < Number.POSITIVE_INFINITY) most = value;
+    if (magnitude > 0 && magnitude < small) {
+      small = magnitude;
+      least = value;
+    }
+    if (magnitude > large && magnitude < Number.POSITIVE_INFINITY) {
+      large = magnitude;
+      most = value;
+    }
   }
   if (most === 0) return [];
   const stride = Math.ceil(values.length / EXAMPLE_POOL);
-  const pool = values.filter((value, at) => at % stride === 0 && value !== 0 && Number.isFinite(value));
+  const pool: number[] = [];
+  for (let at = 0; at < values.length; at += stride) {
+    if (values[at] !== 0 && Number.isFinite(values[at])) pool.push(values[at]!);
+  }
   const sorted = [least, ...pool, most].sort((a, b) => Math.abs(a) - Math.abs(b));
   return short(new Set(EXAMPLES.map((p) => sorted[Math.round((sorted.length - 1) * p)]!)), 6);
 }

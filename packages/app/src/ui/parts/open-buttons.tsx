@@ -1,4 +1,5 @@
 import { useRef } from "preact/hooks";
+import { warm } from "../../files/drop-target.js";
 import { ofInput } from "../../files/placed.js";
 import type { PlacedFile } from "../../protocol.js";
 
@@ -12,7 +13,8 @@ export function OpenButtons({ onFiles }: { onFiles: (files: readonly PlacedFile[
     if (placed.length > 0) onFiles(placed);
   };
   return (
-    <div class="row">
+    // Who points at the buttons is about to choose: the engine is fetched meanwhile.
+    <div class="row" onPointerEnter={() => void warm()} onFocusIn={() => void warm()}>
       <button type="button" class="button primary" onClick={() => files.current?.click()}>
         Open files
       </button>
