@@ -49,13 +49,37 @@ function accuracy(entries: [number, number, number][]) {
 
 /** A small report with every section. */
 export function fixtureReport(): Report {
-  const row = (layer: string, kind: "weights" | "activations", values: number[]) =>
-    msbRow(
+  const row = (layer: string, kind: "weights" | "activations", values: number[]) => ({
+    ...msbRow(
       { layer, tensor: `${layer}.${kind}`, kind },
       Float32Array.from(values),
       fixedPointType({ msb: 3, lsb: -3, signed: kind === "weights" }),
       [values.length],
-    );
+    ),
+    channels: [
+      {
+        channel: 4,
+        first: -5,
+        positive: [2, 0, 1],
+        negative: [0, 1, 0],
+        zeros: 1,
+        total: 5,
+        overflow: 0,
+        underflow: 2,
+      },
+      {
+        channel: 0,
+        first: -1,
+        positive: [1, 0, 3],
+        negative: [0, 0, 0],
+        zeros: 0,
+        total: 4,
+        overflow: 0,
+        underflow: 0,
+      },
+    ],
+    channelCount: 6,
+  });
   const measures = (entries: [number, number, number][], bytes: number) => ({
     top1: accuracy(entries).top1,
     top5: 1,

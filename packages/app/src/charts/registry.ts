@@ -5,6 +5,7 @@ export const CHARTS = {
   weightRanges: report.weightRanges,
   msbHeatmap: report.msbHeatmap,
   msbBits: report.msbBits,
+  msbChannels: report.msbChannels,
   sqnrPrediction: report.sqnrPrediction,
   sqnrStates: report.sqnrStates,
   sqnrKinds: report.sqnrKinds,

@@ -57,7 +57,7 @@ export function bitExamples(values: readonly number[], type: Required<FixedPoint
 export function msbBits(row: MsbRow, options: MsbBitsOptions = {}): Chart | undefined {
   const type = options.type ?? (row.encoding ? fixedPointOf(row.encoding) : undefined);
   const values = options.values ?? row.examples ?? [];
-  if (!type || values.length === 0 || type.lsb < -126 || type.msb > 127) return undefined;
+  if (!type || values.length === 0 || !isShown(type)) return undefined;
   const examples = bitExamples(values, type);
   const known = examples.flatMap(({ msb }) => (msb === null ? [] : [msb]));
   const highest = Math.min(Math.max(type.msb, ...known), type.msb + BEYOND);
@@ -93,6 +93,11 @@ export function msbBits(row: MsbRow, options: MsbBitsOptions = {}): Chart | unde
     y: { domain: [0, examples.length + 1], reverse: true, axis: null },
     marks: [customMark((place) => draw(place, examples, type, highest, lowest))],
   }));
+}
+
+/** Words of more bits than a person reads are not drawn; the biases' 32 bits lose nothing that is seen. */
+export function isShown({ msb, lsb, signed }: Required<FixedPoint>): boolean {
+  return lsb >= -126 && msb <= 127 && msb - lsb + (signed ? 2 : 1) <= 16;
 }
 
 function draw(

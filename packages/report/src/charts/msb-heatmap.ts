@@ -39,30 +39,101 @@ interface Layout {
  */
 export function msbHeatmap(rows: readonly MsbRow[], options: MsbHeatmapOptions = {}): Chart {
   const { mode = "affine", log = false } = options;
-  const signed = options.signed ?? rows.some(({ negative }) => negative.some((n) => n > 0));
-  const layout = layoutOf(rows, signed);
-  const { end } = layout;
+  const lines = rows.map(
+    (row): Line => ({
+      ...row,
+      name: `${shortName(row.layer, 22)} ${SHORT[row.kind]}`,
+      losses: lossesOf(row, mode),
+      subject: row,
+    }),
+  );
+  const layout = layoutOf(lines, options.signed);
   const texts = {
     id: "msb-heatmap",
     title: mode === "affine" ? "Most significant bits of values" : "Most significant bits, fixed-point type",
-    unit: `share of values by floor(log2|x|)${log ? ", logarithmic" : ""}; hatched: not representable`,
+    unit: unitOf(log),
     summary: summaryOf(rows, mode),
-    table: tableOf(rows, layout, mode),
+    table: {
+      columns: ["layer", "kind", ...columnsOf(layout)],
+      rows: rows.map((row, at) => [row.layer, row.kind, ...cellsOf(lines[at]!, layout)]),
+      layerColumn: 0,
+    },
   };
+  return heatmap(texts, lines, layout, mode, log);
+}
+
+/**
+ * A row of the heat map by channel: those that lose most to overflow and underflow, the worst first. Undefined where channels
+ * are not known or have no integer type.
+ */
+export function msbChannels(row: MsbRow, options: MsbHeatmapOptions = {}): Chart | undefined {
+  const { mode = "affine", log = false } = options;
+  const { channels, encoding } = row;
+  if (!encoding || !channels || channels.length === 0) return undefined;
+  const lines = channels.map((channel): Line => {
+    const at = (list: readonly number[]) => [list[channel.channel % list.length]!];
+    const own = { ...encoding, scale: at(encoding.scale), zeroPoint: at(encoding.zeroPoint) };
+    const line = { ...channel, encoding: own };
+    return { ...line, name: `channel ${channel.channel}`, losses: lossesOf(line, mode) };
+  });
+  const layout = layoutOf(lines, options.signed);
+  const all = row.channelCount ?? channels.length;
+  const loss = ({ losses }: Line) => (losses ? losses.overflow + losses.underflow : 0);
+  const [worst] = lines;
+  const overHalf = lines.filter((line) => loss(line) > HALF).length;
+  const texts = {
+    id: "msb-channels",
+    title: `Most significant bits by channel of ${row.layer}, ${row.kind}`,
+    unit: unitOf(log),
+    summary:
+      `${lines.length < all ? `The ${lines.length} of ${all} channels that lose most` : count(all, "channel")}: ` +
+      `${worst!.name} loses ${percent(loss(worst!))} of its values, ` +
+      `${overHalf === 0 ? "none loses" : overHalf === 1 ? "1 loses" : `${overHalf} lose`} over half of them.`,
+    table: {
+      columns: ["channel", ...columnsOf(layout)],
+      rows: lines.map((line, at) => [channels[at]!.channel, ...cellsOf(line, layout)]),
+    },
+    layer: row.layer,
+  };
+  return heatmap(texts, lines, layout, mode, log);
+}
+
+const HALF = 0.5;
+
+/** What a line of a heat map is drawn from: a tensor, or one of its channels. */
+interface Line extends Pick<MsbRow, "first" | "positive" | "negative" | "zeros" | "total" | "encoding"> {
+  readonly name: string;
+  readonly losses: { readonly overflow: number; readonly underflow: number } | null;
+  /** The tensor that a page opens for a line. */
+  readonly subject?: MsbRow;
+}
+
+function unitOf(log: boolean): string {
+  return `share of values by floor(log2|x|)${log ? ", logarithmic" : ""}; hatched: not representable`;
+}
+
+function heatmap(
+  texts: Omit<Chart, "draw">,
+  lines: readonly Line[],
+  layout: Layout,
+  mode: MsbMode,
+  log: boolean,
+): Chart {
   return defineChart(texts, ({ width }) => ({
     width,
-    height: 58 + ROW * rows.length,
+    height: 58 + ROW * Math.max(lines.length, 1),
     marginTop: 34,
     marginBottom: 24,
     marginLeft: 178,
     marginRight: 122,
-    x: { domain: [0, end], axis: null },
-    y: { domain: [0, Math.max(rows.length, 1)], reverse: true, axis: null },
-    marks: [customMark((place) => draw(place, rows, layout, mode, log))],
+    x: { domain: [0, layout.end], axis: null },
+    y: { domain: [0, Math.max(lines.length, 1)], reverse: true, axis: null },
+    marks: [customMark((place) => draw(place, lines, layout, mode, log))],
   }));
 }
 
-function layoutOf(rows: readonly MsbRow[], signed: boolean): Layout {
+function layoutOf(rows: readonly Line[], asked: boolean | undefined): Layout {
+  const signed = asked ?? rows.some(({ negative }) => negative.some((n) => n > 0));
   const used = rows.filter(({ positive }) => positive.length > 0);
   const highest = used.reduce((most, { first, positive }) => Math.max(most, first + positive.length - 1), -126);
   const least = used.reduce((low, { first }) => Math.min(low, first), highest);
@@ -78,7 +149,7 @@ function layoutOf(rows: readonly MsbRow[], signed: boolean): Layout {
 }
 
 /** Share of a row's values in the column of an exponent. */
-function shareAt(row: MsbRow, exponent: number, { lowest, signed }: Layout, side: "positive" | "negative"): number {
+function shareAt(row: Line, exponent: number, { lowest, signed }: Layout, side: "positive" | "negative"): number {
   if (row.total === 0) return 0;
   const counted = (index: number) => {
     if (index < 0 || index >= row.positive.length) return 0;
@@ -89,7 +160,7 @@ function shareAt(row: MsbRow, exponent: number, { lowest, signed }: Layout, side
   return sum / row.total;
 }
 
-function draw(place: Place, rows: readonly MsbRow[], layout: Layout, mode: MsbMode, log: boolean): SVGElement[] {
+function draw(place: Place, rows: readonly Line[], layout: Layout, mode: MsbMode, log: boolean): SVGElement[] {
   const { document } = place;
   const { definition, fill } = hatch(document, "msb");
   const { zero, lowest, highest, signed } = layout;
@@ -119,13 +190,13 @@ function draw(place: Place, rows: readonly MsbRow[], layout: Layout, mode: MsbMo
   made.push(element(document, "path", { d: hatched(place, rows, layout, mode), fill, opacity: 0.82 }));
   made.push(...axes(place, layout));
   rows.forEach((row, at) => {
-    made.push(...rowTexts(place, row, at, mode));
+    made.push(...rowTexts(place, row, at));
   });
   return made;
 }
 
 /** Regions of all rows that their types do not represent. */
-function hatched(place: Place, rows: readonly MsbRow[], layout: Layout, mode: MsbMode): string {
+function hatched(place: Place, rows: readonly Line[], layout: Layout, mode: MsbMode): string {
   let d = "";
   rows.forEach((row, at) => {
     if (!row.encoding) return;
@@ -180,17 +251,21 @@ export function superscript(value: number): string {
   return [...String(value)].map((c) => (c === "-" ? "⁻" : DIGITS[Number(c)]!)).join("");
 }
 
-function rowTexts(place: Place, row: MsbRow, at: number, mode: MsbMode): SVGElement[] {
+/** Place of a row in its report, for a page that opens it: `conv1|weights|conv1.w`. */
+export function msbKey({ layer, kind, tensor }: MsbRow): string {
+  return [layer, kind, tensor].join("|");
+}
+
+function rowTexts(place: Place, { name, losses, subject }: Line, at: number): SVGElement[] {
   const { document } = place;
   const y = px((place.y(at) + place.y(at + 1)) / 2 + 3.5);
-  const losses = lossesOf(row, mode);
   const text = (x: number, words: string) =>
     element(document, "text", { x, y, "text-anchor": "end", style: `fill:${token("ink")}` }, words);
-  const group = element(document, "g", { "data-layer": row.layer });
+  const group = element(document, "g", subject ? { "data-layer": subject.layer, "data-row": msbKey(subject) } : {});
   group.append(
-    element(document, "title", {}, `${row.layer}, ${row.kind}`),
+    element(document, "title", {}, subject ? `${subject.layer}, ${subject.kind}` : name),
     element(document, "path", { class: "eq-hit", d: box(0, place.y(at), place.right + 122, place.y(at + 1)) }),
-    text(place.left - 8, `${shortName(row.layer, 20)} ${SHORT[row.kind]}`),
+    text(place.left - 8, name),
     text(place.right + 58, losses ? percent(losses.overflow, 2) : "float"),
     text(place.right + 118, losses ? percent(losses.underflow, 2) : ""),
   );
@@ -216,24 +291,21 @@ function summaryOf(rows: readonly MsbRow[], mode: MsbMode): string {
   );
 }
 
-function tableOf(rows: readonly MsbRow[], layout: Layout, mode: MsbMode) {
+function columnsOf({ lowest, highest }: Layout): string[] {
+  const exponents = Array.from({ length: highest - lowest + 1 }, (_, i) => `2^${lowest + i}`);
+  return ["values", "zero", ...exponents, "overflow", "underflow"];
+}
+
+function cellsOf(line: Line, layout: Layout): (number | null)[] {
   const both = { ...layout, signed: false };
-  const exponents = Array.from({ length: layout.highest - layout.lowest + 1 }, (_, i) => layout.lowest + i);
   const share = (value: number) => Number(value.toPrecision(3));
-  return {
-    columns: ["layer", "kind", "values", "zero", ...exponents.map((e) => `2^${e}`), "overflow", "underflow"],
-    rows: rows.map((row) => {
-      const losses = lossesOf(row, mode);
-      return [
-        row.layer,
-        row.kind,
-        row.total,
-        row.total === 0 ? 0 : share(row.zeros / row.total),
-        ...exponents.map((e) => share(shareAt(row, e, both, "positive"))),
-        losses && share(losses.overflow),
-        losses && share(losses.underflow),
-      ];
-    }),
-    layerColumn: 0,
-  };
+  return [
+    line.total,
+    line.total === 0 ? 0 : share(line.zeros / line.total),
+    ...Array.from({ length: layout.highest - layout.lowest + 1 }, (_, i) =>
+      share(shareAt(line, layout.lowest + i, both, "positive")),
+    ),
+    line.losses && share(line.losses.overflow),
+    line.losses && share(line.losses.underflow),
+  ];
 }

@@ -48,7 +48,10 @@ export function limitsOf(encoding: ReportEncoding, mode: MsbMode): MsbLimits {
 }
 
 /** Shares 0–1 of a row's values that saturate and that become zero; null without a type. */
-export function lossesOf(row: MsbRow, mode: MsbMode): { overflow: number; underflow: number } | null {
+export function lossesOf(
+  row: Pick<MsbRow, "first" | "positive" | "negative" | "total" | "encoding" | "overflow" | "underflow">,
+  mode: MsbMode,
+): { overflow: number; underflow: number } | null {
   if (!row.encoding || row.total === 0) return null;
   if (mode === "affine") {
     if (row.overflow === null || row.underflow === null) return null;

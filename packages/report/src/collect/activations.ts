@@ -17,6 +17,7 @@ import {
   ValueHistogram,
 } from "@equant/core";
 import type { HistogramRow, MsbRow, RangeRow } from "../schema.js";
+import { ChannelBits } from "./msb-channels.js";
 import { short, shortNumber } from "./rounding.js";
 import { examplesOf, msbOf, type NetworkState } from "./tensors.js";
 
@@ -34,6 +35,8 @@ export interface ObservedActivation {
   overflow: number;
   underflow: number;
   examples: number[];
+  /** By channel, where the value has channels that can be told apart. */
+  channels: ChannelBits | undefined;
 }
 
 /**
@@ -59,6 +62,7 @@ export async function observeActivations(
       overflow: 0,
       underflow: 0,
       examples: [] as number[],
+      channels: undefined as ChannelBits | undefined,
     }));
   const exposed = observed.map(({ tensor }) => tensor).filter((value) => !inputs.has(value));
   const input = singleInput(floatModel);
@@ -69,25 +73,37 @@ export async function observeActivations(
     for await (const batch of modelBatches(chosen, fixed, { batchSize: BATCH, ...signal })) {
       const fetched = await session.run({ [input]: { dtype: "float32", dims: batch.dims, data: batch.data } });
       for (const value of observed) {
-        const data = value.tensor === input ? batch.data : (fetched[value.tensor]!.data as Float32Array);
-        count(value, countedPart(data, batch));
+        const { data, dims } = value.tensor === input ? batch : fetched[value.tensor]!;
+        count(value, countedPart(data as Float32Array, batch), batch.count, dims[1] ?? 1);
       }
     }
   });
   return observed;
 }
 
-function count(value: ObservedActivation, data: Float32Array): void {
+/** Axis 1 of an activation is its channels: runs of equal length, sample after sample. */
+function count(value: ObservedActivation, data: Float32Array, samples: number, channels: number): void {
   value.histogram.add(data);
   const { overflow, underflow } = representability(data, value.encoding);
   value.overflow += overflow;
   value.underflow += underflow;
+  if (ChannelBits.fits(channels)) {
+    value.channels ??= new ChannelBits(channels, value.encoding);
+    value.channels.addRuns(data, data.length / (samples * channels));
+  }
   if (value.examples.length === 0) value.examples = examplesOf(data);
 }
 
 export function activationMsb(observed: readonly ObservedActivation[]): MsbRow[] {
-  return observed.map(({ layer, tensor, encoding, histogram, overflow, underflow, examples }) =>
-    msbOf({ layer, tensor, kind: "activations" }, histogram, encoding, { overflow, underflow }, examples),
+  return observed.map(({ layer, tensor, encoding, histogram, overflow, underflow, examples, channels }) =>
+    msbOf(
+      { layer, tensor, kind: "activations" },
+      histogram,
+      encoding,
+      { overflow, underflow },
+      examples,
+      channels && { channels: channels.worst(), channelCount: channels.channels },
+    ),
   );
 }
 

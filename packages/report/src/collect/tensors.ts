@@ -1,6 +1,7 @@
 import {
   type Encoding,
   type LayerParameters,
+  type LinearLayer,
   labelOf,
   linearLayers,
   type Model,
@@ -11,6 +12,7 @@ import {
 } from "@equant/core";
 import type { LayerWeights, MsbRow, RangeRow, WeightState } from "../schema.js";
 import { channelBoxes } from "./channel-boxes.js";
+import { type ChannelRows, weightChannels } from "./msb-channels.js";
 import { reportEncoding, short, shortNumber } from "./rounding.js";
 
 /** A float network and how it is quantized. */
@@ -46,16 +48,21 @@ function weightStates({ floatModel, plan }: NetworkState) {
 /** Values shown in the worked example of a row. */
 const EXAMPLES = [0, 0.02, 0.1, 0.25, 0.5, 0.75, 0.95, 1];
 
-/** Histogram row of a tensor whose values are at hand; overflow and underflow are counted. */
+/**
+ * Histogram row of a tensor whose values are at hand; overflow and underflow are counted. With the layer whose weights they
+ * are, the channels that lose most are rows of their own.
+ */
 export function msbRow(
   what: Pick<MsbRow, "layer" | "tensor" | "kind">,
   values: Float32Array,
   encoding: Encoding | undefined,
   dims: readonly number[],
+  layer?: LinearLayer,
 ): MsbRow {
   const histogram = new ValueHistogram().add(values);
   const losses = encoding && representability(values, encoding, { dims });
-  return msbOf(what, histogram, encoding, losses, examplesOf(values));
+  const channels = layer && encoding ? weightChannels(layer, encoding) : {};
+  return msbOf(what, histogram, encoding, losses, examplesOf(values), channels);
 }
 
 /** Histogram row from counts. */
@@ -65,6 +72,7 @@ export function msbOf(
   encoding: Encoding | undefined,
   losses: { overflow: number; underflow: number } | undefined,
   examples: number[],
+  channels: ChannelRows = {},
 ): MsbRow {
   const { first, positive, negative, zeros, total } = msbHistogram(histogram);
   return {
@@ -79,6 +87,7 @@ export function msbOf(
     underflow: losses?.underflow ?? null,
     exact: true,
     examples,
+    ...channels,
   };
 }
 
@@ -120,7 +129,13 @@ export function collectParameterMsb({ floatModel, plan }: NetworkState): MsbRow[
     const own = byName.get(name);
     const weights = layer.tensor.array() as Float32Array;
     const rows = [
-      msbRow({ layer: name, tensor: layer.weight, kind: "weights" }, weights, own?.weight.encoding, layer.tensor.dims),
+      msbRow(
+        { layer: name, tensor: layer.weight, kind: "weights" },
+        weights,
+        own?.weight.encoding,
+        layer.tensor.dims,
+        layer,
+      ),
     ];
     const bias = layer.bias && floatModel.graph.initializers.get(layer.bias);
     if (bias && bias.dtype === "float32") {

@@ -8,6 +8,7 @@ import {
   layerSizes,
   layerSparsity,
   msbBits,
+  msbChannels,
   msbHeatmap,
   rangeConvergence,
   rangeTable,
@@ -50,6 +51,10 @@ const OF_LAYER = {
   layerMsb: ({ msb }, layer) => {
     const rows = msb?.filter((row) => row.layer === layer) ?? [];
     return rows.length > 0 ? msbHeatmap(rows) : undefined;
+  },
+  msbChannels: ({ msb }, layer) => {
+    const row = msb?.find((own) => own.layer === layer && own.kind === "weights");
+    return row && msbChannels(row);
   },
   msbBits: ({ msb }, layer) => {
     const row = msb?.find((own) => own.layer === layer && own.kind === "weights");

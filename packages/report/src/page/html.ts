@@ -1,3 +1,4 @@
+import { deflateSync, strFromU8, strToU8 } from "fflate";
 import type { Cell, Chart, ChartTable } from "../charts/index.js";
 import { renderSvg } from "../render-svg.js";
 
@@ -47,7 +48,7 @@ export function beginPage(): void {
  */
 export function figure(
   chart: Chart | undefined,
-  options: { eager?: boolean; scroll?: boolean; extra?: string } = {},
+  options: { eager?: boolean; scroll?: boolean; extra?: string; after?: string } = {},
 ): string {
   if (!chart) return "";
   const id = `f${++figures}`;
@@ -62,8 +63,13 @@ export function figure(
 ${options.extra ?? ""}<div class="plot${options.scroll ? " scroll" : ""}"${options.scroll ? ' tabindex="0" role="group" aria-label="Drawing, scrolls"' : ""}${place}>${drawing}</div>
 <div class="tools"><button type="button" class="show-table" aria-expanded="false" aria-controls="${id}t">Table</button><button type="button" class="save-csv">Save CSV</button><button type="button" class="save-svg">Save SVG</button></div>
 <div class="data scroll" id="${id}t" hidden tabindex="0" role="group" aria-label="Table: ${asHtml(chart.title)}"></div><script type="application/json">${embeddedJson(packTable(chart.table))}</script>
-</figure>
+${options.after ?? ""}</figure>
 `;
+}
+
+/** Packed HTML is a fifth: a page of thousands of channels stays small enough for a mail. */
+export function packHtml(html: string): string {
+  return btoa(strFromU8(deflateSync(strToU8(html), { level: 9 }), true));
 }
 
 /** A table of HTML cells; the first column names the row. */

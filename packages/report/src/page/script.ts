@@ -53,6 +53,25 @@ export function pageScript(): void {
     for (const place of all(".plot")) reveal(place);
   });
 
+  const unpack = (packed: Element): Promise<string> => {
+    const bytes = Uint8Array.from(atob(packed.textContent!), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+    return new Response(stream).text();
+  };
+
+  /** Opens a row of a heat map below it; the same row again closes it. */
+  const openRow = async (figure: Element, key: string) => {
+    const choice = one<HTMLSelectElement>(".msb-row", figure);
+    const place = one<HTMLElement>(".row-detail", figure);
+    if (!choice || !place) return;
+    const packed = key === "" ? null : one(`[data-row-charts="${CSS.escape(key)}"]`);
+    choice.value = packed ? key : "";
+    const html = packed ? await unpack(packed) : "";
+    if (choice.value !== (packed ? key : "")) return;
+    place.innerHTML = html;
+    mark(place);
+  };
+
   const select = (layer: string | undefined, scroll = false) => {
     selected = layer;
     for (const button of all(".layer-table .pick")) {
@@ -68,11 +87,7 @@ export function pageScript(): void {
       mark(inspector);
     };
     if (!packed) show("<p>No layer is selected.</p>");
-    else {
-      const bytes = Uint8Array.from(atob(packed.textContent!), (c) => c.charCodeAt(0));
-      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-      void new Response(stream).text().then(show);
-    }
+    else void unpack(packed).then(show);
     if (scroll) inspector.scrollIntoView({ block: "start" });
     say(layer === undefined ? "No layer is selected" : `Layer ${layer}`);
   };
@@ -213,8 +228,18 @@ export function pageScript(): void {
     } else {
       const item = target.closest("[data-layer]");
       const name = item?.getAttribute("data-layer");
-      if (name) select(name === selected ? undefined : name);
+      const row = item?.getAttribute("data-row");
+      // A row of a heat map opens below it: showing its layer as well must not close the place that was clicked in.
+      if (row && figure && one(".msb-row", figure)) {
+        const closes = one<HTMLSelectElement>(".msb-row", figure)!.value === row;
+        void openRow(figure, closes ? "" : row);
+        if (!figure.closest("#inspector")) select(closes ? undefined : name!);
+      } else if (name && !figure?.closest(".row-detail")) select(name === selected ? undefined : name);
     }
+  });
+  document.addEventListener("change", (event) => {
+    const choice = (event.target as Element).closest<HTMLSelectElement>(".msb-row");
+    if (choice) void openRow(choice.closest(".chart")!, choice.value);
   });
 
   document.addEventListener("keydown", (event) => {

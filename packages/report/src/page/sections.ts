@@ -1,4 +1,3 @@
-import { deflateSync, strFromU8, strToU8 } from "fflate";
 import {
   accuracySparsity,
   channelMaxima,
@@ -8,7 +7,6 @@ import {
   layerChannels,
   layerSizes,
   layerSparsity,
-  msbBits,
   msbHeatmap,
   networkView,
   rangeConvergence,
@@ -23,7 +21,8 @@ import {
 import { bytes, percent } from "../charts/text.js";
 import { channelSpread } from "../charts/weight-ranges.js";
 import type { LayerWeights, Report } from "../schema.js";
-import { asHtml, figure, htmlTable } from "./html.js";
+import { asHtml, figure, htmlTable, packHtml } from "./html.js";
+import { rowChoice, rowTemplate } from "./msb-rows.js";
 import { verdictOf } from "./verdict.js";
 
 /** A part of the page with its place in the navigation; empty ones are left out. */
@@ -130,17 +129,14 @@ function layerTemplate(report: Report, name: string): string {
   const weights = report.weights?.find(({ layer }) => layer === name);
   const msb = report.msb?.filter(({ layer }) => layer === name) ?? [];
   const histogram = report.histograms?.find(({ layer }) => layer === name);
-  const bits = msb.find(({ kind }) => kind === "weights");
-  const charts = [
-    weights && weightRanges(weights),
-    msb.length > 0 ? msbHeatmap(msb) : undefined,
-    bits && msbBits(bits),
-    histogram && valueHistogram(histogram),
-  ];
-  const html = `<h3 class="layer-name">${asHtml(name)}</h3>${charts.map((chart) => figure(chart, { eager: true })).join("")}`;
-  // Packed, they are a fifth: a page of thousands of channels stays small enough for a mail.
-  const packed = btoa(strFromU8(deflateSync(strToU8(html), { level: 9 }), true));
-  return `<script type="text/plain" data-layer-charts="${asHtml(name)}">${packed}</script>\n`;
+  const eager = { eager: true };
+  const html = [
+    `<h3 class="layer-name">${asHtml(name)}</h3>`,
+    weights ? figure(weightRanges(weights), eager) : "",
+    msb.length > 0 ? figure(msbHeatmap(msb), { ...eager, after: rowChoice(msb) }) : "",
+    histogram ? figure(valueHistogram(histogram), eager) : "",
+  ].join("");
+  return `<script type="text/plain" data-layer-charts="${asHtml(name)}">${packHtml(html)}</script>\n`;
 }
 
 function error({ sqnr, curves }: Report): string {
@@ -160,7 +156,7 @@ function accuracy({ validation, latency }: Report): string {
 
 function values({ msb, ranges, convergence }: Report): string {
   return [
-    msb ? figure(msbHeatmap(msb)) : "",
+    msb ? figure(msbHeatmap(msb), { after: rowChoice(msb) }) + msb.map(rowTemplate).join("") : "",
     msb
       ? `<details><summary>The same with fixed-point types (power-of-two scales)</summary>${figure(msbHeatmap(msb, { mode: "power-of-two" }))}</details>`
       : "",

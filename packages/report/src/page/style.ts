@@ -12,7 +12,7 @@ section{margin:2rem 0}
 h2{font-size:1.25rem;border-bottom:1px solid var(--eq-grid);padding-bottom:.25rem}
 h3{font-size:1rem;margin:0}
 .unit{font-weight:400;color:var(--eq-muted)}
-button,input{font:inherit;color:inherit;background:var(--eq-ground);border:1px solid var(--eq-muted);border-radius:5px;padding:.15rem .6rem;min-height:28px}
+button,input,select{font:inherit;color:inherit;background:var(--eq-ground);border:1px solid var(--eq-muted);border-radius:5px;padding:.15rem .6rem;min-height:28px}
 button{cursor:pointer}
 button[aria-pressed=true],button[aria-current=true]{background:var(--eq-seq-5);color:var(--eq-on-seq-5)}
 :focus-visible{outline:2px solid var(--eq-select);outline-offset:2px}
@@ -37,6 +37,7 @@ figcaption p{margin:.15rem 0 .4rem;max-width:75ch}
 .plot{width:100%}.plot.scroll{max-height:70vh;border:1px solid var(--eq-grid)}.plot.scroll svg{max-width:none;display:block;margin:0 auto}
 .tools{display:flex;gap:.4rem;margin:.3rem 0}.tools button{font-size:.8rem}
 #inspector{border:1px solid var(--eq-grid);border-radius:6px;padding:0 1rem;margin-top:1rem}
+.row-detail:not(:empty){border-left:3px solid var(--eq-select);padding-left:1rem}.steps li{max-width:75ch;margin:.2rem 0}select{max-width:100%}
 .layer-name{margin:1rem 0 0;color:var(--eq-select)}
 details{margin:1rem 0}summary{cursor:pointer}
 kbd{border:1px solid var(--eq-muted);border-radius:3px;padding:0 .3rem}

@@ -11,6 +11,19 @@ export const rangeSchema = z.object({
 });
 export type RangeRow = z.infer<typeof rangeSchema>;
 
+/** Values of one channel by the place of their most significant bit; fields as in {@link msbSchema}. */
+export const msbChannelSchema = z.object({
+  channel: z.int(),
+  first: z.int(),
+  positive: numbers,
+  negative: numbers,
+  zeros: z.number(),
+  total: z.number(),
+  overflow: z.number(),
+  underflow: z.number(),
+});
+export type MsbChannel = z.infer<typeof msbChannelSchema>;
+
 /** Values of one tensor by the place of their most significant bit (seed 002). */
 export const msbSchema = z.object({
   layer: z.string(),
@@ -31,6 +44,10 @@ export const msbSchema = z.object({
   exact: z.boolean(),
   /** A few values of the tensor, for the worked example. */
   examples: numbers.optional(),
+  /** Output channels of a weight, or channels of an activation: those that lose most to overflow and underflow. */
+  channels: z.array(msbChannelSchema).optional(),
+  /** Channels of the tensor, those left out too. */
+  channelCount: z.int().optional(),
 });
 export type MsbRow = z.infer<typeof msbSchema>;
 

@@ -9,7 +9,7 @@ import { fixtureReport } from "../fixture.js";
 describe("renderReport", () => {
   const html = renderReport(fixtureReport());
   const { document } = parseHTML(html);
-  const packed = [...html.matchAll(/data-layer-charts="[^"]*">([^<]*)</g)].map((match) => match[1]!);
+  const packed = [...html.matchAll(/data-(?:layer|row)-charts="[^"]*">([^<]*)</g)].map((match) => match[1]!);
   const whole = html + packed.map((text) => inflateRawSync(Buffer.from(text, "base64")).toString()).join("");
 
   test("asks the network for nothing", () => {
@@ -50,6 +50,7 @@ describe("renderReport", () => {
       "layer-sizes",
       "layer-sparsity",
       "msb-bits",
+      "msb-channels",
       "msb-heatmap",
       "network",
       "range-convergence",

@@ -87,6 +87,14 @@ export function Inspector() {
       </dl>
       {weights && <Chart name="weightRanges" args={[weights]} />}
       {msb.length > 0 && <Chart name="msbHeatmap" args={[msb]} />}
+      {msb
+        .filter(({ channels }) => channels !== undefined)
+        .map((row) => (
+          <details key={row.tensor}>
+            <summary>Most significant bits by channel, {row.kind}</summary>
+            <Chart name="msbChannels" args={[row]} />
+          </details>
+        ))}
       {worked && (
         <details>
           <summary>How a few of its values are stored, bit by bit</summary>
