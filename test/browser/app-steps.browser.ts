@@ -15,6 +15,23 @@ test("equalize on a copy, prune with two scores, go on with the pruned network, 
   await page.getByText("Top-1, quantized").waitFor({ timeout: 60_000 });
   await idle(page);
 
+  // An image in both networks, with the output of a layer; the images behind a cell of the confusions.
+  await page.keyboard.press("j");
+  const worst = page.getByRole("region", { name: "Worst images", exact: true });
+  await worst.getByRole("button").first().click();
+  const pair = page.getByTestId("two-up");
+  await pair.getByText(/^Output of conv_1,/).waitFor();
+  expect(await pair.locator("canvas").count()).toBe(4);
+  await idle(page);
+  await page.locator("[data-cell='3 3']").first().click();
+  await page
+    .getByTestId("confused")
+    .getByText(/images of 3/)
+    .waitFor();
+  await page.getByTestId("confused").getByRole("button").first().click();
+  await idle(page);
+  await screenshot(page, "two-up");
+
   await goTo(page, "equalize");
   await page.getByRole("button", { name: "Preview", exact: true }).click();
   await page.getByText("Channels scaled").waitFor({ timeout: 30_000 });

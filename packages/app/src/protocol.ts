@@ -150,6 +150,54 @@ export interface RunOutcome {
   readonly ms: number;
 }
 
+/** A small picture of magnitudes. */
+export interface HeatMap {
+  readonly width: number;
+  readonly height: number;
+  readonly cells: Float32Array;
+  readonly max: number;
+}
+
+/** First answers, largest output first; empty where the output is not one number a class. */
+export interface Answer {
+  readonly top: readonly { readonly name: string; readonly value: number }[];
+}
+
+/** A layer's output for one sample in two networks, mean magnitude over the channels. */
+export interface Activation {
+  readonly layer: string;
+  readonly sqnrDb: number;
+  readonly float: HeatMap;
+  readonly quantized: HeatMap;
+  readonly difference: HeatMap;
+}
+
+/** One sample in the float and in the quantized network. */
+export interface SampleComparison {
+  readonly id: string;
+  readonly label: string | null;
+  readonly thumbnail: Thumbnail | null;
+  readonly float: Answer;
+  readonly quantized: Answer;
+  /** Null: no layer was asked for, or not both networks have its output. */
+  readonly activation: Activation | null;
+}
+
+/** Samples behind a cell of the confusions. */
+export interface ConfusedSamples {
+  readonly truth: number;
+  readonly answer: number;
+  /** Samples of the true class. */
+  readonly searched: number;
+  readonly found: number;
+  readonly samples: readonly {
+    readonly id: string;
+    readonly thumbnail: Thumbnail | null;
+    /** What the float network answers. */
+    readonly before: string;
+  }[];
+}
+
 /** Every call the page makes of its worker. */
 export interface Calls {
   warm(params: Record<string, never>): { threads: number; isolated: boolean };
@@ -167,6 +215,13 @@ export interface Calls {
   /** The report of the run; `id` names it among those the worker still holds. */
   report(params: { id: string; steps: readonly RecipeStep[]; calibration: string }): Report;
   validate(params: { bytes: Uint8Array<ArrayBuffer> }): ValidationReport;
+  compareSample(params: {
+    bytes: Uint8Array<ArrayBuffer>;
+    floatBytes: Uint8Array<ArrayBuffer>;
+    id: string;
+    layer: string | null;
+  }): SampleComparison;
+  findConfused(params: { bytes: Uint8Array<ArrayBuffer>; truth: number; answer: number }): ConfusedSamples;
   prune(params: {
     method: PruneMethod;
     granularity: "weights" | "channels";

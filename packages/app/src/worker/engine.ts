@@ -18,9 +18,11 @@ import {
 import type { CallName, Params, Result } from "../protocol.js";
 import { calibrateModel, summarizeCalibration } from "./calibrate.js";
 import { checkData } from "./check-data.js";
+import { compareSample } from "./compare-sample.js";
 import { type CallContext, transformContext } from "./context.js";
 import { previewEqualize } from "./equalize.js";
 import { execute } from "./execute.js";
+import { findConfused } from "./find-confused.js";
 import type { Gate } from "./gate.js";
 import { reportOf, validate } from "./measure.js";
 import { type OpenData, openData, summarizeData } from "./open-data.js";
@@ -123,6 +125,12 @@ export class Engine {
     },
     page: async ({ report }) => (await import("@equant/report/node")).renderReport(report),
     validate: ({ bytes }, context) => validate(this.model, this.gate.dataset(this.data.validate), bytes, context),
+    compareSample: ({ id, layer, ...bytes }, context) => {
+      const pair = { ...bytes, original: this.model.model, dataset: this.data.validate };
+      return compareSample(pair, id, layer, context);
+    },
+    findConfused: ({ bytes, ...cell }, context) =>
+      findConfused(this.model.model, bytes, this.gate.dataset(this.data.validate), cell, context),
     verify: async ({ bytes }, call) => {
       const context = await transformContext(call);
       const samples = spread(this.data.calibrate, VERIFIED_SAMPLES);

@@ -130,7 +130,12 @@ function drawPanel(
     const [y1, y2] = [place.y(row), place.y(row + 1)];
     paths.set(name, (paths.get(name) ?? "") + box(x1 + 0.5, y1 + 0.5, x2 - 0.5, y2 - 0.5));
     if (classes > NUMBERED_CLASSES) continue;
-    const at = { x: px((x1 + x2) / 2), y: px((y1 + y2) / 2 + font * 0.36), "font-size": px(font) };
+    const at = {
+      x: px((x1 + x2) / 2),
+      y: px((y1 + y2) / 2 + font * 0.36),
+      "font-size": px(font),
+      "data-cell": `${row} ${column}`,
+    };
     const words = panel.diverging && n > 0 ? `+${n}` : String(n).replace("-", "−");
     texts.push(
       element(document, "text", { ...at, "text-anchor": "middle", style: `fill:${token(`on-${name}`)}` }, words),

@@ -10,13 +10,29 @@ import { ChartNumbers } from "./chart-numbers.js";
 interface ChartProps<N extends ChartName> {
   readonly name: N;
   readonly args: ChartArgs<N>;
+  /** A cell of a matrix was clicked: row and column. Beside it the same must be possible by keyboard. */
+  readonly onCell?: (row: number, column: number) => void;
+}
+
+/** A click this far from a number still means its cell, px. */
+const CELL_PX = 24;
+
+/** The number of a matrix nearest to a click; its cell is in `data-cell`. */
+function cellAt(host: Element, { clientX, clientY }: MouseEvent): [number, number] | undefined {
+  let nearest: { cell: string; distance: number } | undefined;
+  for (const element of host.querySelectorAll("[data-cell]")) {
+    const { left, right, top, bottom } = element.getBoundingClientRect();
+    const distance = Math.max(Math.abs(clientX - (left + right) / 2), Math.abs(clientY - (top + bottom) / 2));
+    if (distance < (nearest?.distance ?? CELL_PX)) nearest = { cell: element.getAttribute("data-cell")!, distance };
+  }
+  return nearest?.cell.split(" ").map(Number) as [number, number] | undefined;
 }
 
 /** Widths are steps, so that dragging a window edge does not draw every pixel. */
 const WIDTH_STEP = 40;
 
 /** A chart of a report: drawn in a worker, linked to the selection, with its numbers and as a file. */
-export function Chart<N extends ChartName>({ name, args }: ChartProps<N>) {
+export function Chart<N extends ChartName>({ name, args, onCell }: ChartProps<N>) {
   const host = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   const [chart, setChart] = useState<DrawnChart | null>(null);
@@ -50,7 +66,9 @@ export function Chart<N extends ChartName>({ name, args }: ChartProps<N>) {
       for (const hit of element.querySelectorAll(".eq-hit")) hit.classList.add("eq-selected");
     }
   }, [layer, chart, asTable]);
-  const pick = (event: Event) => {
+  const pick = (event: MouseEvent) => {
+    const cell = onCell && cellAt(event.currentTarget as Element, event);
+    if (cell) return onCell(...cell);
     const hit = (event.target as Element).closest("[data-layer]");
     if (hit) selectLayer(hit.getAttribute("data-layer"));
   };

@@ -5,6 +5,7 @@ import { isRunStale } from "../../state/derived.js";
 import { selectLayer } from "../../state/selection.js";
 import { activity, currentMeasures, currentRun } from "../../state/store.js";
 import { Chart } from "../parts/chart.js";
+import { Confusions } from "../parts/confusions.js";
 import { DataTable } from "../parts/data-table.js";
 import { GraphPanel } from "../parts/graph-panel.js";
 import { MetricCards } from "../parts/metric-cards.js";
@@ -88,12 +89,7 @@ export function ValidateScreen() {
           <Chart name="sqnrStates" args={[report.curves]} />
         </Panel>
       )}
-      {section?.candidate.accuracy && (
-        <Panel title="Confusions" level="measured" stale={stale}>
-          <Chart name="confusionPair" args={[section]} />
-          <Chart name="classDrop" args={[section]} />
-        </Panel>
-      )}
+      {section?.candidate.accuracy && <Confusions key={run.id} section={section} stale={stale} />}
       {validation && validation.worstSamples.length > 0 && <WorstSamples report={validation} stale={stale} />}
       {report && (
         <Panel title="Sizes" level="measured" stale={stale}>
