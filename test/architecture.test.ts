@@ -15,6 +15,7 @@ const ORDER = [
   "calibrate",
   "equalize",
   "quantize",
+  "match",
   "gradient",
   "train",
   "analyze",

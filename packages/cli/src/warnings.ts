@@ -4,6 +4,7 @@
  */
 export const WARNING_CODES = {
   W4001: "a layer stays in float",
+  W4002: "part of a quantized file has no counterpart in the float model",
   W7001: "a step was undone because it made matters worse",
   W7002: "layer collapse: a layer lost its last weight",
   W6001: "integer kernels of this processor lose accuracy",

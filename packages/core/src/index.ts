@@ -8,6 +8,7 @@ export * from "./fold/index.js";
 export * from "./gradient/index.js";
 export * from "./graph/index.js";
 export * from "./learn/index.js";
+export * from "./match/index.js";
 export * from "./math/index.js";
 export * from "./pipeline/index.js";
 export * from "./prune/index.js";

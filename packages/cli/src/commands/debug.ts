@@ -1,21 +1,22 @@
-import type { LayerSqnr } from "@equant/core";
+import type { LayerSqnr, SqnrReport } from "@equant/core";
 import { adviceHint, adviceText } from "../advice-text.js";
 import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import { compareEqualization, comparisonTable } from "../compare-equalization.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
+import { debugAgainst, refuseQuantizeFlags } from "../debug-against.js";
 import { formatDb } from "../format.js";
 import { addDataOptions, type DataOptions } from "../option-groups.js";
-import { choice, flag, integer } from "../options.js";
+import { choice, completing, flag, integer, text } from "../options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
+import { agreementLine, SORTS, type SqnrOrder, sortedLayers, sqnrTable } from "../sqnr-text.js";
 import { CALIBRATION_SAMPLES, describeCalibration } from "./quantize.js";
 
-const SORTS = ["local", "cumulative", "graph"] as const;
-
-interface DebugOptions extends QuantizeFlags, DataOptions, ChartOptions {
+export interface DebugOptions extends QuantizeFlags, DataOptions, ChartOptions {
+  against?: string;
   top: number;
-  sort: (typeof SORTS)[number];
+  sort: SqnrOrder;
   channels?: boolean;
   sensitivity?: boolean;
   compare?: boolean;
@@ -28,10 +29,13 @@ export const debug: CommandDefinition = {
   configure(command) {
     command
       .description(
-        "Names the layers that harm the outputs most when a float model is quantized with these options, why, and how much each remedy would gain, measured; and the signal-to-noise ratio of every layer, predicted and measured, local and cumulative.",
+        "Names the layers that harm the outputs most when a float model is quantized with these options, why, and how much each remedy would gain, measured; and the signal-to-noise ratio of every layer, predicted and measured, local and cumulative. With --against: the same of a quantized file, whoever made it.",
       )
-      .argument("<model>", "the float ONNX file")
+      .argument("<model>", "the float ONNX file; with --against the quantized one")
       .optionsGroup("Options:")
+      .addOption(
+        completing(text("--against <file>", "the float model that <model>, a QDQ file, was made from"), "file"),
+      )
       .addOption(integer("--top <n>", "layers shown; the JSON has all", { min: 1 }, 10))
       .addOption(choice("--sort <order>", "worst local or cumulative ratio first, or graph order", SORTS, "local"))
       .addOption(flag("--no-advice", "only the ratios: do not try remedies for the worst layers"))
@@ -49,6 +53,10 @@ export const debug: CommandDefinition = {
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<DebugOptions>();
+    if (options.against !== undefined) {
+      refuseQuantizeFlags(context);
+      return debugAgainst(context, path, options.against, options);
+    }
     const settings = quantizeOptions(options);
     const core = await import("@equant/core");
     core.resolveQuantizeOptions(settings);
@@ -88,25 +96,7 @@ export const debug: CommandDefinition = {
       const { sqnrPrediction, sqnrStates } = await import("@equant/report");
       await writeChart(context, options.svg, curves ? sqnrStates(curves) : sqnrPrediction(report));
     }
-    const rows = sorted(report.layers, options.sort).slice(0, options.top);
-    const text = context.table<LayerSqnr>(
-      [
-        { title: "layer", cell: ({ layer }) => layer, align: "left" },
-        { title: "local dB", cell: ({ local }) => formatDb(local.both) },
-        { title: "cumulative", cell: ({ cumulative }) => (cumulative ? formatDb(cumulative.both) : "-") },
-        { title: "weights", cell: ({ local }) => formatDb(local.weights) },
-        {
-          title: "activations",
-          cell: ({ local }) => (local.activations === null ? "float" : formatDb(local.activations)),
-        },
-        { title: "predicted", cell: ({ predicted }) => formatDb(predicted.refined.both) },
-        { title: "kind of loss", cell: ({ findings }) => findings[0]?.text ?? "-", align: "left" },
-      ],
-      rows,
-    );
-    const { weights, activations } = report.agreement.refined;
-    const line = (name: string, { medianErrorDb, correlation }: typeof weights) =>
-      `${name}: median |predicted − measured| ${medianErrorDb.toFixed(1)} dB, r = ${correlation.toFixed(2)}`;
+    const table = sqnrTable(context, report, options);
     return {
       result: {
         ...report,
@@ -114,21 +104,15 @@ export const debug: CommandDefinition = {
         ...(study && { sensitivity: study }),
         ...(curves && { comparison: curves }),
       },
-      text: `${advice ? adviceText(context, advice) : ""}${curves ? comparisonTable(context, curves) : ""}${text}${line("weights", weights)} · ${line("activations", activations)}\n`,
-      hint: (advice && adviceHint(advice, path, options.data, settings)) ?? hintFor(report.layers, path),
+      text: `${advice ? adviceText(context, advice) : ""}${curves ? comparisonTable(context, curves) : ""}${table}${agreementLine(report)}`,
+      hint: (advice && adviceHint(advice, path, options.data, settings)) ?? hintFor(report, path),
     };
   },
 };
 
-function sorted(layers: readonly LayerSqnr[], order: (typeof SORTS)[number]): LayerSqnr[] {
-  if (order === "graph") return [...layers];
-  const key = ({ local, cumulative }: LayerSqnr) => (order === "local" ? local.both : (cumulative?.both ?? local.both));
-  return [...layers].sort((a, b) => key(a) - key(b));
-}
-
 /** The remedy for the worst layer: what its first finding calls for. */
-function hintFor(layers: readonly LayerSqnr[], path: string): string {
-  const worst = sorted(layers, "local")[0];
+function hintFor({ layers }: SqnrReport, path: string): string {
+  const worst: LayerSqnr | undefined = sortedLayers(layers, "local")[0];
   const kind = worst?.findings[0]?.kind;
   if (kind === "overflow") return "ranges cut off too much: --calibrator minmax";
   if (kind !== undefined)

@@ -19,6 +19,7 @@ export { OutputDifference, type OutputDifferenceSummary } from "./output-differe
 export * from "./output-probe.js";
 export { countParameters, type NodeParameters, type ParameterCount } from "./parameter-count.js";
 export * from "./sensitivity.js";
+export { emulatedNetwork } from "./sensitivity-study.js";
 export * from "./sqnr.js";
 export * from "./sqnr-curves.js";
 export * from "./sqnr-report.js";

@@ -40,6 +40,11 @@ function variant(model: Model, plan: QuantizationPlan): Variant {
   return { model: copy, network };
 }
 
+/** The network that a plan describes, in float operators; reads what the model reads. */
+export function emulatedNetwork(model: Model, plan: QuantizationPlan): Model {
+  return variant(model, plan).model;
+}
+
 /** Cuts variants in parts and runs them. */
 class Parts {
   constructor(

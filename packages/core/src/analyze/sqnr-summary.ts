@@ -176,7 +176,7 @@ function findings(powers: LayerPowers, signal: Float64Array, noise: Float64Array
   const shares = overflow === undefined ? undefined : powers.of(overflow);
   const share = shares ? shares.reduce((sum, value) => sum + value, 0) / shares.length : 0;
   if (share > OVERFLOW) {
-    const text = `activations: ${(100 * share).toPrecision(2)} % overflow`;
+    const text = `activations: ${Number((100 * share).toPrecision(2))} % overflow`;
     found.push({ kind: "overflow", text, amount: share });
   }
   return found;

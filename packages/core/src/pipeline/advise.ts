@@ -23,8 +23,8 @@ export interface AdviseInput {
   readonly model: Model;
   readonly calibration: Calibration;
   readonly plan: QuantizationPlan;
-  /** Options that made the plan. */
-  readonly quantize: QuantizeOptions;
+  /** Options that made the plan; undefined for a plan read from a file: the only remedy tried then is to keep a layer in float. */
+  readonly quantize: QuantizeOptions | undefined;
   /** Local ratios of the layers. */
   readonly sqnr: SqnrReport;
   readonly dataset: Dataset;
@@ -192,9 +192,11 @@ class Trials {
   ) {}
 
   async of(measured: MeasuredLayer): Promise<Trial[]> {
-    this.#network ??= this.#wholeNetwork();
+    const { quantize } = this.input;
+    if (!quantize) return [];
+    this.#network ??= this.#wholeNetwork(quantize);
     const found = [...(await this.#network)];
-    const wide = this.#planWith({ weightBits: 16, activations: "uint16", activationBits: 16 });
+    const wide = this.#planWith(quantize, { weightBits: 16, activations: "uint16", activationBits: 16 });
     const { plan } = this.input;
     const isLayer = ({ layer }: QuantizationPlan["parameters"][number]) => layer.output === measured.layer.output;
     const parameters = wide.parameters.find(isLayer);
@@ -210,18 +212,18 @@ class Trials {
     return found;
   }
 
-  async #wholeNetwork(): Promise<Trial[]> {
-    const { granularity, chooser } = resolveQuantizeOptions(this.input.quantize);
+  async #wholeNetwork(quantize: QuantizeOptions): Promise<Trial[]> {
+    const { granularity, chooser } = resolveQuantizeOptions(quantize);
     const found: Trial[] = [];
     const add = (kind: RemedyKind, outputDb: number | undefined) => {
       if (outputDb !== undefined) found.push([kind, "network", outputDb]);
     };
-    add("equalize", await this.#behind({ use: "equalize" }));
+    add("equalize", await this.#behind(quantize, { use: "equalize" }));
     if (this.hasDead) {
-      add("dead-channels", await this.#behind({ use: "dead-channels" }));
-      add("dead-channels+equalize", await this.#behind({ use: "dead-channels" }, { use: "equalize" }));
+      add("dead-channels", await this.#behind(quantize, { use: "dead-channels" }));
+      add("dead-channels+equalize", await this.#behind(quantize, { use: "dead-channels" }, { use: "equalize" }));
     }
-    const measure = (change: QuantizeOptions) => this.study.withPlan(this.#planWith(change));
+    const measure = (change: QuantizeOptions) => this.study.withPlan(this.#planWith(quantize, change));
     if (granularity === "perTensor") {
       found.push(["per-channel", "network", await measure({ granularity: "perChannel" })]);
     }
@@ -229,14 +231,14 @@ class Trials {
     return found;
   }
 
-  #planWith(change: QuantizeOptions): QuantizationPlan {
-    const { model, calibration, quantize } = this.input;
+  #planWith(quantize: QuantizeOptions, change: QuantizeOptions): QuantizationPlan {
+    const { model, calibration } = this.input;
     return planQuantization(model, calibration, { ...quantize, ...change });
   }
 
   /** Output SQNR behind float steps, quantized alike; undefined where the first one changes nothing. */
-  async #behind(...steps: readonly FloatStep[]): Promise<number | undefined> {
-    const { quantize, model: source, calibration } = this.input;
+  async #behind(quantize: QuantizeOptions, ...steps: readonly FloatStep[]): Promise<number | undefined> {
+    const { model: source, calibration } = this.input;
     const dataset = spread(this.input.dataset, CALIBRATED);
     const model = cloneModel(source);
     // Progress is that of the advice, not of what it is made of.
