@@ -86,6 +86,8 @@ const PHASES: Readonly<Record<CallName, string>> = {
   prune: "prune",
   page: "write the report",
   validate: "validate",
+  fixIt: "fix it",
+  advise: "find causes",
   compareSample: "compare the image",
   findConfused: "find the images",
   verify: "verify the file",

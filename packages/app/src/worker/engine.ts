@@ -16,6 +16,7 @@ import {
   zeroFeeds,
 } from "@equant/core/web";
 import type { CallName, Params, Result } from "../protocol.js";
+import { adviseRun } from "./advise.js";
 import { calibrateModel, summarizeCalibration } from "./calibrate.js";
 import { checkData } from "./check-data.js";
 import { compareSample } from "./compare-sample.js";
@@ -23,12 +24,14 @@ import { type CallContext, transformContext } from "./context.js";
 import { previewEqualize } from "./equalize.js";
 import { execute } from "./execute.js";
 import { findConfused } from "./find-confused.js";
+import { fixIt, fixSamples } from "./fix-it.js";
 import type { Gate } from "./gate.js";
 import { reportOf, validate } from "./measure.js";
 import { type OpenData, openData, summarizeData } from "./open-data.js";
 import { type OpenModel, openModel, summarizeModel } from "./open-model.js";
 import { threadCount } from "./ort.js";
 import { pruneModel } from "./prune.js";
+import { quantizeOptionsOf } from "./steps.js";
 import { layerWeightsOf } from "./weights.js";
 
 /** Samples on which a file is run before it may be called saved. */
@@ -114,9 +117,19 @@ export class Engine {
     execute: async ({ id, steps, calibration }, context) =>
       (await this.#execute(id, steps, calibration, context)).outcome,
     report: async ({ id, steps, calibration }, context) => {
-      // A worker that was started anew holds no results: the recipe gives the same one again.
-      const result = this.#results.get(id) ?? (await this.#execute(id, steps, calibration, context)).result;
+      const result = await this.#result(id, steps, calibration, context);
       return reportOf(this.model, this.#samples(), result, steps, context);
+    },
+    fixIt: async ({ id, steps, calibration, bytes, target }, context) => {
+      const result = await this.#result(id, steps, calibration, context);
+      const options = quantizeOptionsOf(steps);
+      const validate = this.gate.dataset(fixSamples(this.data.validate, target));
+      const input = { original: this.model.model, result, bytes, options, calibrate: this.#samples(), validate };
+      return fixIt(input, target, context);
+    },
+    advise: async ({ id, steps, calibration }, context) => {
+      const result = await this.#result(id, steps, calibration, context);
+      return adviseRun(result, quantizeOptionsOf(steps), this.#samples(), context);
     },
     prune: async (params, context) => {
       const { calibrate, validate: judged } = this.data;
@@ -157,6 +170,11 @@ export class Engine {
 
   #samples(): Dataset {
     return this.gate.dataset(this.data.calibrate);
+  }
+
+  /** A worker that was started anew holds no results: the recipe gives the same one again. */
+  async #result(id: string, steps: readonly RecipeStep[], calibration: string, context: CallContext) {
+    return this.#results.get(id) ?? (await this.#execute(id, steps, calibration, context)).result;
   }
 
   async #execute(id: string, steps: readonly RecipeStep[], calibration: string | null, context: CallContext) {

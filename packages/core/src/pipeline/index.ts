@@ -9,6 +9,7 @@ export * from "./prepare.js";
 export type { PruneStep } from "./prune-step.js";
 export * from "./recipe.js";
 export * from "./tune.js";
+export { TuneJudge } from "./tune-judge.js";
 export * from "./tune-report.js";
 export { type TuneConstraints, tuneFront } from "./tune-schedule.js";
 export * from "./verify.js";

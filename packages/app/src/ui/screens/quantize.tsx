@@ -3,8 +3,10 @@ import { measureRun, runRecipe } from "../../state/actions.js";
 import { isRunStale } from "../../state/derived.js";
 import { activity, currentRun, data, model } from "../../state/store.js";
 import { go } from "../navigate.js";
+import { AdvicePanel } from "../parts/advice-panel.js";
 import { DataTable } from "../parts/data-table.js";
 import { Facts } from "../parts/facts.js";
+import { FixPanel } from "../parts/fix-panel.js";
 import { Needs } from "../parts/needs.js";
 import { Head, Panel } from "../parts/panel.js";
 import { QuantizeForm } from "../parts/quantize-form.js";
@@ -72,6 +74,8 @@ export function QuantizeScreen() {
               keyOf={({ step }, index) => step + index}
             />
           </Panel>
+          <FixPanel stale={isRunStale.value} />
+          <AdvicePanel stale={isRunStale.value} />
           <div class="row">
             <button
               type="button"
