@@ -91,6 +91,11 @@ test("equalize on a copy, prune with two scores, go on with the pruned network, 
   await choices.nth(1).click();
   await idle(page);
   expect(await choices.nth(1).getAttribute("aria-pressed")).toBe("true");
+  await page.getByRole("button", { name: "Put it into the recipe" }).click();
+  await page.getByText(/the recipe says: prune 30 % of the weights \(synflow\)/).waitFor();
+  expect(await page.getByLabel("Prune as a step of the recipe").isChecked()).toBe(true);
+  await page.keyboard.press("Control+z");
+  await expect.poll(() => page.getByLabel("Prune as a step of the recipe").isChecked()).toBe(false);
   await page.getByRole("button", { name: "Continue with the pruned network" }).click();
   await page.getByText("digits.pruned.onnx").first().waitFor();
   await idle(page);

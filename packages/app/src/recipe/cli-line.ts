@@ -21,6 +21,7 @@ export function cliLine(recipe: Recipe, { model, data, output }: CliNames): stri
   const rounding = stepOf(recipe, "ada-round");
   const tuning = stepOf(recipe, "tune-biases");
   const needsConfig =
+    stepOf(recipe, "prune") !== undefined ||
     (rounding && Object.keys(rounding).length > 1) ||
     (tuning && Object.keys(tuning).length > 1) ||
     equalize?.sMax !== undefined ||

@@ -1,4 +1,4 @@
-import { type Recipe, stepOf } from "./recipe.js";
+import { type Recipe, type StepOf, stepOf } from "./recipe.js";
 
 /** A recipe in a few words: `int8 per channel · mse · equalize optimal · bias`. */
 export function runTitle(recipe: Recipe): string {
@@ -11,6 +11,7 @@ export function runTitle(recipe: Recipe): string {
     quantize?.activations,
     quantize?.target && quantize.target !== "ort-cpu" ? quantize.target : undefined,
     quantize?.chooser && quantize.chooser !== "minmax" ? quantize.chooser : undefined,
+    pruneTitle(stepOf(recipe, "prune")),
     stepOf(recipe, "dead-channels") && "dead channels",
     equalize && `equalize ${equalize.method ?? "optimal"}`,
     stepOf(recipe, "bias-correct") && "bias",
@@ -19,4 +20,13 @@ export function runTitle(recipe: Recipe): string {
     excluded > 0 ? `${excluded} in float` : undefined,
   ];
   return parts.filter(Boolean).join(" · ");
+}
+
+/** `prune 50 % of the weights (synflow)`; defaults are those of core's prune. */
+export function pruneTitle(step: StepOf<"prune"> | undefined): string | undefined {
+  if (!step) return undefined;
+  const { granularity = "weights", sparsity = 0.9, method = "synflow" } = step;
+  const what = granularity === "channels" ? "channels" : "weights";
+  const share = granularity.includes(":") ? granularity : `${Math.round(1000 * sparsity) / 10} %`;
+  return `prune ${share} of the ${what} (${method})`;
 }

@@ -32,7 +32,7 @@ function dataFrom(data: unknown): Partial<Recipe["data"]> {
   };
 }
 
-const KNOWN = ["fold", "dead-channels", "equalize", "quantize", "bias-correct", "ada-round", "tune-biases"];
+const KNOWN = ["fold", "prune", "dead-channels", "equalize", "quantize", "bias-correct", "ada-round", "tune-biases"];
 
 /** A step of either file: names of flags become names of options. */
 function stepFromJson(step: Record<string, unknown>, at: string): RecipeStep {

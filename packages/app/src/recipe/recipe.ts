@@ -36,6 +36,7 @@ export type StepOf<N extends StepName> = Extract<RecipeStep, { use: N }>;
 /** Order in which steps stand in every recipe. */
 const ORDER: readonly StepName[] = [
   "fold",
+  "prune",
   "dead-channels",
   "equalize",
   "quantize",

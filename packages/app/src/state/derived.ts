@@ -35,14 +35,20 @@ export const stepStates = computed((): Readonly<Record<ScreenId, StepState>> => 
   const keyed = (entry: { key: string } | null, key: string): StepState =>
     entry === null ? "idle" : entry.key === key ? "done" : "stale";
   const run: StepState = currentRun.value === null ? "idle" : isRunStale.value ? "stale" : "done";
-  const has = (step: "equalize") => stepOf(recipe.value, step) !== undefined;
+  const has = (step: "equalize" | "prune") => stepOf(recipe.value, step) !== undefined;
   const states: Record<ScreenId, StepState> = {
     start: model.value ? "done" : "idle",
     model: model.value ? "done" : "idle",
     data: keyed(data.value, dataKey.value),
     calibrate: keyed(calibration.value, calibrationKey.value),
     equalize: equalization.value ? keyed(equalization.value, equalizationKey.value) : has("equalize") ? run : "idle",
-    prune: prunedModel.value === null ? "idle" : prunedModel.value === model.value?.sha256 ? "done" : "stale",
+    prune: has("prune")
+      ? run
+      : prunedModel.value === null
+        ? "idle"
+        : prunedModel.value === model.value?.sha256
+          ? "done"
+          : "stale",
     quantize: run,
     validate: currentMeasures.value.validation ? run : "idle",
     compare: runs.value.length > 1 ? "done" : "idle",

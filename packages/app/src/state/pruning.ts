@@ -1,10 +1,12 @@
 import type { PruneMethod } from "@equant/core/web";
 import type { PruningCurve, PruningSection } from "@equant/report";
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import type { PrunedNetwork } from "../protocol.js";
+import { stepOf } from "../recipe/recipe.js";
 import { openData, openModel } from "./actions.js";
 import { callEngine } from "./jobs.js";
-import { dataSource, model, prunedModel } from "./store.js";
+import { editStep, toggleStep } from "./recipe-edit.js";
+import { dataSource, model, prunedModel, recipe } from "./store.js";
 
 export interface PruneSettings {
   readonly method: PruneMethod;
@@ -13,20 +15,46 @@ export interface PruneSettings {
   readonly steps: number;
 }
 
-export const pruneSettings = signal<PruneSettings>({
-  method: "synflow",
-  granularity: "weights",
-  sparsity: 0.9,
-  steps: 10,
+const tried = signal<PruneSettings>({ method: "synflow", granularity: "weights", sparsity: 0.9, steps: 10 });
+/** What the screen shows: the recipe's step where there is one. N:M patterns of dropped recipes show as weights. */
+export const pruneSettings = computed((): PruneSettings => {
+  const step = stepOf(recipe.value, "prune");
+  if (!step) return tried.value;
+  const { method = "synflow", granularity, sparsity = 0.9, steps = 10 } = step;
+  return { method, granularity: granularity === "channels" ? "channels" : "weights", sparsity, steps };
 });
+
+/** Changes what is tried, and the recipe's step where there is one. */
+export function setPruning(change: Partial<PruneSettings>): void {
+  tried.value = { ...pruneSettings.value, ...change };
+  if (stepOf(recipe.value, "prune")) editStep("prune", change);
+}
+
+/** Pruning becomes a step of the recipe, or leaves it. */
+export function togglePruning(on: boolean): void {
+  if (on) editStep("prune", pruneSettings.value);
+  else toggleStep("prune", false);
+}
+
+/** The iteration that was chosen as a step of the recipe: the same schedule, ended there. */
+export function putPruningIntoRecipe(): void {
+  const result = pruning.value;
+  const chosen = result?.iterations.find(({ iteration }) => iteration === result.chosen);
+  if (!result || !chosen) return;
+  const { method, granularity } = result.settings;
+  editStep("prune", { method, granularity, sparsity: chosen.target, steps: chosen.iteration });
+}
 /** The last result with the lines of those before, and the model it was made from. */
-export const pruning = signal<(PrunedNetwork & { readonly model: string; readonly chosen: number }) | null>(null);
+export const pruning = signal<
+  (PrunedNetwork & { readonly model: string; readonly chosen: number; readonly settings: PruneSettings }) | null
+>(null);
 export const pruningLive = signal<PruningSection | null>(null);
 
 /** Prunes a copy; with `iteration` as far as that iteration of the last result. */
 export async function runPruning(iteration?: number): Promise<void> {
   const last = pruning.value;
-  const settings = pruneSettings.value;
+  // An iteration belongs to the settings that made it, whatever is set now.
+  const settings = iteration === undefined || !last ? pruneSettings.value : last.settings;
   const upTo = iteration === undefined ? undefined : last?.iterations.find((entry) => entry.iteration === iteration);
   // A linear schedule to the target of iteration k in k steps is the beginning of the whole one.
   const asked = upTo ? { ...settings, sparsity: upTo.target, steps: upTo.iteration } : settings;
@@ -48,6 +76,7 @@ export async function runPruning(iteration?: number): Promise<void> {
     section: { ...found.section, curves },
     model: model.value!.sha256,
     chosen: iteration ?? found.iterations.length,
+    settings,
   };
 }
 

@@ -3,6 +3,7 @@ import {
   firstSample,
   fixedBatchOf,
   type Model,
+  ORT_CHANNEL_MULTIPLE,
   observeShapes,
   type PruneIteration,
   prune,
@@ -55,7 +56,10 @@ export async function pruneModel(
     {
       ...settings,
       evaluate,
-      ...(settings.method === "taylor" && { data: data.calibrate, scoreSamples: data.calibrate.length }),
+      // As the recipe's step prunes, so that what is chosen here is what the recipe gives.
+      parameters: "weights",
+      data: data.calibrate,
+      ...(settings.granularity === "channels" && { channelMultiple: ORT_CHANNEL_MULTIPLE }),
     },
     context,
   );

@@ -2,7 +2,10 @@ import { checkRecipe } from "@equant/core";
 import { expect, test } from "vitest";
 import type { StepConfig } from "../../../cli/src/config/steps.js";
 import { recipeSteps } from "../../../cli/src/recipe-steps.js";
+import { decodeRecipe, encodeRecipe } from "../../src/link/recipe-link.js";
+import { cliLine } from "../../src/recipe/cli-line.js";
 import { toConfig } from "../../src/recipe/config.js";
+import { runTitle } from "../../src/recipe/describe.js";
 import { isExpressible } from "../../src/recipe/expressible.js";
 import { readRecipe } from "../../src/recipe/read-recipe.js";
 import {
@@ -23,6 +26,7 @@ test("steps stand in an order that core takes, whatever the order of edits", () 
     "bias-correct",
     "quantize",
     "equalize",
+    "prune",
     "fold",
     "dead-channels",
   ] as const) {
@@ -30,6 +34,7 @@ test("steps stand in an order that core takes, whatever the order of edits", () 
   }
   expect(recipe.steps.map(({ use }) => use)).toEqual([
     "fold",
+    "prune",
     "dead-channels",
     "equalize",
     "quantize",
@@ -100,4 +105,18 @@ test("what a config file cannot say is known", () => {
   expect(isExpressible(RECIPE)).toBe(true);
   expect(isExpressible(withStep(RECIPE, { use: "quantize", weightBits: 6 }))).toBe(false);
   expect(isExpressible(withStep(RECIPE, { use: "quantize", exclude: { opTypes: ["Gemm"] } }))).toBe(false);
+});
+
+test("pruning is a step: in the config, in the recipe read again, in a link, in the title; the command takes the config", () => {
+  const step = { use: "prune", method: "synflow", granularity: "channels", sparsity: 0.3, steps: 3 } as const;
+  const recipe = withStep(DEFAULT_RECIPE, step);
+  expect(recipe.steps[1]).toEqual(step);
+  const config = toConfig(recipe) as { steps: StepConfig[] };
+  expect(recipeSteps(config.steps)[1]).toEqual(step);
+  expect(readRecipe(JSON.stringify(config)).steps).toEqual(recipe.steps);
+  expect(isExpressible(recipe)).toBe(true);
+  expect(decodeRecipe(encodeRecipe(recipe)!)).toEqual(recipe);
+  expect(runTitle(recipe)).toContain("prune 30 % of the channels (synflow)");
+  expect(runTitle(withStep(DEFAULT_RECIPE, { use: "prune" }))).toContain("prune 90 % of the weights (synflow)");
+  expect(cliLine(recipe, { model: "m.onnx", data: "images/", output: "q.onnx" })).toBe("equant run equant.config.json");
 });

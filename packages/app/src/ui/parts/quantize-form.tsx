@@ -1,4 +1,6 @@
+import { pruneTitle } from "../../recipe/describe.js";
 import { stepOf } from "../../recipe/recipe.js";
+import { togglePruning } from "../../state/pruning.js";
 import { editStep, toggleStep } from "../../state/recipe-edit.js";
 import { recipe } from "../../state/store.js";
 import { Check, Select } from "./fields.js";
@@ -7,6 +9,7 @@ import { Panel } from "./panel.js";
 /** Options of the whole network; single layers are ticked in the table. */
 export function QuantizeForm() {
   const step = stepOf(recipe.value, "quantize");
+  const prune = stepOf(recipe.value, "prune");
   const correct = stepOf(recipe.value, "bias-correct");
   return (
     <Panel title="Plan">
@@ -63,6 +66,9 @@ export function QuantizeForm() {
         />
       </div>
       <div class="row">
+        <Check checked={prune !== undefined} onChange={togglePruning}>
+          Prune {prune && <span class="hint">{pruneTitle(prune)!.replace("prune ", "")}</span>}
+        </Check>
         <Check
           checked={stepOf(recipe.value, "dead-channels") !== undefined}
           onChange={(on) => toggleStep("dead-channels", on)}

@@ -1,8 +1,19 @@
 import { formatBytes, formatPercent } from "../../format.js";
-import { continueWithPruned, pruneSettings, pruning, pruningLive, runPruning } from "../../state/pruning.js";
-import { activity, data, model } from "../../state/store.js";
+import { pruneTitle } from "../../recipe/describe.js";
+import { stepOf } from "../../recipe/recipe.js";
+import {
+  continueWithPruned,
+  pruneSettings,
+  pruning,
+  pruningLive,
+  putPruningIntoRecipe,
+  runPruning,
+  setPruning,
+  togglePruning,
+} from "../../state/pruning.js";
+import { activity, data, model, recipe } from "../../state/store.js";
 import { Chart } from "../parts/chart.js";
-import { NumberField, Select } from "../parts/fields.js";
+import { Check, NumberField, Select } from "../parts/fields.js";
 import { Needs } from "../parts/needs.js";
 import { Head, Panel } from "../parts/panel.js";
 
@@ -19,19 +30,21 @@ export function PruneScreen() {
     );
   }
   const settings = pruneSettings.value;
-  const set = (change: Partial<typeof settings>) => {
-    pruneSettings.value = { ...settings, ...change };
-  };
+  const set = setPruning;
+  const inRecipe = stepOf(recipe.value, "prune") !== undefined;
   const result = pruning.value;
   const section = result?.section ?? pruningLive.value;
   const stale = result !== null && result.model !== model.value.sha256;
   return (
     <>
       <Head title="Prune">
-        Removes the weights that matter least, step by step, without training. The pruned network is a new model: it
-        goes through the other steps as any other.
+        Removes the weights that matter least, little by little, without training. As a step of the recipe it comes
+        before equalization and quantization; here is what it costs.
       </Head>
       <Panel title="Method">
+        <Check checked={inRecipe} onChange={togglePruning}>
+          Prune as a step of the recipe
+        </Check>
         <div class="fields">
           <Select
             label="Score"
@@ -114,15 +127,21 @@ export function PruneScreen() {
               ))}
             </div>
             <div class="row">
+              <button type="button" class="button primary" disabled={stale} onClick={putPruningIntoRecipe}>
+                Put it into the recipe
+              </button>
               <button
                 type="button"
-                class="button primary"
+                class="button"
                 disabled={activity.value !== null || stale}
                 onClick={() => void continueWithPruned()}
               >
                 Continue with the pruned network
               </button>
-              <span class="hint">{formatBytes(result.bytes.length)}; the file can be saved in Export afterwards</span>
+              <span class="hint">
+                {inRecipe ? `the recipe says: ${pruneTitle(stepOf(recipe.value, "prune"))}` : ""}
+                {inRecipe ? "; " : ""}continuing makes it a model of its own, {formatBytes(result.bytes.length)}
+              </span>
             </div>
           </Panel>
         </>
