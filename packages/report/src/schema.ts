@@ -10,7 +10,7 @@ import {
 } from "./schema/network.js";
 import { curvesSchema, sqnrSchema } from "./schema/sqnr.js";
 import { histogramSchema, layerWeightsSchema, msbSchema, rangeSchema } from "./schema/tensors.js";
-import { latencySchema, validationSchema } from "./schema/validation.js";
+import { latencySchema, sampleErrorsSchema, validationSchema } from "./schema/validation.js";
 
 export * from "./schema/network.js";
 export * from "./schema/numbers.js";
@@ -53,6 +53,7 @@ export const reportSchema = z.looseObject({
   pruning: pruningSchema.optional(),
   convergence: convergenceSchema.optional(),
   validation: validationSchema.optional(),
+  sampleErrors: sampleErrorsSchema.optional(),
   latency: latencySchema.optional(),
 });
 export type Report = z.infer<typeof reportSchema>;

@@ -246,6 +246,16 @@ export function fixtureReport(): Report {
       mcNemar: { onlyBaseline: 17, onlyCandidate: 0, p: 1.5e-5 },
       evenDrop: { statistic: 30, degreesOfFreedom: 2, p: 1e-6 },
     },
+    sampleErrors: {
+      source: "validation",
+      total: 300,
+      rows: [
+        { id: "cat/1.jpg", sqnrDb: 31.5, label: 0, same: true },
+        { id: "cat/2.jpg", sqnrDb: 8.25, label: 0, same: false },
+        { id: "owl/1.jpg", sqnrDb: 300, label: 2, same: true },
+        { id: "owl/2.jpg", sqnrDb: 27, label: 2, same: true },
+      ],
+    },
     latency: {
       runtime: "onnxruntime-node 1.30.0",
       threads: 2,

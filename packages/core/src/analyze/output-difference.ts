@@ -22,13 +22,13 @@ export class OutputDifference {
   #largest = 0;
   #agreeing = 0;
 
-  /** Adds one sample, the `size` values from `at` in both arrays; returns its signal and noise, sums of squares. */
+  /** Adds one sample, the `size` values from `at` in both arrays; returns its signal and noise, sums of squares, and whether the largest is the same. */
   add(
     reference: ArrayLike<number>,
     other: ArrayLike<number>,
     at: number,
     size: number,
-  ): { signal: number; noise: number } {
+  ): { signal: number; noise: number; same: boolean } {
     let signal = 0;
     let noise = 0;
     for (let i = at; i < at + size; i++) {
@@ -43,8 +43,9 @@ export class OutputDifference {
     this.#values += size;
     this.#signal += signal;
     this.#noise += noise;
-    if (argmax(reference, at, at + size) === argmax(other, at, at + size)) this.#agreeing++;
-    return { signal, noise };
+    const same = argmax(reference, at, at + size) === argmax(other, at, at + size);
+    if (same) this.#agreeing++;
+    return { signal, noise, same };
   }
 
   summary(): OutputDifferenceSummary {

@@ -2,9 +2,11 @@ import { countedPart, fixedBatchOf, modelBatches } from "../calibrate/index.js";
 import { BATCH_DEFAULTS, type Dataset, spread, subset } from "../data/index.js";
 import { RunError } from "../errors.js";
 import type { Model } from "../graph/index.js";
-import { argmax } from "../math/index.js";
+import { argmax, sqnrOfPowers, toDb } from "../math/index.js";
 import type { Runner, SessionOptions, TransformContext } from "../runtime/index.js";
 import { requireRunner } from "../runtime/index.js";
+import { OutputDifference } from "./output-difference.js";
+import type { SampleError } from "./validation-report.js";
 
 /** How far a model's outputs are from the original's, over the probe's samples. No labels are needed. */
 export interface OutputError {
@@ -76,6 +78,30 @@ export class OutputProbe {
     const outputs = await runAll(runner, model, this.dataset, this.fixedBatch, context.signal, options);
     return compare(this.outputs, outputs, this.dataset.length);
   }
+
+  /** The same, sample by sample. */
+  async measureSamples(model: Model | Uint8Array, context: TransformContext): Promise<SampleError[]> {
+    const runner = requireRunner(context, "probe");
+    const outputs = await runAll(runner, model, this.dataset, this.fixedBatch, context.signal);
+    const [expected, actual] = [joined(this.outputs), joined(outputs)];
+    const size = expected.length / this.dataset.length;
+    const difference = new OutputDifference();
+    return Array.from({ length: this.dataset.length }, (_, at) => {
+      const { signal, noise, same } = difference.add(expected, actual, at * size, size);
+      const label = this.dataset.label?.(at) ?? null;
+      return { id: this.dataset.id(at), sqnrDb: toDb(sqnrOfPowers(signal, noise)), label, same };
+    });
+  }
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 async function runAll(

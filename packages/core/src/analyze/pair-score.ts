@@ -4,6 +4,7 @@ import { ClassPair, topConfusions } from "./class-pair.js";
 import { type AccuracySummary, ClassScore } from "./class-score.js";
 import type { SampleOutputs } from "./model-under-test.js";
 import { OutputDifference } from "./output-difference.js";
+import { SampleErrors } from "./sample-errors.js";
 import type { ValidationReport, WorstSample } from "./validation-report.js";
 
 /** How many samples a report names. */
@@ -21,6 +22,7 @@ type Comparison = Pick<
   | "worstClasses"
   | "topConfusions"
   | "worstSamples"
+  | "sampleErrors"
 >;
 
 /** Takes the outputs of one or two models (the baseline first) over the same samples, batch after batch. */
@@ -32,6 +34,7 @@ export class PairScore {
   readonly #difference: OutputDifference | undefined;
   readonly #reconstruction: Float64Array | undefined;
   readonly #worst: WorstSample[] = [];
+  readonly #errors = new SampleErrors();
   #samples = 0;
 
   /** `outputs` are those of the first batch: they show what kind of output this is. */
@@ -59,8 +62,11 @@ export class PairScore {
       this.#pair?.add(label!, answers[0]!, answers[1]!);
       this.#addReconstruction(batch.data, outputs, at, size);
       if (this.#difference) {
-        const { signal, noise } = this.#difference.add(outputs[0]!.values, outputs[1]!.values, at, size);
-        if (noise > 0) this.#rank(batch.firstIndex + i, toDb(sqnrOfPowers(signal, noise)), label);
+        const { signal, noise, same } = this.#difference.add(outputs[0]!.values, outputs[1]!.values, at, size);
+        const sqnrDb = toDb(sqnrOfPowers(signal, noise));
+        const index = batch.firstIndex + i;
+        if (noise > 0) this.#rank(index, sqnrDb, label);
+        this.#errors.add(() => ({ id: this.#dataset.id(index), sqnrDb, label: label ?? null, same }));
       }
       this.#samples++;
     }
@@ -94,6 +100,7 @@ export class PairScore {
       worstClasses: pair?.worstClasses ?? [],
       topConfusions: candidate ? topConfusions(candidate, baseline, this.#className) : [],
       worstSamples: this.#worst,
+      sampleErrors: this.#errors.kept,
     };
   }
 

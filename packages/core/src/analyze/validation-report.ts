@@ -38,6 +38,17 @@ export interface WorstSample {
   readonly label: number | null;
 }
 
+/** Error of one sample. */
+export interface SampleError {
+  readonly id: string;
+  /** Infinity where nothing differs. */
+  readonly sqnrDb: number;
+  /** Null without labels. */
+  readonly label: number | null;
+  /** Whether the largest output is the same. */
+  readonly same: boolean;
+}
+
 /** Result of `validateModels`; JSON-safe but for infinite decibels. Null: not measured, or not defined here. */
 export interface ValidationReport {
   readonly samples: number;
@@ -67,6 +78,8 @@ export interface ValidationReport {
   readonly worstClasses: PairedAccuracy["worstClasses"];
   readonly topConfusions: readonly Confusion[];
   readonly worstSamples: readonly WorstSample[];
+  /** Error sample by sample, evenly spread over the data where there are many; empty without a baseline. */
+  readonly sampleErrors: readonly SampleError[];
   readonly latency: LatencyReport | null;
   /** The candidate as the runtime executes it against its literal execution; null for a float model. */
   readonly kernelAgreement: OutputDifferenceSummary | null;

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { SampleErrors } from "../../src/analyze/sample-errors.js";
 import {
   confusionRows,
   createRandom,
@@ -193,6 +194,24 @@ test("worst classes, top confusions and worst samples are the largest ones, in o
     expect(sample.sqnrDb).toBeCloseTo(ratios[order[i]!]!, 9);
     expect(sample.label).toBe(labels[order[i]!]);
   });
+  const largest = (row: number[]) => row.indexOf(Math.max(...row));
+  expect(report.sampleErrors).toEqual(
+    labels.map((label, i) => ({
+      id: `sample-${i}`,
+      sqnrDb: expect.closeTo(ratios[i]!, 9),
+      label,
+      same: largest(baseline[i]!) === largest(candidate[i]!),
+    })),
+  );
+});
+
+test("errors of many samples are kept evenly", () => {
+  const errors = new SampleErrors();
+  for (let i = 0; i < 5000; i++) errors.add(() => ({ id: String(i), sqnrDb: i, label: null, same: true }));
+  const kept = errors.kept.map(({ sqnrDb }) => sqnrDb);
+  expect(kept.length).toBeLessThanOrEqual(512);
+  expect(kept.length).toBeGreaterThan(256);
+  expect(kept).toEqual(kept.map((_, at) => at * kept[1]!));
 });
 
 test("without labels: agreement and SQNR, no accuracy; alone: no comparison", async () => {

@@ -1,7 +1,9 @@
 /**
  * Colours of all charts (docs/reports.md): sequential is one hue of blue with monotone lightness, so that its middle never
- * looks like the gray of «not representable»; SQNR is viridis; differences are blue–white–orange; categories are Okabe–Ito.
- * In the dark the sequential ramp is reversed: «more» stays far from the ground.
+ * looks like the gray of «not representable»; SQNR is viridis; differences are blue–white–orange; categories are Okabe–Ito,
+ * the first three of them moved apart in lightness. In the dark the sequential ramp is reversed: «more» stays far from the
+ * ground. Steps of a ramp, both sides of the differences and the first three categories differ by 8 and more (CIEDE2000) in
+ * normal sight, with each of three colour deficiencies and in gray; test/charts/colours.test.ts holds it.
  */
 export const SEQUENTIAL_STEPS = 7;
 /** Steps on each side of the white centre. */
@@ -23,7 +25,7 @@ interface Theme {
 }
 
 /** Low to high dB, the same in both themes; text on it is `on-viridis-k`. */
-const VIRIDIS = ["#440154", "#443983", "#31688e", "#21918c", "#35b779", "#90d743", "#fde725"] as const;
+export const VIRIDIS = ["#440154", "#443983", "#31688e", "#21918c", "#2fb47c", "#7ad151", "#fde725"] as const;
 
 export const LIGHT: Theme = {
   ground: "#ffffff",
@@ -33,9 +35,9 @@ export const LIGHT: Theme = {
   hatch: "#a2a8af",
   hatchGround: "#e6e8eb",
   select: "#b5179e",
-  sequential: ["#deebf7", "#bdd7ee", "#93bfe2", "#64a1d3", "#3a80bd", "#1d5d9b", "#0a3a70"],
-  diverging: ["#2166ac", "#6ba2cf", "#c3dcee", "#ffffff", "#fbdcbc", "#f0a35c", "#c2610c"],
-  category: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1b1f24"],
+  sequential: ["#c3d8ec", "#98b4d0", "#6a97c4", "#377cb4", "#0f5f9e", "#004377", "#00244d"],
+  diverging: ["#003c61", "#1678ac", "#90aeca", "#ffffff", "#eecbab", "#bf7c3f", "#903f00"],
+  category: ["#00568f", "#c84b00", "#13a077", "#c46c9c", "#e69f00", "#56b4e9", "#1b1f24"],
 };
 
 export const DARK: Theme = {
@@ -43,12 +45,12 @@ export const DARK: Theme = {
   ink: "#e8eaed",
   muted: "#a8b0b9",
   grid: "#343a41",
-  hatch: "#6b727a",
+  hatch: "#5c636b",
   hatchGround: "#2b2f34",
   select: "#ff7ad9",
-  sequential: ["#122c48", "#1a446f", "#245f98", "#3a80bd", "#66a3d4", "#98c3e5", "#d3e6f5"],
-  diverging: ["#6db3ee", "#3f79aa", "#24425c", "#14171b", "#5c3c1e", "#a8682c", "#f3a354"],
-  category: ["#4aa8e0", "#ff8a3d", "#2cc79a", "#e39bc4", "#f2b632", "#8fd0f5", "#e8eaed"],
+  sequential: ["#1d3755", "#2c5584", "#3670ae", "#418bcc", "#69aade", "#a0cef2", "#eaf5fe"],
+  diverging: ["#d0e4ff", "#4a99d0", "#3e5c75", "#14171b", "#4c341a", "#a66629", "#ff9f5f"],
+  category: ["#2a8fca", "#ff8a3d", "#55e0b2", "#cf86b0", "#ffd64d", "#a5d8f5", "#e8eaed"],
 };
 
 /** Reference to a token: `var(--eq-ink)`. */
@@ -107,7 +109,7 @@ function declarations(theme: Theme): string {
 }
 
 /** Black or white, whichever contrasts more. */
-function readableOn(colour: string): string {
+export function readableOn(colour: string): string {
   return luminance(colour) > 0.179 ? "#000000" : "#ffffff";
 }
 
@@ -131,6 +133,7 @@ export const CHART_CSS = /* @__PURE__ */ (() => `
 [data-theme=dark],[data-theme=dark] .equant-chart{${declarations(DARK)}}
 .equant-chart{color:var(--eq-ink);background:var(--eq-ground);--plot-background:var(--eq-ground);max-width:100%;height:auto}
 .equant-chart [data-layer]{cursor:pointer}
+.equant-chart .eq-hover{stroke:var(--eq-select);stroke-width:1.5px}
 .equant-chart .eq-selected{stroke:var(--eq-select);stroke-width:2px;opacity:1}
 .equant-chart .eq-hit{fill:transparent}
 .equant-chart .eq-hit.eq-selected{fill:none}
@@ -139,7 +142,13 @@ export const CHART_CSS = /* @__PURE__ */ (() => `
 .eq-by-sqnr .eq-card{fill:var(--sqnr)}.eq-by-bits .eq-card{fill:var(--bits)}.eq-by-size .eq-card{fill:var(--size)}
 .eq-by-sqnr .eq-node text{fill:var(--on-sqnr)}.eq-by-bits .eq-node text{fill:var(--on-bits)}.eq-by-size .eq-node text{fill:var(--on-size)}
 .equant-chart .eq-selected>.eq-card{stroke:var(--eq-select);stroke-width:3px}
-.equant-chart g.eq-selected{stroke:none}
+.equant-chart g.eq-selected,.equant-chart g.eq-hover,.equant-chart text.eq-selected,.equant-chart text.eq-hover{stroke:none}
+.equant-chart g.eq-hover>.eq-hit{stroke:var(--eq-select);stroke-width:1px}
+.equant-chart g.eq-hover>.eq-tile,.equant-chart g.eq-hover>.eq-card{stroke:var(--eq-select)!important;stroke-width:2px}
 .equant-chart g.eq-selected>.eq-hit{stroke:var(--eq-select);stroke-width:1.5px}
+.equant-chart g.eq-selected>.eq-tile{stroke:var(--eq-select)!important;stroke-width:3px}
+.equant-chart text.eq-selected,.equant-chart text.eq-hover{font-weight:700;text-decoration:underline}
+.equant-chart .eq-columns line{stroke-opacity:.22}
+.equant-chart .eq-columns line.eq-selected,.equant-chart .eq-columns line.eq-hover{stroke:var(--eq-select);stroke-width:inherit}
 @media (forced-colors:active){.equant-chart{forced-color-adjust:none}}
 `)();

@@ -18,7 +18,7 @@ const LISTED = 15;
 export function confusionPair(validation: ValidationSection): Chart | undefined {
   const before = validation.baseline?.accuracy;
   const after = validation.candidate.accuracy;
-  if (!after) return undefined;
+  if (!after || after.confusion.classes === 0) return undefined;
   const names = classNames(before ?? after, after);
   return after.confusion.classes <= MATRIX_CLASSES
     ? matrices(validation, before ?? undefined, after, names)

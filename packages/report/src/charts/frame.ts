@@ -1,6 +1,6 @@
 import { OptionsError } from "@equant/core/errors";
 import * as Plot from "@observablehq/plot";
-import { drawKey } from "./key.js";
+import { drawKey, type KeyShape } from "./key.js";
 
 /** A cell of a chart's table. */
 export type Cell = string | number | null;
@@ -46,7 +46,13 @@ export const DEFAULT_WIDTH = 720;
 /** What {@link defineChart} draws: a plot, and the names of its series. */
 export interface Drawing extends Plot.PlotOptions {
   /** Names above the frame, with the colours and dashes of the categories. */
-  readonly key?: { readonly names: readonly string[]; readonly shape: "line" | "square"; readonly left?: number };
+  readonly key?: {
+    readonly names: readonly string[];
+    readonly shape: KeyShape | readonly KeyShape[];
+    readonly left?: number;
+  };
+  /** A second plot under the first, with an axis of its own. */
+  readonly below?: Plot.PlotOptions;
 }
 
 /** Makes a chart from its texts and a function that gives the plot. */
@@ -59,18 +65,33 @@ export function defineChart(texts: Omit<Chart, "draw">, plot: (context: DrawCont
           hint: "in Node use renderSvg of @equant/report/node",
         });
       }
-      const { key, ...options } = plot({ width, document });
-      const svg = Plot.plot({
-        document,
-        width,
-        color: { type: "identity" },
-        ...options,
-        style: { fontSize: "11px" },
-      }) as SVGSVGElement;
+      const { key, below, ...options } = plot({ width, document });
+      const drawn = (own: Plot.PlotOptions) =>
+        Plot.plot({
+          document,
+          width,
+          color: { type: "identity" },
+          ...own,
+          style: { fontSize: "11px" },
+        }) as SVGSVGElement;
+      const svg = drawn(options);
+      if (below) append(svg, drawn(below), document);
       if (key) svg.appendChild(drawKey(document, key.names, key.shape, key.left ?? 120));
       return framed(svg, texts, document);
     },
   };
+}
+
+/** Puts a plot under another one, in the same drawing. */
+function append(svg: SVGSVGElement, below: SVGSVGElement, document: Document): void {
+  const [width, top] = ["width", "height"].map((name) => Number(svg.getAttribute(name))) as [number, number];
+  const height = top + Number(below.getAttribute("height"));
+  svg.setAttribute("height", String(height));
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const group = document.createElementNS("http://www.w3.org/2000/svg", "g");
+  group.setAttribute("transform", `translate(0,${top})`);
+  for (const child of [...below.childNodes]) group.appendChild(child);
+  svg.appendChild(group);
 }
 
 /** The texts where assistive technology and people find them. */

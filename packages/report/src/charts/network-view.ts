@@ -52,7 +52,10 @@ export function networkView(
     const share = layer ? Math.log2(1 + layer.bytesAfter) / Math.log2(1 + largest) : 0;
     const step = Math.min(SEQUENTIAL_STEPS - 1, Math.floor(share * SEQUENTIAL_STEPS));
     return {
-      sqnr: { colour: ratio === undefined ? undefined : `viridis-${viridisStep(ratio)}`, text: decibels(ratio) },
+      sqnr: {
+        colour: ratio === undefined || Number.isNaN(ratio) ? undefined : `viridis-${viridisStep(ratio)}`,
+        text: decibels(ratio),
+      },
       bits: {
         colour: layer ? `seq-${layer.bits >= 32 ? 0 : layer.bits > 8 ? 2 : 4}` : undefined,
         text: layer ? `${layer.bits} bit` : "–",

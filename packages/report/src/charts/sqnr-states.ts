@@ -1,7 +1,7 @@
 import type { CurvesSection, Frozen, SqnrSection } from "../schema.js";
 import { type Chart, type ChartTable, defineChart } from "./frame.js";
-import { type LinePoint, rankTicks, seriesLines } from "./lines.js";
-import { count, decibels } from "./text.js";
+import { type LinePoint, rankDomain, rankTicks, seriesLines } from "./lines.js";
+import { count, decibels, isNoise, middle } from "./text.js";
 
 const PANELS = ["weights", "activations"] as const;
 type Panel = (typeof PANELS)[number];
@@ -23,7 +23,7 @@ export function sqnrStates(section: Frozen<CurvesSection>): Chart {
   }));
   const first = section.states[0];
   const last = section.states.at(-1);
-  const gains = first && last ? last.weights.map((db, at) => db - first.weights[at]!) : [];
+  const gains = first && last ? last.weights.map((db, at) => db - first.weights[at]!).filter(Number.isFinite) : [];
   const better = gains.filter((gain) => gain > 0.1).length;
   return curveChart(section.layers, lines, {
     id: "sqnr-states",
@@ -45,11 +45,13 @@ export function sqnrOptimal(section: Frozen<CurvesSection>): Chart {
     })),
     { series: "optimal bound", values: section.optimal },
   ];
-  const gaps = first ? section.optimal.weights.map((db, at) => db - first.weightUniform[at]!) : [];
+  const gaps = first
+    ? section.optimal.weights.map((db, at) => db - first.weightUniform[at]!).filter(Number.isFinite)
+    : [];
   return curveChart(section.layers, lines, {
     id: "sqnr-optimal",
     title: "SQNR by layer and the bound of optimal equalization",
-    summary: `Equalizing perfectly could win ${middle(gaps).toFixed(1)} dB of the weights in the median layer, ${Math.max(0, ...gaps).toFixed(1)} dB at most.`,
+    summary: `Equalizing perfectly could win ${middle(gaps).toFixed(1)} dB of the weights in the median layer, ${gaps.reduce((a, b) => Math.max(a, b), 0).toFixed(1)} dB at most.`,
   });
 }
 
@@ -90,10 +92,15 @@ export function sqnrKinds({ layers }: Frozen<SqnrSection>): Chart {
     marginLeft: 46,
     marginRight: 16,
     key: { names: series, shape: "line" },
-    x: { label: "layer, graph order", tickFormat: "d", ticks: rankTicks(rows.length) },
-    y: { label: "SQNR, dB", grid: true, nice: true },
-    marks: seriesLines(points, series),
+    x: { label: "layer, graph order", tickFormat: "d", ticks: rankTicks(rows.length), domain: rankDomain(rows.length) },
+    y: { label: "SQNR, dB", grid: true, nice: true, ...yDomain(points) },
+    marks: seriesLines(points, series, width),
   }));
+}
+
+/** Without a single ratio Plot would find no axis. */
+function yDomain(points: readonly LinePoint[]): { domain?: [number, number] } {
+  return points.some(({ y }) => isNoise(y)) ? {} : { domain: [0, 1] };
 }
 
 function curveChart(layers: readonly string[], lines: readonly Line[], texts: Pick<Chart, "id" | "title" | "summary">) {
@@ -130,13 +137,13 @@ function curveChart(layers: readonly string[], lines: readonly Line[], texts: Pi
     marginRight: 16,
     fx: { domain: [...PANELS], label: null, padding: 0.06 },
     key: { names: series, shape: "line" },
-    x: { label: `layers by ratio ${series[0] ?? ""}`, tickFormat: "d", ticks: rankTicks(layers.length) },
-    y: { label: "SQNR, dB", grid: true, nice: true },
-    marks: seriesLines(points, series),
+    x: {
+      label: `layers by ratio ${series[0] ?? ""}`,
+      tickFormat: "d",
+      ticks: rankTicks(layers.length),
+      domain: rankDomain(layers.length),
+    },
+    y: { label: "SQNR, dB", grid: true, nice: true, ...yDomain(points) },
+    marks: seriesLines(points, series, width),
   }));
-}
-
-function middle(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
 }

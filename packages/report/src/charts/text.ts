@@ -15,8 +15,8 @@ export function percent(share: number, digits = 3): string {
 }
 
 export function decibels(value: number | null | undefined): string {
-  if (value === null || value === undefined) return "–";
-  return value >= 300 ? "no noise" : `${value.toFixed(1)} dB`;
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  return value >= 300 ? "no noise" : value <= -300 ? "only noise" : `${value.toFixed(1)} dB`;
 }
 
 /** `3 layers`, `1 layer`. */
@@ -35,7 +35,25 @@ export function bytes(value: number): string {
   return `${at === 0 ? rest : rest.toFixed(2)} ${units[at]}`;
 }
 
-/** Last part of a long layer name, for axes; the full name stays in the title and the table. */
+const OPERATOR = /\/(?:Conv|ConvTranspose|Gemm|MatMul)$/;
+
+/**
+ * Last part of a long layer name, for axes; the full name stays in the title and the table. The operator that exporters put at
+ * the end goes first: it is the same everywhere.
+ */
 export function shortName(name: string, most = 22): string {
-  return name.length <= most ? name : `…${name.slice(1 - most)}`;
+  if (name.length <= most) return name;
+  const bare = name.replace(OPERATOR, "").replace(/^\//, "");
+  return bare.length <= most ? bare : `…${bare.slice(1 - most)}`;
+}
+
+/** Whether a ratio can be drawn: a number, and not the 300 dB that stand for no noise at all. */
+export function isNoise(db: number | null | undefined): db is number {
+  return typeof db === "number" && Number.isFinite(db) && Math.abs(db) < 300;
+}
+
+/** Median, the lower one of two; 0 for none. */
+export function middle(values: readonly number[]): number {
+  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
 }

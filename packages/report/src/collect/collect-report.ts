@@ -29,7 +29,7 @@ import { collectEqualization, collectGraph, collectLayers } from "./network.js";
 import { prunedStructure } from "./pruning.js";
 import { finiteDb, short } from "./rounding.js";
 import { collectParameterMsb, collectParameterRanges, collectWeights } from "./tensors.js";
-import { collectLatency, collectValidation } from "./validation.js";
+import { collectLatency, collectValidation, measureSampleErrors, validatedErrors } from "./validation.js";
 
 /** Everything a run learned, for {@link collectReport}. */
 export interface CollectInput {
@@ -70,6 +70,9 @@ export async function collectReport(input: CollectInput, context: TransformConte
     : undefined;
   const validation = input.validation && collectValidation(input.validation);
   const latency = input.validation && collectLatency(input.validation);
+  const sampleErrors = input.validation
+    ? validatedErrors(input.validation)
+    : await measureSampleErrors(result, dataset, context);
   const steps = result.steps.map(({ step, kept, note, error, drift }) => ({
     step,
     kept,
@@ -107,6 +110,7 @@ export async function collectReport(input: CollectInput, context: TransformConte
     ...(pruning && { pruning }),
     ...(convergence && { convergence: { curve: short(convergence.curve), stableAfter: convergence.stableAfter } }),
     ...(validation && { validation }),
+    ...(sampleErrors && { sampleErrors }),
     ...(latency && { latency }),
   };
 }

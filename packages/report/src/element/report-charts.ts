@@ -7,11 +7,13 @@ import {
   layerChannels,
   layerSizes,
   layerSparsity,
+  layerTreemap,
   msbBits,
   msbChannels,
   msbHeatmap,
   rangeConvergence,
   rangeTable,
+  sampleErrors,
   sqnrKinds,
   sqnrOptimal,
   sqnrPrediction,
@@ -38,7 +40,9 @@ const WHOLE = {
   accuracySparsity: ({ pruning }) => (pruning && pruning.curves.length > 0 ? accuracySparsity(pruning) : undefined),
   layerSparsity: ({ pruning }) => (pruning && pruning.layers.length > 0 ? layerSparsity(pruning) : undefined),
   layerChannels: ({ pruning }) => (pruning && pruning.layers.length > 0 ? layerChannels(pruning) : undefined),
+  layerTreemap: ({ layers }) => layerTreemap(layers),
   layerSizes: ({ layers }) => layerSizes(layers),
+  sampleErrors: ({ sampleErrors: errors }) => errors && sampleErrors(errors),
   latencyBars: ({ latency }) => latency && latencyBars(latency),
 } as const satisfies Record<string, Maker>;
 

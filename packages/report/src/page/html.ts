@@ -42,25 +42,50 @@ export function beginPage(): void {
   figures = 0;
 }
 
+/** Another drawing of the same numbers, that a button under the heading chooses. */
+export interface View {
+  readonly name: string;
+  readonly chart: Chart;
+}
+
+export interface FigureOptions {
+  /** Drawn from the start. */
+  readonly eager?: boolean;
+  /** Drawn in its own size, in a window that scrolls. */
+  readonly scroll?: boolean;
+  readonly extra?: string;
+  readonly after?: string;
+  /** Name of the first drawing, where there are others. */
+  readonly view?: string;
+  readonly others?: readonly View[];
+}
+
 /**
  * A chart with its heading, sentence, tools and table. The drawing waits in a template until it comes near the window, in a
  * place of its size, so that nothing moves; `eager` ones are there from the start.
  */
-export function figure(
-  chart: Chart | undefined,
-  options: { eager?: boolean; scroll?: boolean; extra?: string; after?: string } = {},
-): string {
+export function figure(chart: Chart | undefined, options: FigureOptions = {}): string {
   if (!chart) return "";
   const id = `f${++figures}`;
   const svg = renderSvg(chart, { standalone: false });
   const [width, height] = ["width", "height"].map((name) =>
     Number(new RegExp(`<svg[^>]* ${name}="([\\d.]+)"`).exec(svg)?.[1]),
   );
-  const drawing = options.eager ? svg : `<template>${svg}</template>`;
+  const others = (options.others ?? []).map(
+    ({ name, chart: other }) =>
+      `<template data-view="${asHtml(name)}">${renderSvg(other, { standalone: false })}</template>`,
+  );
+  const names = options.others ? [options.view ?? chart.title, ...options.others.map(({ name }) => name)] : [];
+  const choice = names.map(
+    (name, at) =>
+      `<button type="button" data-show="${asHtml(name)}" aria-pressed="${at === 0}">${asHtml(name)}</button>`,
+  );
+  const views = names.length > 0 ? `<p class="choice" role="group" aria-label="Drawing">${choice.join("")}</p>` : "";
+  const drawing = options.eager ? svg : `<template data-view="${asHtml(names[0] ?? "")}">${svg}</template>`;
   const place = options.scroll ? "" : ` style="aspect-ratio:${width}/${height};max-width:${width}px"`;
   return `<figure class="chart" id="${id}" data-chart="${chart.id}" aria-labelledby="${id}h">
 <figcaption><h3 id="${id}h">${asHtml(chart.title)} <span class="unit">${asHtml(chart.unit)}</span></h3><p>${asHtml(chart.summary)}</p></figcaption>
-${options.extra ?? ""}<div class="plot${options.scroll ? " scroll" : ""}"${options.scroll ? ' tabindex="0" role="group" aria-label="Drawing, scrolls"' : ""}${place}>${drawing}</div>
+${options.extra ?? ""}${views}<div class="plot${options.scroll ? " scroll" : ""}"${options.scroll ? ' tabindex="0" role="group" aria-label="Drawing, scrolls"' : ""}${place}>${drawing}${others.join("")}</div>
 <div class="tools"><button type="button" class="show-table" aria-expanded="false" aria-controls="${id}t">Table</button><button type="button" class="save-csv">Save CSV</button><button type="button" class="save-svg">Save SVG</button></div>
 <div class="data scroll" id="${id}t" hidden tabindex="0" role="group" aria-label="Table: ${asHtml(chart.title)}"></div><script type="application/json">${embeddedJson(packTable(chart.table))}</script>
 ${options.after ?? ""}</figure>

@@ -21,10 +21,15 @@ export function pageScript(): void {
     for (const item of all(`[data-layer="${CSS.escape(selected)}"]`, from)) item.classList.add("eq-selected");
   };
 
-  const reveal = (place: Element) => {
-    const template = one<HTMLTemplateElement>("template", place);
+  /** Shows the first drawing of a place unless there is one, or the one that is asked for. */
+  const reveal = (place: Element, view?: string) => {
+    const drawn = one(":scope > svg", place);
+    if (drawn && view === undefined) return;
+    const templates = all<HTMLTemplateElement>("template", place);
+    const template = view === undefined ? templates[0] : templates.find(({ dataset }) => dataset.view === view);
     if (!template) return;
-    place.replaceChildren(template.content);
+    drawn?.remove();
+    place.append(template.content.cloneNode(true));
     mark(place);
   };
 
@@ -115,7 +120,9 @@ export function pageScript(): void {
       for (const row of rows.slice(from, from + PAGE)) {
         const line = body.insertRow();
         for (const cell of row) line.insertCell().textContent = cell === null ? "–" : String(cell);
+        if (table.layerColumn !== undefined) line.dataset.layer = String(row[table.layerColumn]);
       }
+      mark(place);
       const rest = rows.length - from - PAGE;
       if (rest <= 0) return;
       const more = document.createElement("button");
@@ -174,6 +181,27 @@ export function pageScript(): void {
     header.replaceChildren(button);
   }
 
+  for (const row of all<HTMLElement>(".layer-table tbody tr")) {
+    row.dataset.layer = one<HTMLElement>(".pick", row)!.dataset.pick!;
+  }
+
+  // What is pointed at or focused in one drawing or table is marked in all of them.
+  let pointed: string | undefined;
+  const point = (target: EventTarget | null) => {
+    const item = target instanceof Element ? target.closest("[data-layer],[data-pick],li[data-name]") : null;
+    const layer = item
+      ? (["layer", "pick", "name"] as const).map((key) => item.getAttribute(`data-${key}`)).find(Boolean)
+      : undefined;
+    if ((layer ?? undefined) === pointed) return;
+    pointed = layer ?? undefined;
+    for (const marked of all(".eq-hover")) marked.classList.remove("eq-hover");
+    if (pointed === undefined) return;
+    for (const marked of all(`[data-layer="${CSS.escape(pointed)}"]`)) marked.classList.add("eq-hover");
+  };
+  document.addEventListener("pointerover", ({ target }) => point(target));
+  document.addEventListener("focusin", ({ target }) => point(target));
+  document.addEventListener("focusout", () => point(null));
+
   const search = one<HTMLInputElement>("#search");
   search?.addEventListener("input", () => {
     const words = search.value.toLowerCase().split(/\s+/);
@@ -220,6 +248,9 @@ export function pageScript(): void {
       style.textContent = one("#chart-style")!.textContent;
       svg.prepend(style);
       save(`${figure.getAttribute("data-chart")}.svg`, "image/svg+xml", svg.outerHTML);
+    } else if (button?.dataset.show && figure) {
+      reveal(one(".plot", figure)!, button.dataset.show);
+      for (const other of all("[data-show]", figure)) other.setAttribute("aria-pressed", String(other === button));
     } else if (button?.dataset.by && figure) {
       reveal(one(".plot", figure)!);
       const svg = one(".plot svg", figure)!;

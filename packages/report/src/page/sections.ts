@@ -7,10 +7,12 @@ import {
   layerChannels,
   layerSizes,
   layerSparsity,
+  layerTreemap,
   msbHeatmap,
   networkView,
   rangeConvergence,
   rangeTable,
+  sampleErrors,
   sqnrKinds,
   sqnrOptimal,
   sqnrPrediction,
@@ -42,7 +44,7 @@ export function pageSections(report: Report): PageSection[] {
     { id: "values", title: "Values", html: values(report) },
     { id: "equalization", title: "Equalization", html: equalization(report) },
     { id: "pruning", title: "Pruning", html: pruning(report) },
-    { id: "size", title: "Size", html: figure(layerSizes(report.layers)) },
+    { id: "size", title: "Size", html: figure(layerTreemap(report.layers)) + figure(layerSizes(report.layers)) },
     { id: "network", title: "Network", html: network(report) },
     { id: "about", title: "About", html: about(report) },
   ];
@@ -142,23 +144,45 @@ function layerTemplate(report: Report, name: string): string {
 function error({ sqnr, curves }: Report): string {
   const measured = sqnr && sqnr.layers.length > 0;
   return [
-    measured ? figure(sqnrPrediction(sqnr)) + figure(sqnrKinds(sqnr)) : "",
-    curves ? figure(sqnrStates(curves)) + figure(sqnrOptimal(curves)) : "",
+    measured
+      ? figure(sqnrPrediction(sqnr), {
+          view: "by prediction",
+          others: [{ name: "graph order", chart: sqnrPrediction(sqnr, { order: "graph" }) }],
+        }) + figure(sqnrKinds(sqnr))
+      : "",
+    curves ? (changes(curves) ? figure(sqnrStates(curves)) : "") + figure(sqnrOptimal(curves)) : "",
   ].join("");
 }
 
-function accuracy({ validation, latency }: Report): string {
+/** Whether two states differ by what is seen in a drawing: where a step was undone their lines lie on each other. */
+function changes({ states }: NonNullable<Report["curves"]>): boolean {
+  const [first, ...others] = states;
+  const differs = (a: number | null, b: number | null | undefined) => Math.abs((a ?? 0) - (b ?? 0)) >= 0.05;
+  return others.some(({ weights, activations }) =>
+    [weights, activations].some((values, kind) =>
+      values.some((db, at) => differs(db, (kind === 0 ? first!.weights : first!.activations)[at])),
+    ),
+  );
+}
+
+function accuracy({ validation, sampleErrors: errors, latency }: Report): string {
   return [
     validation ? figure(confusionPair(validation)) + figure(classDrop(validation)) : "",
+    errors && errors.rows.length > 0 ? figure(sampleErrors(errors)) : "",
     latency ? figure(latencyBars(latency)) : "",
   ].join("");
 }
 
 function values({ msb, ranges, convergence }: Report): string {
   return [
-    msb ? figure(msbHeatmap(msb), { after: rowChoice(msb) }) + msb.map(rowTemplate).join("") : "",
     msb
-      ? `<details><summary>The same with fixed-point types (power-of-two scales)</summary>${figure(msbHeatmap(msb, { mode: "power-of-two" }))}</details>`
+      ? figure(msbHeatmap(msb), {
+          view: "types as exported",
+          others: [
+            { name: "fixed-point types (power-of-two scales)", chart: msbHeatmap(msb, { mode: "power-of-two" }) },
+          ],
+          after: rowChoice(msb),
+        }) + msb.map(rowTemplate).join("")
       : "",
     ranges ? figure(rangeTable(ranges)) : "",
     convergence ? figure(rangeConvergence(convergence)) : "",

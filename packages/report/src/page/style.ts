@@ -32,6 +32,8 @@ th:first-child,td:last-child{text-align:left}
 thead th{position:sticky;top:0;background:var(--eq-ground)}
 .sort{border:0;padding:0;font-weight:600;min-height:24px}
 .layer-table .pick{border:0;padding:0 .2rem;text-align:left}
+tr.eq-hover>*{background:var(--eq-tint)}tr.eq-selected>*{background:var(--eq-tint);box-shadow:inset 0 2px var(--eq-select),inset 0 -2px var(--eq-select)}tr[data-layer]{cursor:pointer}
+.choice{display:flex;flex-wrap:wrap;gap:.3rem;align-items:center;margin:.3rem 0}
 .chart{margin:1.5rem 0;padding:0}
 figcaption p{margin:.15rem 0 .4rem;max-width:75ch}
 .plot{width:100%}.plot.scroll{max-height:70vh;border:1px solid var(--eq-grid)}.plot.scroll svg{max-width:none;display:block;margin:0 auto}

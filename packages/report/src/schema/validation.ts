@@ -44,6 +44,24 @@ export const validationSchema = z.looseObject({
 });
 export type ValidationSection = z.infer<typeof validationSchema>;
 
+/** Error of the outputs by sample, in dB, −300 … 300; evenly spread over the samples where there are many. */
+export const sampleErrorsSchema = z.object({
+  /** Whose samples: those that were validated, or some of the calibration data. */
+  source: z.enum(["validation", "calibration"]),
+  /** Samples that were run, those left out too. */
+  total: z.int(),
+  rows: z.array(
+    z.object({
+      id: z.string(),
+      sqnrDb: z.number(),
+      label: z.int().nullable(),
+      /** Whether the answer is the same as before. */
+      same: z.boolean(),
+    }),
+  ),
+});
+export type SampleErrorsSection = z.infer<typeof sampleErrorsSchema>;
+
 /** Time of one run at batch 1, in ms: the same runtime and threads for every row. */
 export const latencySchema = z.object({
   runtime: z.string(),

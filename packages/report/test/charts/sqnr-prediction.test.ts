@@ -28,10 +28,12 @@ test("sqnrPrediction orders layers by prediction and labels what is far off", as
   const chart = sqnrPrediction(SECTION);
   const svg = await expectChart(chart);
   expect(chart.table.rows.map(([name]) => name).slice(0, 3)).toEqual(["fc", "conv1", "conv2"]);
-  expect(svg.match(/>conv2</g)).toHaveLength(3);
-  expect(svg.match(/data-layer="conv2"/g)).toHaveLength(3);
+  // A dot and a bar of the strip in each of three panels, and in each the name with what it is off by.
+  expect(svg.match(/data-layer="conv2"/g)).toHaveLength(9);
+  expect(svg.match(/>3 conv2 \+5.0 dB</g)).toHaveLength(3);
+  expect(svg).not.toContain("conv1 ");
   expect(chart.summary).toBe(
-    "3 layers: the lowest local ratio is 17.0 dB in conv2; predictions of weights r = 0.97, median error 1.3 dB, of activations r = 0.97, median error 1.3 dB.",
+    "3 layers: the lowest local ratio is 17.0 dB in conv2; predictions of weights r = 0.97, median error 1.3 dB, of activations r = 0.97, median error 1.3 dB; 3 predictions are off by over 3 dB.",
   );
   expect(sqnrPrediction(SECTION, { order: "graph" }).table.rows[0]?.[0]).toBe("conv1");
 });

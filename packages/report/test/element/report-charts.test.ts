@@ -24,8 +24,23 @@ describe("charts of <equant-report>", () => {
   });
 
   test("a report without sections still has its sizes", () => {
-    const { sqnr, curves, msb, ranges, convergence, validation, pruning, latency, weights, histograms, ...bare } =
-      report;
-    expect(reportCharts(bare as typeof report, undefined, layer).map(({ name }) => name)).toEqual(["layerSizes"]);
+    const {
+      sqnr,
+      curves,
+      msb,
+      ranges,
+      convergence,
+      validation,
+      sampleErrors,
+      pruning,
+      latency,
+      weights,
+      histograms,
+      ...bare
+    } = report;
+    expect(reportCharts(bare as typeof report, undefined, layer).map(({ name }) => name)).toEqual([
+      "layerTreemap",
+      "layerSizes",
+    ]);
   });
 });
