@@ -47,7 +47,8 @@ export async function execute({ name, definition, command, args }: Invocation, i
   };
 
   try {
-    const config = await configDefaults(definition, command, global.config, io);
+    const path = global.config ?? (await definition.findConfig?.(io.cwd, ...(args as never[])));
+    const config = await configDefaults(definition, command, path, io);
     const settings = definition.echoSettings === false ? new Settings() : Settings.of(command);
     context = new CommandContext({
       command: name,

@@ -53,6 +53,13 @@ export function recipeSteps(steps: readonly StepConfig[]): RecipeStep[] {
   });
 }
 
+/** Steps that draw random numbers with the seed of the command. */
+export function seeded(steps: readonly RecipeStep[], seed: number): RecipeStep[] {
+  return steps.map((step) =>
+    step.use === "prune" || step.use === "ada-round" || step.use === "tune-biases" ? { seed, ...step } : step,
+  );
+}
+
 function quantizeStep(step: Extract<StepConfig, { use: "quantize" }>, at: string): QuantizeOptions {
   const { weights, activations, granularity, calibrator, target, format, exclude, overrides } = step;
   const floats = (overrides ?? []).filter((entry) => entry.weights === "float32").map((entry) => entry.match);

@@ -15,6 +15,7 @@ import {
 } from "../option-groups.js";
 import { choice, flag } from "../options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
+import { seeded } from "../recipe-steps.js";
 import { bytesOf, resultFiles, runReport, stepsTable } from "../result-folder.js";
 import { CALIBRATION_SAMPLES } from "./quantize.js";
 
@@ -64,7 +65,7 @@ export const compress: CommandDefinition = {
       });
     }
     const core = await import("@equant/core");
-    const steps: RecipeStep[] = [
+    const chosen: RecipeStep[] = [
       { use: "fold" },
       ...(options.deadChannels ? [{ use: "dead-channels" } as const] : []),
       ...(options.equalize === "none"
@@ -75,6 +76,7 @@ export const compress: CommandDefinition = {
       ...(options.adaRound ? [{ use: "ada-round" } as const] : []),
       ...(options.tuneBiases ? [{ use: "tune-biases" } as const] : []),
     ];
+    const steps = seeded(chosen, options.seed);
     core.checkRecipe(steps);
     if (options.output !== undefined) await context.checkOutput(options.output);
     if (options.out !== undefined) await context.checkOutput(join(options.out, "model.onnx"));

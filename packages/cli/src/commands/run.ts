@@ -7,7 +7,7 @@ import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
 import { formatBytes, formatResize } from "../format.js";
 import { addModelOutputOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
-import { recipeSteps } from "../recipe-steps.js";
+import { recipeSteps, seeded } from "../recipe-steps.js";
 import { bytesOf, resultFiles, runReport, stepsTable } from "../result-folder.js";
 import { validationGates, validationText } from "../validation-text.js";
 import { parseBytes, parsePp, parseShare } from "../values.js";
@@ -23,16 +23,25 @@ export const run: CommandDefinition = {
     addOutputOptions(command, { folder: "output folder (default: the config's out, or dist)" });
     addModelOutputOptions(command);
   },
-  async run(context: CommandContext, path: string | undefined): Promise<CommandOutcome> {
-    const loaded = context.config ?? (await load(context, path));
-    const { config } = loaded;
+  async findConfig(cwd: string, path: string | undefined): Promise<string | undefined> {
+    if (path !== undefined) return path;
+    const [{ CONFIG_NAMES }, { existsSync }] = await Promise.all([import("../config/load.js"), import("node:fs")]);
+    return CONFIG_NAMES.find((name) => existsSync(resolve(cwd, name)));
+  },
+  async run(context: CommandContext): Promise<CommandOutcome> {
+    if (!context.config) {
+      throw new OptionsError("E2005", "run: no config file here", {
+        hint: "write one with  equant init model.onnx --data images/",
+      });
+    }
+    const { config } = context.config;
     const options = context.options<OutputOptions>();
-    const folder = resolve(context.io.cwd, options.out ?? config.out ?? "dist");
+    const folder = resolve(context.io.cwd, options.out ?? "dist");
     if (config.model === undefined) throw missing("model", '"model": "model.onnx"');
     if (config.data?.calibrate === undefined)
       throw missing("data.calibrate", '"data": { "calibrate": { "dir": "images/" } }');
     const core = await import("@equant/core");
-    const steps = config.steps ? recipeSteps(config.steps) : core.COMPRESS_RECIPE;
+    const steps = seeded(config.steps ? recipeSteps(config.steps) : core.COMPRESS_RECIPE, options.seed);
     core.checkRecipe(steps);
     requireGatesCanBeJudged(config);
     await context.checkOutput(resolve(folder, "model.onnx"));
@@ -75,17 +84,6 @@ export const run: CommandDefinition = {
     };
   },
 };
-
-async function load(context: CommandContext, path: string | undefined) {
-  const { CONFIG_NAMES, loadConfig } = await import("../config/load.js");
-  if (path !== undefined) return loadConfig(path, context.io.cwd);
-  const { existsSync } = await import("node:fs");
-  const found = CONFIG_NAMES.find((name) => existsSync(resolve(context.io.cwd, name)));
-  if (found) return loadConfig(found, context.io.cwd);
-  throw new OptionsError("E2005", "run: no config file here", {
-    hint: "write one with  equant init model.onnx --data images/",
-  });
-}
 
 function missing(key: string, example: string): OptionsError {
   return new OptionsError("E2007", `run: the config has no ${key}`, { hint: `add ${example}` });

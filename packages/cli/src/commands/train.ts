@@ -1,24 +1,18 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { Checkpoint, Dataset, EpochRow, Model, Optimizer, Schedule } from "@equant/core";
+import type { Checkpoint, EpochRow, Loss, Optimizer, Schedule } from "@equant/core";
 import { DataError, OptionsError } from "@equant/core/errors";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
-import { openData } from "../data-options.js";
 import { formatBytes, formatPercent } from "../format.js";
-import {
-  addDataOptions,
-  addModelOutputOptions,
-  addOutputOptions,
-  type DataOptions,
-  type OutputOptions,
-} from "../option-groups.js";
+import { addDataOptions, addModelOutputOptions, addOutputOptions, type OutputOptions } from "../option-groups.js";
 import { choice, completing, flag, integer, number, share, text } from "../options.js";
+import { floatModel, type TrainDataOptions, teacherModel, trainingData } from "../train-data.js";
 
 const OPTIMIZERS = ["sgd", "adam"] as const;
 const SCHEDULES = ["constant", "step", "cosine"] as const;
 
-interface TrainCommandOptions extends DataOptions, OutputOptions {
+interface TrainCommandOptions extends TrainDataOptions, OutputOptions {
   output: string;
   epochs: number;
   batchSize: number;
@@ -30,7 +24,8 @@ interface TrainCommandOptions extends DataOptions, OutputOptions {
   stepEpochs: number;
   stepFactor: number;
   warmup: number;
-  split: number;
+  temperature: number;
+  batchNorm: "running" | "batch";
   checkpoint?: string;
   resume?: boolean;
 }
@@ -40,7 +35,7 @@ export const train: CommandDefinition = {
   configure(command) {
     command
       .description(
-        "Trains the digit network from scratch, or a model of yours further, and measures it on held-out data.",
+        "Trains the digit network from scratch, or a model of yours further, by labels or by the outputs of a teacher, and measures it on held-out data.",
       )
       .argument("<network>", "digits: a new digit network; or the ONNX file of a classifier")
       .optionsGroup("Options:")
@@ -54,15 +49,32 @@ export const train: CommandDefinition = {
       .addOption(integer("--step-epochs <n>", "schedule step: epochs between changes", { min: 1 }, 5))
       .addOption(number("--step-factor <number>", "schedule step: factor of a change", { min: 0, max: 1 }, 0.1))
       .addOption(integer("--warmup <n>", "steps in which the rate rises linearly", { min: 0 }, 0))
+      .addOption(
+        choice(
+          "--batch-norm <what>",
+          "statistics while training: running for few steps",
+          ["running", "batch"],
+          "running",
+        ),
+      )
+      .addOption(completing(text("--held-out <path>", "measure on this data, and learn from all of --data"), "file"))
       .addOption(share("--split <share>", "share of every class to train on, the rest is held out (default: 75%)"))
       .addOption(completing(text("--checkpoint <file>", "written after every epoch"), "file"))
       .addOption(flag("--resume", "go on from the file of --checkpoint"));
+    command
+      .optionsGroup("Teacher options:")
+      .addOption(
+        completing(text("--teacher <file>", "float model whose outputs to learn; labels are then not needed"), "file"),
+      )
+      .addOption(number("--temperature <number>", "softens the outputs that are compared", { min: 0.1 }, 2))
+      .addOption(share("--label-weight <share>", "part of the loss that labels have beside the teacher (default: 0)"));
     addDataOptions(command);
     addOutputOptions(command, { file: "where the model is written; - is stdout", required: true });
     addModelOutputOptions(command);
   },
   async run(context: CommandContext, network: string): Promise<CommandOutcome> {
     const options = context.options<TrainCommandOptions>();
+    requireTeacher(context);
     if (options.resume && options.checkpoint === undefined) {
       throw new OptionsError("E2005", "train: --resume needs the file to go on from", {
         hint: "add --checkpoint FILE",
@@ -72,7 +84,8 @@ export const train: CommandDefinition = {
     const core = await import("@equant/core");
     const transform = await context.transformContext();
     const model = network === "digits" ? core.buildDigitNetwork(options.seed) : await floatModel(context, network);
-    const [learning, heldOut] = await trainingData(context, network, model);
+    const teacher = options.teacher === undefined ? undefined : await teacherModel(context, options.teacher, model);
+    const { learning, heldOut, measures } = await trainingData(context, network, model, teacher);
     const resume = await resumePoint(context);
     const { model: trained, epochs } = await context.phase(
       "train",
@@ -88,7 +101,9 @@ export const train: CommandDefinition = {
             schedule: scheduleOf(options),
             warmupSteps: options.warmup,
             seed: options.seed,
+            batchNorm: options.batchNorm,
             validation: heldOut,
+            ...(teacher && { teacher, loss: lossOf(options) }),
             ...(resume && { resume }),
             onEpoch: async (row, checkpoint) => {
               context.reporter.info(epochLine(row));
@@ -107,7 +122,7 @@ export const train: CommandDefinition = {
       result: {
         output: options.output,
         bytes,
-        top1,
+        ...(measures === "top-1" ? { top1 } : { agreement: top1 }),
         parameters: count,
         samples: { train: learning.length, heldOut: heldOut.length },
         epochs,
@@ -119,48 +134,31 @@ export const train: CommandDefinition = {
             { title: "rate", cell: ({ rate }) => Number(rate.toPrecision(4)) },
             { title: "loss", cell: ({ loss }) => loss.toFixed(4) },
             { title: "top-1", cell: ({ top1: share }) => (share === undefined ? "" : formatPercent(share)) },
-            { title: "held out", cell: ({ validationTop1 = 0 }) => formatPercent(validationTop1) },
+            {
+              title: measures === "top-1" ? "held out" : "agreement",
+              cell: ({ validationTop1 = 0 }) => formatPercent(validationTop1),
+            },
           ],
           epochs,
         ) +
         `${network} → ${options.output} (${count} parameters, ${formatBytes(bytes)}): ` +
-        `top-1 ${formatPercent(top1)} on ${heldOut.length} held-out samples\n`,
+        `${measures === "top-1" ? "top-1" : "same answer as the teacher"} ${formatPercent(top1)} on ${heldOut.length} held-out samples\n`,
       hint: `equant compress ${options.output} --data ${options.data ?? "DIR"} -o ${options.output.replace(/\.onnx$/, "")}.int8.onnx`,
     };
   },
 };
 
-/** A network to train on, in an opset that there are gradients for. */
-async function floatModel(context: CommandContext, path: string): Promise<Model> {
-  const { assertValid, upgradeOpset } = await import("@equant/core");
-  const { model } = await context.loadModel(path);
-  assertValid(model);
-  await upgradeOpset()(model, await context.transformContext());
-  return model;
+/** @throws {OptionsError} E2005 options of a teacher without one: they would do nothing. */
+function requireTeacher(context: CommandContext): void {
+  if (context.options<TrainCommandOptions>().teacher !== undefined) return;
+  const given = ["temperature", "labelWeight"].find((name) => context.settings.get(name)?.from === "flag");
+  if (given === undefined) return;
+  const flag = given === "temperature" ? "--temperature" : "--label-weight";
+  throw new OptionsError("E2005", `train: ${flag} needs a teacher`, { hint: "add --teacher FLOAT.onnx" });
 }
 
-/** Samples to learn from and to hold out: the embedded digits with their own split, or the data given, split by class. */
-async function trainingData(context: CommandContext, network: string, model: Model): Promise<[Dataset, Dataset]> {
-  const options = context.options<TrainCommandOptions>();
-  const { digitDataset, DIGIT_SPLIT, splitByClass, spread } = await import("@equant/core");
-  if (network === "digits" && options.data === undefined) {
-    if (options.split === undefined && options.samples === undefined) {
-      return [digitDataset(DIGIT_SPLIT.train), digitDataset(DIGIT_SPLIT.heldOut)];
-    }
-    const all = digitDataset({ seed: 0, count: DIGIT_SPLIT.train.count + DIGIT_SPLIT.heldOut.count });
-    const used = options.samples === undefined ? all : spread(all, options.samples);
-    return splitByClass(used, options.split ?? 0.75, options.seed);
-  }
-  // The digit network was made for values 0 to 1 (seed 004: rescale-zero-one); other scalings must be typed.
-  const scaled = options.preset ?? options.mean ?? options.std;
-  const given = network === "digits" && scaled === undefined ? { ...options, preset: "zero-one" } : options;
-  const dataset = await openData(context, model, given);
-  if (!dataset.label) {
-    throw new DataError("E5004", "train: the data has no labels", {
-      hint: "sort the images into one folder a class, or give a table: --labels labels.csv",
-    });
-  }
-  return splitByClass(dataset, options.split ?? 0.75, options.seed);
+function lossOf({ temperature, labelWeight = 0 }: TrainCommandOptions): Loss {
+  return { type: "distillation", temperature, ...(labelWeight > 0 && { labels: labelWeight }) };
 }
 
 function optimizerOf({ optimizer, momentum, weightDecay }: TrainCommandOptions): Optimizer {

@@ -54,6 +54,43 @@ test("compress learns roundings and biases when asked, and says what came of it"
   }
 });
 
+test("--seed reaches what is learned, in compress and in run", { timeout: 120_000 }, async () => {
+  const cwd = await temporaryFolder();
+  const images = await writeDigits(cwd, 24);
+  const compressed = async (seed: number) => {
+    const flags = ["--preset", "zero-one", "--weight-bits", "4", "--equalize", "none", "--bias-correct", "none"];
+    const argv = [
+      "compress",
+      MODEL,
+      "--data",
+      images,
+      ...flags,
+      "--tune-biases",
+      "--seed",
+      String(seed),
+      "--overwrite",
+    ];
+    expect((await equant([...argv, "-o", "out.onnx", "-q"], { cwd })).code).toBe(0);
+    return readFile(join(cwd, "out.onnx"));
+  };
+  const [one, two, again] = [await compressed(1), await compressed(2), await compressed(1)];
+  expect(Buffer.compare(one, again)).toBe(0);
+  expect(Buffer.compare(one, two)).not.toBe(0);
+
+  const steps = [{ use: "fold" }, { use: "quantize" }, { use: "tune-biases", samples: 16, epochs: 1 }];
+  const data = { calibrate: { dir: images }, preprocess: { preset: "zero-one" }, seed: 5 };
+  await writeFile(join(cwd, "equant.config.json"), JSON.stringify({ model: MODEL, data, steps, out: "here" }));
+  const seeds = async (...flags: string[]) => {
+    const run = await equant(["run", "--overwrite", "--json", ...flags], { cwd });
+    expect(run.code).toBe(0);
+    expect(run.stderr).toMatch(/settings/);
+    const lock = JSON.parse(await readFile(join(cwd, "here/recipe.lock.json"), "utf8"));
+    return lock.steps.map((step: { seed?: number }) => step.seed);
+  };
+  expect(await seeds()).toEqual([undefined, undefined, 5]);
+  expect(await seeds("--seed", "6")).toEqual([undefined, undefined, 6]);
+});
+
 test("compress without an output says which flags there are", async () => {
   const run = await equant(["compress", MODEL, "--data", "random"]);
   expect(run.code).toBe(2);

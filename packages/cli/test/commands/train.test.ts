@@ -14,7 +14,7 @@ import {
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
 import type { Envelope } from "../../src/envelope.js";
-import { writeDigits } from "../helpers/digits.js";
+import { DIGITS_MODEL, writeDamagedModel, writeDigits } from "../helpers/digits.js";
 import { equant, temporaryFolder } from "../helpers/run.js";
 
 interface TrainResult {
@@ -93,6 +93,47 @@ test("a classifier of one's own goes on learning", async () => {
   const run = await equant([...argv, "--progress", "none", "-o", join(folder, "better.onnx"), "--json"]);
   expect(run.code, run.stderr).toBe(0);
   expect(run.json<Json>().result.top1).toBeGreaterThan(0.9);
+});
+
+test("a damaged network learns from a teacher without a label, and is measured by what it answers", async () => {
+  const folder = await temporaryFolder();
+  const data = await writeDigits(folder, 120);
+  const student = await writeDamagedModel(folder, 0.1);
+  const flags = ["--preset", "zero-one", "--teacher", DIGITS_MODEL, "--progress", "none", "--batch-size", "30"];
+  const argv = ["train", student, "--data", data, ...flags, "--epochs", "3", "--rate", "0.003"];
+  const run = await equant([...argv, "--labels", "none", "-o", join(folder, "better.onnx"), "--json"]);
+  expect(run.code, run.stderr).toBe(0);
+  const { result } = run.json<{ result: TrainResult & { agreement: number } }>();
+  expect(result.top1).toBeUndefined();
+  expect(result.agreement).toBeGreaterThan(0.8);
+  expect(result.epochs.at(-1)!.loss).toBeLessThan(0.7 * result.epochs[0]!.loss);
+  expect(result.samples).toEqual({ train: 90, heldOut: 30 });
+  // With labels, on data held out by name; all of --data is learned from.
+  const named = [...argv, "--label-weight", "0.5", "--held-out", data, "-o", join(folder, "other.onnx"), "--json"];
+  const labelled = await equant(named);
+  expect(labelled.code, labelled.stderr).toBe(0);
+  const other = labelled.json<Json>().result;
+  expect(other.samples).toEqual({ train: 120, heldOut: 120 });
+  expect(other.epochs[0]!.top1).toBeGreaterThan(0);
+  expect(other.top1).toBeGreaterThan(0.9);
+});
+
+test("what a teacher needs is said", async () => {
+  const cwd = await temporaryFolder();
+  const data = await writeDigits(cwd, 40);
+  const argv = ["train", DIGITS_MODEL, "--data", data, "--preset", "zero-one", "-o", "x.onnx"];
+  const cases = [
+    [["--temperature", "3"], 2, /--temperature needs a teacher[\s\S]*hint: add --teacher/],
+    [["--labels", "none"], 5, /no labels[\s\S]*a --teacher to learn from/],
+    [["--labels", "none", "--teacher", DIGITS_MODEL, "--label-weight", "0.5"], 5, /leave out --label-weight/],
+    [["--split", "50%", "--held-out", data], 2, /--split and --held-out exclude each other/],
+    [["--teacher", "none.onnx"], 3, /E3001/],
+  ] as const;
+  for (const [flags, code, says] of cases) {
+    const run = await equant([...argv, ...flags], { cwd });
+    expect(run.code, flags.join(" ")).toBe(code);
+    expect(run.stderr).toMatch(says);
+  }
 });
 
 test.each([

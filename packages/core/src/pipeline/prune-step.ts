@@ -28,6 +28,8 @@ export interface PruneStep {
   readonly fineTuneEpochs?: number;
   /** Learning rate. Default: 0.001: biases and weights with BatchNormalization folded in bear less than with it. */
   readonly rate?: number;
+  /** Of random scores and of the order of training. Default: 0. */
+  readonly seed?: number;
 }
 
 /** Prunes in place; channels leave the graph. Biases stay: they are what the correction behind quantization moves. */

@@ -1,5 +1,5 @@
 import { batches } from "../data/batches.js";
-import type { Dataset } from "../data/dataset.js";
+import { type Dataset, subset } from "../data/dataset.js";
 import { DataError } from "../errors.js";
 import { type Model, requiredInputs } from "../graph/index.js";
 import { requireRunner, type TransformContext } from "../runtime/index.js";
@@ -24,14 +24,35 @@ export async function measureTop1(
 ): Promise<number> {
   if (dataset.length === 0) throw new DataError("E5001", "validation: no samples", {});
   if (!dataset.label) throw new DataError("E5004", "validation: the data has no labels", {});
-  const { output = model.graph.outputs[0]!.name, batchSize = 128 } = options;
+  const answers = await answersOf(model, dataset, options, context);
+  return answers.reduce((hits, answer, at) => hits + (answer === dataset.label!(at) ? 1 : 0), 0) / dataset.length;
+}
+
+/** The dataset with a network's answers as labels: what agrees with them does as the network does. */
+export async function answeredBy(model: Model, dataset: Dataset, context: TransformContext): Promise<Dataset> {
+  const answers = await answersOf(model, dataset, {}, context);
+  return {
+    ...subset(
+      dataset,
+      Array.from(answers, (_, at) => at),
+    ),
+    label: (index) => answers[index]!,
+  };
+}
+
+/** The class of the largest output, sample by sample. */
+async function answersOf(
+  model: Model,
+  dataset: Dataset,
+  { output = model.graph.outputs[0]!.name, batchSize = 128 }: Top1Options,
+  context: TransformContext,
+): Promise<Int32Array> {
   const input = requiredInputs(model.graph)[0]!.name;
-  const runner = requireRunner(context, "validation");
-  let hits = 0;
-  await runner.using(
+  const answers = new Int32Array(dataset.length);
+  await requireRunner(context, "validation").using(
     model,
     async (session) => {
-      for await (const { data, dims, count, labels } of batches(dataset, { batchSize })) {
+      for await (const { data, dims, count, firstIndex } of batches(dataset, { batchSize })) {
         const feeds = { [input]: { dtype: "float32" as const, dims, data } };
         const results = await session.run(feeds, { fetches: [output], signal: context.signal });
         const scores = results[output]!.data as Float32Array;
@@ -39,11 +60,11 @@ export async function measureTop1(
         for (let i = 0; i < count; i++) {
           let best = 0;
           for (let k = 1; k < classes; k++) if (scores[i * classes + k]! > scores[i * classes + best]!) best = k;
-          if (best === labels![i]) hits++;
+          answers[firstIndex + i] = best;
         }
       }
     },
     { purpose: "validation" },
   );
-  return hits / dataset.length;
+  return answers;
 }

@@ -95,6 +95,12 @@ export function trainSettings(options: TrainOptions): TrainSettings {
       `train: invalid temperature ${settings.loss.temperature}, expected a positive number`,
     );
   }
+  if (settings.loss.type === "distillation") {
+    const { labels = 0 } = settings.loss;
+    if (!(labels >= 0 && labels <= 1)) {
+      throw new OptionsError("E2002", `train: invalid share of labels ${labels}, expected 0-1`, { actual: labels });
+    }
+  }
   checkSchedule(settings.schedule);
   return settings;
 }

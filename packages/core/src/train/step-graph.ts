@@ -15,8 +15,11 @@ import { appendUpdate, DECAY_FACTOR, type Optimizer, SCALARS, stateNames } from 
 export type Loss =
   /** Mean cross-entropy of the output's softmax with the labels. */
   | { readonly type: "cross-entropy" }
-  /** KL divergence from the teacher's softmax, at a temperature (default 1): needs a teacher. */
-  | { readonly type: "distillation"; readonly temperature?: number }
+  /**
+   * KL divergence from the teacher's softmax, at a temperature (default 1): needs a teacher. `labels` is the share of the loss that the
+   * labels' cross-entropy has, 0–1 (default 0: they are not read).
+   */
+  | { readonly type: "distillation"; readonly temperature?: number; readonly labels?: number }
   /** Mean square of the difference to the teacher's output: needs a teacher. */
   | { readonly type: "mean-square" };
 
@@ -49,6 +52,11 @@ export interface StepGraph {
   readonly states: ReadonlyMap<string, string>;
   /** Scalar inputs that the optimizer reads. */
   readonly scalars: readonly string[];
+}
+
+/** Whether a loss reads labels. */
+export function readsLabels(loss: Loss): boolean {
+  return loss.type === "cross-entropy" || (loss.type === "distillation" && (loss.labels ?? 0) > 0);
 }
 
 /** Name of the state `kind` of a parameter. */
@@ -120,38 +128,49 @@ function infoOf(name: string, tensor: Tensor): ValueInfo {
 }
 
 function appendLoss(forward: Model, builder: GraphBuilder, plan: StepPlan) {
-  const { output, loss } = plan;
-  if (loss.type === "cross-entropy") {
-    const dims = plan.shapes.get(output)?.dims ?? [];
-    const classes = dims.at(-1) ?? -1;
-    if (dims.length !== 2 || classes < 2) {
-      throw new PreconditionError(
-        "E4005",
-        `train: output "${output}" has shape [${dims.join(", ")}], expected [N, classes]`,
-        {
-          tensor: output,
-          expected: ["N", "classes"],
-          actual: [...dims],
-        },
-      );
-    }
-    const labels = builder.input("train/labels", ["N"], "int32");
-    const wide = builder.node("Cast", [labels], { to: int(7) }, { name: "loss/labels" });
-    const value = crossEntropy(builder, output, wide, classes);
-    const best = builder.node("ArgMax", [output], { axis: int(-1), keepdims: int(0) }, { name: "hits/best" });
-    const right = builder.node("Equal", [best, wide], {}, { name: "hits/right" });
-    const ones = builder.node("Cast", [right], { to: int(1) }, { name: "hits/ones" });
-    const hits = builder.node("ReduceSum", [ones], { keepdims: int(0) }, { name: "hits" });
-    return { loss: value, hits, labels };
+  const { loss } = plan;
+  if (loss.type === "cross-entropy") return appendLabels(builder, plan);
+  const value = appendTeacher(forward, builder, plan);
+  if (!readsLabels(loss)) return { loss: value, hits: undefined, labels: undefined };
+  const own = appendLabels(builder, plan);
+  const share = (loss as { labels: number }).labels;
+  const weighted = (part: string, factor: number) =>
+    builder.node("Mul", [part, builder.constant(factor, "loss/share")], {}, { name: "loss/weighted" });
+  const sum = builder.node("Add", [weighted(value, 1 - share), weighted(own.loss, share)], {}, { name: "loss/both" });
+  return { ...own, loss: sum };
+}
+
+/** Cross-entropy with labels, and how many predictions are right. */
+function appendLabels(builder: GraphBuilder, { output, shapes }: StepPlan) {
+  const dims = shapes.get(output)?.dims ?? [];
+  const classes = dims.at(-1) ?? -1;
+  if (dims.length !== 2 || classes < 2) {
+    throw new PreconditionError(
+      "E4005",
+      `train: output "${output}" has shape [${dims.join(", ")}], expected [N, classes]`,
+      {
+        tensor: output,
+        expected: ["N", "classes"],
+        actual: [...dims],
+      },
+    );
   }
-  const { teacher } = plan;
+  const labels = builder.input("train/labels", ["N"], "int32");
+  const wide = builder.node("Cast", [labels], { to: int(7) }, { name: "loss/labels" });
+  const value = crossEntropy(builder, output, wide, classes);
+  const best = builder.node("ArgMax", [output], { axis: int(-1), keepdims: int(0) }, { name: "hits/best" });
+  const right = builder.node("Equal", [best, wide], {}, { name: "hits/right" });
+  const ones = builder.node("Cast", [right], { to: int(1) }, { name: "hits/ones" });
+  const hits = builder.node("ReduceSum", [ones], { keepdims: int(0) }, { name: "hits" });
+  return { loss: value, hits, labels };
+}
+
+/** Distance to the teacher's output; the teacher runs on the same input inside the step. */
+function appendTeacher(forward: Model, builder: GraphBuilder, { teacher, loss, input, output }: StepPlan): string {
   if (!teacher) throw new PreconditionError("E4005", `train: loss '${loss.type}' needs a teacher`, {});
   const teacherInput = teacher.graph.inputs.find(({ name }) => !teacher.graph.initializers.has(name))?.name ?? "";
-  const rename = appendModel(forward, teacher, "teacher/", new Map([[teacherInput, plan.input]]));
+  const rename = appendModel(forward, teacher, "teacher/", new Map([[teacherInput, input]]));
   const target = rename(teacher.graph.outputs[0]!.name);
-  const value =
-    loss.type === "mean-square"
-      ? meanSquare(builder, output, target)
-      : klDivergenceLoss(builder, output, target, loss.temperature ?? 1);
-  return { loss: value, hits: undefined, labels: undefined };
+  if (loss.type === "mean-square") return meanSquare(builder, output, target);
+  return klDivergenceLoss(builder, output, target, (loss as { temperature?: number }).temperature ?? 1);
 }

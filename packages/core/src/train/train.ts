@@ -17,7 +17,7 @@ import { checkMasks, signatureOf, type TrainOptions, type TrainSettings, trainSe
 import { learnableParameters } from "./parameters.js";
 import { poolBeforeRelu } from "./pool-first.js";
 import { learningRate } from "./schedule.js";
-import { buildStepGraph, type StepGraph } from "./step-graph.js";
+import { buildStepGraph, readsLabels, type StepGraph } from "./step-graph.js";
 
 export interface TrainResult {
   /** The trained model: the given one with new weights. */
@@ -45,7 +45,7 @@ export async function train(
   const settings = trainSettings(options);
   const runner = requireRunner(context, "train");
   if (dataset.length === 0) throw new DataError("E5001", "train: no samples", {});
-  if (settings.loss.type === "cross-entropy" && !dataset.label) {
+  if (readsLabels(settings.loss) && !dataset.label) {
     throw new DataError("E5004", "train: the data has no labels", {
       hint: "or choose loss distillation with a teacher",
     });
@@ -82,7 +82,8 @@ export async function train(
     ...{ model: forward, input, output, shapes, masks, statistics, teacher: settings.teacher },
     ...{ loss: settings.loss, optimizer: settings.optimizer, parameters },
   });
-  if (settings.loss.type === "cross-entropy") {
+  if (settings.teacher) await requireSameOutput(runner, settings.teacher, shapes.get(output)!.dims);
+  if (readsLabels(settings.loss)) {
     const classes = shapes.get(output)!.dims.at(-1)!;
     for (const part of [dataset, settings.validation]) if (part) checkLabels(part, classes);
   }
@@ -119,6 +120,20 @@ export async function train(
     { purpose: "train", ...(quantized && { optimization: "disabled" as const }) },
   );
   return { model: withParameters(model, checkpoint.parameters), epochs: history, checkpoint };
+}
+
+/** @throws {PreconditionError} E4005 a teacher of other classes: no loss compares them. */
+async function requireSameOutput(runner: Runner, teacher: Model, dims: readonly number[]): Promise<void> {
+  const name = teacher.graph.outputs[0]?.name ?? "";
+  const own = (await observeBatchShapes(runner, teacher)).get(name)?.dims ?? [];
+  if (own.slice(1).join() === dims.slice(1).join()) return;
+  const text = (sizes: readonly number[]) => `[${["N", ...sizes.slice(1)].join(", ")}]`;
+  throw new PreconditionError("E4005", `train: the teacher's output is ${text(own)}, the student's ${text(dims)}`, {
+    tensor: name,
+    expected: [...dims],
+    actual: [...own],
+    hint: "the teacher is a network of the same task, such as the one that was pruned",
+  });
 }
 
 interface EpochRun {

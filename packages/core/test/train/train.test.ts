@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
+  answeredBy,
   batches,
   type EpochRow,
   GraphBuilder,
@@ -198,6 +199,53 @@ describe("train", () => {
     for (const name of ["conv.weight", "fc.weight"]) expect(weightsOf(model, name)).toEqual(weightsOf(teacher, name));
     expect(epochs[0]!.top1).toBeUndefined();
     expect(epochs.at(-1)!.loss).toBeLessThan(0.3 * epochs[0]!.loss);
+  });
+
+  it("mixes a teacher's outputs with labels by share: losses and steps are the weighted sums", async () => {
+    const [teacher, student] = [smallNetwork({ seed: 5 }), smallNetwork()];
+    const step = async (options: Partial<TrainOptions>) => {
+      const all: TrainOptions = {
+        epochs: 1,
+        batchSize: 32,
+        rate: 1,
+        optimizer: { type: "sgd", momentum: 0 },
+        ...options,
+      };
+      const { model, epochs } = await train(student, bands(32), all, { runner });
+      const [before, after] = [weightsOf(student, "fc.weight"), weightsOf(model, "fc.weight")];
+      return { loss: epochs[0]!.loss, moved: after.map((value, at) => value - before[at]!), top1: epochs[0]!.top1 };
+    };
+    const distilled = (labels?: number) =>
+      step({ teacher, loss: { type: "distillation", temperature: 2, ...(labels !== undefined && { labels }) } });
+    const [soft, hard, mixed, whole] = [await distilled(), await step({}), await distilled(0.25), await distilled(1)];
+    expect(mixed.loss).toBeCloseTo(0.75 * soft.loss + 0.25 * hard.loss, 5);
+    mixed.moved.forEach((value, at) => {
+      expect(value).toBeCloseTo(0.75 * soft.moved[at]! + 0.25 * hard.moved[at]!, 5);
+    });
+    expect(whole.loss).toBeCloseTo(hard.loss, 6);
+    expect([soft.top1, mixed.top1]).toEqual([undefined, hard.top1]);
+    expect(Math.abs(soft.loss - hard.loss)).toBeGreaterThan(0.01);
+  });
+
+  it("refuses a teacher of other classes, and a share of labels without labels or outside 0-1", async () => {
+    const teacher = linearNetwork(Tensor.float32([2, 3], new Float32Array(6)), Tensor.float32([2], [0, 0]));
+    const loss = { type: "distillation" } as const;
+    const student = smallNetwork();
+    await expect(train(student, bands(8), { ...FAST, loss, teacher }, { runner })).rejects.toMatchObject({
+      code: "E4005",
+      message: expect.stringContaining("the teacher's output is [N, 2], the student's [N, 3]"),
+    });
+    const labels = { ...FAST, teacher: smallNetwork(), loss: { ...loss, labels: 0.5 } };
+    await expect(train(student, bands(8, 1, false), labels, { runner })).rejects.toMatchObject({ code: "E5004" });
+    const beyond = { ...labels, loss: { ...loss, labels: 1.5 } };
+    await expect(train(student, bands(8), beyond, { runner })).rejects.toMatchObject({ code: "E2002" });
+  });
+
+  it("answeredBy labels data with a network's own answers", async () => {
+    const network = smallNetwork();
+    const answered = await answeredBy(network, bands(20, 3, false), { runner });
+    expect(await measureTop1(network, answered, { batchSize: 7 }, { runner })).toBe(1);
+    expect(await measureTop1(smallNetwork({ seed: 9 }), answered, {}, { runner })).toBeLessThan(1);
   });
 
   it("tunes the biases of an emulated quantized network towards its float teacher", async () => {
