@@ -85,8 +85,26 @@ test("the whole path with the keyboard alone", async () => {
   await page.keyboard.press("?");
   await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
   expect(await violations(page)).toEqual([]);
+  // Another key for the next layer, by keyboard; it is kept after a reload, and the old one does nothing.
+  await page.getByRole("button", { name: "Change the key of Next layer" }).focus();
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("n");
+  await page.getByRole("button", { name: "Change the key of Next layer" }).waitFor();
+  await screenshot(page, "keys");
   await page.keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await page.waitForTimeout(1000);
+  await page.reload();
+  await page.getByRole("heading", { name: "Size and quality" }).waitFor({ timeout: 30_000 });
+  await idle(page);
+  const inspected = () => page.getByRole("complementary", { name: "Inspector" }).count();
+  await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+  await page.getByRole("button", { name: "Close the inspector" }).click();
+  await page.keyboard.press("j");
+  await page.waitForTimeout(200);
+  expect(await inspected()).toBe(0);
+  await page.keyboard.press("n");
+  await expect.poll(inspected).toBe(1);
 });
 
 test.each(["light", "dark"] as const)(

@@ -4,6 +4,7 @@ import { readRecipe } from "../recipe/read-recipe.js";
 import { openData, openModel, useCalibration } from "../state/actions.js";
 import { setRecipe } from "../state/recipe-edit.js";
 import { data, dataSource, model, problem, screen } from "../state/store.js";
+import { permitSize } from "./size-policy.js";
 import { groupFiles, sortFiles } from "./sort-files.js";
 
 /** Opens whatever was dropped: a model, data for it, a recipe, a calibration, in any mix. Data wait for their model. */
@@ -18,8 +19,8 @@ export async function openDropped(files: readonly PlacedFile[]): Promise<void> {
       path: path.startsWith(folder) ? path.slice(folder.length) : path,
       blob,
     }));
-    const opening = openModel({ name, main: name, files: beside });
-    if (!(await opening)) return;
+    const source = { name, main: name, files: beside };
+    if (!(await permitSize(source)) || !(await openModel(source))) return;
   }
   if (samples.length > 0) {
     const source = {

@@ -1,3 +1,4 @@
+import { permitSize } from "../files/size-policy.js";
 import { formatBytes } from "../format.js";
 import { problemOf } from "../problem.js";
 import { readRecipe } from "../recipe/read-recipe.js";
@@ -23,7 +24,8 @@ async function openArrival({ name, model: blob, recipe }: Arrival): Promise<void
     problem.value = problemOf(error);
     return;
   }
-  await openModel({ name, main: name, files: [{ path: name, blob }] });
+  const source = { name, main: name, files: [{ path: name, blob }] };
+  if (await permitSize(source)) await openModel(source);
 }
 
 function agree(title: string, what: string, yes: string): Promise<boolean> {

@@ -1,7 +1,7 @@
+import { MOST_BYTES } from "../files/size-policy.js";
+
 /** A download up to this size needs no question. */
 export const FREE_BYTES = 20e6;
-/** What a page can hold; beyond it the command is the way. */
-export const MOST_BYTES = 1.5e9;
 
 /** A file of a link that was asked for, its body not yet read. */
 export interface Remote {

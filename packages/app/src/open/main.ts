@@ -2,13 +2,14 @@
  * The entry page for models from elsewhere: it may ask other addresses, so it is a page of its own, with a policy of its own, and
  * holds nothing. What it fetches or is sent it leaves in the site's private file system, where the app finds it.
  */
+import { MOST_BYTES } from "../files/size-policy.js";
 import { formatBytes } from "../format.js";
 import { listenForModels } from "../link/handover.js";
 import { putInbox } from "../link/inbox.js";
 import { parseLink } from "../link/link.js";
 import { decodeRecipe } from "../link/recipe-link.js";
 import { remembered } from "../state/local.js";
-import { FREE_BYTES, LinkError, MOST_BYTES, type Remote, read, remoteUrl, request } from "./download.js";
+import { FREE_BYTES, LinkError, type Remote, read, remoteUrl, request } from "./download.js";
 
 const RECIPE_BYTES = 1e6;
 

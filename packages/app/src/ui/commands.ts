@@ -7,6 +7,7 @@ import { SCREENS } from "../state/screens.js";
 import { selectLayer, stepLayer } from "../state/selection.js";
 import { activity, currentRunId, data, model, screen, selectedLayer } from "../state/store.js";
 import { dockOpen, dockTab } from "./dock/dock.js";
+import { keysOf } from "./keymap.js";
 import { go } from "./navigate.js";
 import { helpOpen, paletteOpen, shortcutsOn, toggleShortcuts } from "./overlays.js";
 import { toggleTheme } from "./theme.js";
@@ -196,4 +197,11 @@ export function isSingleKey(keys: string): boolean {
 
 export function isAllowed({ enabled }: Command, keys: string): boolean {
   return (enabled?.() ?? true) && (shortcutsOn.value || !isSingleKey(keys));
+}
+
+/** The first key of a command as a hint beside a button; empty where it has none, or it is turned off. */
+export function keyHint(id: string): string {
+  const command = COMMANDS.find((candidate) => candidate.id === id)!;
+  const key = keysOf(command)[0];
+  return key !== undefined && (shortcutsOn.value || !isSingleKey(key)) ? key : "";
 }

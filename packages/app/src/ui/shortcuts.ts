@@ -1,5 +1,6 @@
 import { question } from "../state/question.js";
 import { COMMANDS, isAllowed } from "./commands.js";
+import { keysOf } from "./keymap.js";
 import { helpOpen, paletteOpen } from "./overlays.js";
 
 /** How long the first of two keys waits for the second. */
@@ -47,5 +48,5 @@ export function startShortcuts(): void {
 }
 
 function find(keys: string) {
-  return COMMANDS.find((command) => command.keys?.includes(keys) && isAllowed(command, keys));
+  return COMMANDS.find((command) => keysOf(command).includes(keys) && isAllowed(command, keys));
 }

@@ -5,7 +5,7 @@ export function RunsView() {
   return (
     <div class="dock-body">
       {runs.value.length === 0 ? (
-        <p class="dock-empty hint">No run yet. Press the full stop key to run the recipe.</p>
+        <p class="dock-empty hint">No run yet. «Run the recipe» on Quantize makes one.</p>
       ) : (
         <RunsTable />
       )}

@@ -1,6 +1,7 @@
 import { formatBytes } from "../../format.js";
 import { redoRecipe, undoRecipe } from "../../state/recipe-edit.js";
 import { activity, environment, model, recipes } from "../../state/store.js";
+import { keyHint } from "../commands.js";
 import { helpOpen, paletteOpen } from "../overlays.js";
 import { Icon } from "../parts/icons.js";
 import { ProgressBar } from "../parts/progress.js";
@@ -46,19 +47,19 @@ export function Bar() {
         )
       )}
       <span class="bar-tools">
-        <Tool name="undo" label="Undo (Ctrl+Z)" disabled={past.length === 0} onClick={undoRecipe} />
-        <Tool name="redo" label="Redo (Ctrl+Y)" disabled={future.length === 0} onClick={redoRecipe} />
+        <Tool name="undo" label={withKey("Undo", "undo")} disabled={past.length === 0} onClick={undoRecipe} />
+        <Tool name="redo" label={withKey("Redo", "redo")} disabled={future.length === 0} onClick={redoRecipe} />
         <Tool name="theme" label="Light or dark" onClick={toggleTheme} />
         <Tool
           name="command"
-          label="Command palette (Ctrl+K)"
+          label={withKey("Command palette", "palette")}
           onClick={() => {
             paletteOpen.value = true;
           }}
         />
         <Tool
           name="help"
-          label="Keyboard shortcuts (?)"
+          label={withKey("Keyboard shortcuts", "help")}
           onClick={() => {
             helpOpen.value = true;
           }}
@@ -66,6 +67,11 @@ export function Bar() {
       </span>
     </header>
   );
+}
+
+function withKey(label: string, command: string): string {
+  const key = keyHint(command);
+  return key ? `${label} (${key})` : label;
 }
 
 interface ToolProps {

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { COMMANDS, type Command } from "../commands.js";
+import { keysOf } from "../keymap.js";
 import { paletteOpen } from "../overlays.js";
 import { Dialog } from "../parts/dialog.js";
 
@@ -69,7 +70,7 @@ export function Palette() {
             onClick={() => run(command)}
           >
             <span>{command.title}</span>
-            {command.keys?.[0] && <kbd>{command.keys[0]}</kbd>}
+            {keysOf(command)[0] && <kbd>{keysOf(command)[0]}</kbd>}
           </div>
         ))}
       </div>

@@ -1,6 +1,7 @@
 import { stepStates } from "../../state/derived.js";
 import { SCREENS, STEP_STATE_TEXT } from "../../state/screens.js";
 import { screen } from "../../state/store.js";
+import { keyHint } from "../commands.js";
 import { StateIcon } from "../parts/icons.js";
 
 /** The steps with their states. */
@@ -9,11 +10,11 @@ export function Rail() {
   return (
     <nav class="rail" aria-label="Steps">
       <ol>
-        {SCREENS.map(({ id, title, key }) => (
+        {SCREENS.map(({ id, title }) => (
           <li key={id}>
             <a href={`#/${id}`} aria-current={screen.value === id ? "step" : undefined}>
               <span class="key" aria-hidden="true">
-                {key}
+                {keyHint(`go-${id}`)}
               </span>
               <span>{title}</span>
               <StateIcon state={states[id]} />

@@ -2,6 +2,7 @@ import { formatBytes, formatChange, formatDb, formatMs, formatPercent } from "..
 import { measureRun, runRecipe } from "../../state/actions.js";
 import { isRunStale } from "../../state/derived.js";
 import { activity, currentRun, data, model } from "../../state/store.js";
+import { keyHint } from "../commands.js";
 import { go } from "../navigate.js";
 import { AdvicePanel } from "../parts/advice-panel.js";
 import { DataTable } from "../parts/data-table.js";
@@ -36,7 +37,11 @@ export function QuantizeScreen() {
         <button type="button" class="button primary" disabled={activity.value !== null} onClick={start}>
           Run the recipe
         </button>
-        <span class="hint">or press the full stop key</span>
+        {keyHint("run") && (
+          <span class="hint">
+            or press <kbd>{keyHint("run")}</kbd>
+          </span>
+        )}
       </div>
       {run && (
         <>
