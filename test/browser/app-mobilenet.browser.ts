@@ -89,16 +89,23 @@ test(`MobileNetV1 0.75 with ${IMAGES} images`, { timeout: 900_000 }, async () =>
     return performance.now() - from;
   });
   expect(figures.cancelMs).toBeLessThanOrEqual(stretched(100));
-  const again = Date.now();
-  await page.getByRole("button", { name: "Calibrate", exact: true }).click();
-  await page.getByRole("heading", { name: "Statistics" }).waitFor({ timeout: 300_000 });
-  figures.calibrateMs = Date.now() - again;
+  // The first decodes the images, which are kept; then pairs with plain inference, both on samples that are at hand.
+  figures.firstCalibrateMs = await calibration(page);
+  const pairs: { calibrate: number; plain: number }[] = [];
   const tasks = await longTasks(page);
   figures.longestTaskMs = Math.max(0, ...tasks);
   await idle(page);
   await screenshot(page, "mobilenet-calibrate");
 
-  figures.plainMs = await plainInference(page);
+  for (let pair = 0; pair < 3; pair++) {
+    await idle(page);
+    pairs.push({ calibrate: await calibration(page), plain: await plainInference(page) });
+  }
+  await idle(page);
+  const median = (values: number[]) => Math.round(100 * values.sort((a, b) => a - b)[1]!) / 100;
+  figures.calibrateMs = median(pairs.map(({ calibrate }) => calibrate));
+  figures.plainMs = median(pairs.map(({ plain }) => plain));
+  figures.calibrateOverPlain = median(pairs.map(({ calibrate, plain }) => calibrate / plain));
   await goTo(page, "quantize");
   const compressing = Date.now();
   await page.getByRole("button", { name: "Run the recipe" }).click();
@@ -114,11 +121,21 @@ test(`MobileNetV1 0.75 with ${IMAGES} images`, { timeout: 900_000 }, async () =>
   process.stdout.write(`${JSON.stringify(figures)}\n`);
   expect(figures.chartsMs, "from the file to the first chart").toBeLessThanOrEqual(stretched(1500));
   expect(figures.longestTaskMs, "longest task of the page while it calibrates").toBeLessThanOrEqual(stretched(50));
-  expect(figures.calibrateMs / figures.plainMs, "calibration over plain inference").toBeLessThanOrEqual(stretched(3));
+  expect(figures.calibrateOverPlain, "calibration over plain inference").toBeLessThanOrEqual(stretched(3));
   expect(figures.compressMs).toBeLessThanOrEqual(stretched(180_000));
   // The bar is 2 × model + 400 MB; when the collector last ran is chance.
   expect(figures.memoryMB).toBeLessThanOrEqual((2 * modelBytes) / 1e6 + 600);
 });
+
+/** Calibrates; the time until the statistics are there. */
+async function calibration(page: Page): Promise<number> {
+  const statistics = page.getByRole("heading", { name: "Statistics" });
+  const started = Date.now();
+  await page.getByRole("button", { name: /^Calibrate/ }).click();
+  await statistics.waitFor({ state: "hidden" });
+  await statistics.waitFor({ timeout: 300_000 });
+  return Date.now() - started;
+}
 
 /** The same number of images through ONNX Runtime in the same page, nothing else: what calibration is compared with. */
 async function plainInference(page: Page): Promise<number> {
@@ -129,7 +146,9 @@ async function plainInference(page: Page): Promise<number> {
     ort.env.wasm.wasmPaths = "/plain/";
     ort.env.wasm.numThreads = Math.min(8, navigator.hardwareConcurrency);
     const session = await ort.InferenceSession.create(new Uint8Array(files));
-    const feed = { input: new ort.Tensor("float32", new Float32Array(2 * 3 * 224 * 224).fill(0.1), [2, 3, 224, 224]) };
+    let word = 1;
+    const noise = Float32Array.from({ length: 2 * 3 * 224 * 224 }, () => (2 * (word = (word * 48271) % 2147483647)) / 2147483647 - 1);
+    const feed = { input: new ort.Tensor("float32", noise, [2, 3, 224, 224]) };
     await session.run(feed);
     const started = performance.now();
     for (let i = 0; i < ${IMAGES / 2}; i++) await session.run(feed);

@@ -106,15 +106,21 @@ export interface DataCheck {
   readonly isClassifier: boolean;
 }
 
+/** Values of the activations, counted on a few samples. */
+export interface ObservedValues {
+  /** Exponents. */
+  readonly msb: readonly MsbRow[];
+  /** Values of each activation and the range every chooser would pick. */
+  readonly histograms: readonly HistogramRow[];
+}
+
 /** Statistics of values, as far as they are. */
 export interface CalibrationSummary {
   readonly samples: number;
   readonly complete: boolean;
   readonly rows: readonly StatisticsRow[];
-  /** Exponents of the values, on a few samples. */
-  readonly msb: readonly MsbRow[];
-  /** Values of each activation and the range every chooser would pick, on the same samples. */
-  readonly histograms: readonly HistogramRow[];
+  /** Null until they were counted, which comes after. */
+  readonly observed: ObservedValues | null;
   readonly convergence: { readonly curve: number[]; readonly stableAfter: number } | null;
   /** calibration.json */
   readonly text: string;
@@ -240,7 +246,9 @@ export interface Calls {
   openData(params: { source: DataSource; plan: DataPlan }): DataSummary;
   check(params: Record<string, never>): DataCheck;
   calibrate(params: { steps: readonly RecipeStep[] }): CalibrationSummary;
-  useCalibration(params: { text: string; steps: readonly RecipeStep[] }): CalibrationSummary;
+  useCalibration(params: { text: string }): CalibrationSummary;
+  /** Counts activations with the types that the recipe and this calibration.json give them. */
+  observe(params: { text: string; steps: readonly RecipeStep[] }): ObservedValues;
   previewEqualize(params: { steps: readonly RecipeStep[] }): EqualizePreview;
   execute(params: { id: string; steps: readonly RecipeStep[]; calibration: string | null }): RunOutcome;
   /** The report of the run; `id` names it among those the worker still holds. */

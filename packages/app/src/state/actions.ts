@@ -78,7 +78,14 @@ async function freshData(): Promise<boolean> {
   return openData(source);
 }
 
+/** Calibrates, then counts values for the pictures: what follows can do without them. */
 export async function runCalibration(): Promise<boolean> {
+  if (!(await calibrate())) return false;
+  await observeValues();
+  return true;
+}
+
+async function calibrate(): Promise<boolean> {
   if (!(await freshData())) return false;
   const key = calibrationKey.value;
   const { steps } = store.recipe.value;
@@ -92,11 +99,23 @@ export async function runCalibration(): Promise<boolean> {
   return true;
 }
 
+/** Counts the activations of the calibration at hand, for its pictures. */
+export async function observeValues(): Promise<void> {
+  const entry = store.calibration.value;
+  if (!entry || entry.key !== calibrationKey.value || entry.value.observed) return;
+  const params = { text: entry.value.text, steps: store.recipe.value.steps };
+  const observed = await callEngine("observe", params, { screen: "calibrate", canPause: true, optional: true });
+  if (observed && store.calibration.value === entry) {
+    store.calibration.value = { ...entry, value: { ...entry.value, observed } };
+  }
+}
+
 export async function useCalibration(text: string): Promise<boolean> {
   const key = calibrationKey.value;
-  const value = await callEngine("useCalibration", { text, steps: store.recipe.value.steps }, { screen: "calibrate" });
+  const value = await callEngine("useCalibration", { text }, { screen: "calibrate" });
   if (!value) return false;
   store.calibration.value = { key, value };
+  await observeValues();
   return true;
 }
 
@@ -183,11 +202,12 @@ export async function runDemo(): Promise<void> {
   if (!opened) return;
   if (!(await openData({ kind: "digits" }))) return;
   store.screen.value = "calibrate";
-  if (!(await runCalibration())) return;
+  if (!(await calibrate())) return;
   store.screen.value = "quantize";
   if (!(await runRecipe())) return;
   store.screen.value = "validate";
-  await measureRun();
+  // Pictures of a screen that is left already come last.
+  if (await measureRun()) await observeValues();
 }
 
 async function digest(text: string): Promise<string> {

@@ -50,7 +50,17 @@ export async function callEngine<N extends CallName>(
   };
   const job: Job<Result<N>> = engine.call(name, params, onProgress);
   const since = performance.now();
-  const base = { screen, phase: PHASES[name], done: 0, total: 0, since, phaseSince: since, canPause, paused: false };
+  const base = {
+    call: name,
+    screen,
+    phase: PHASES[name],
+    done: 0,
+    total: 0,
+    since,
+    phaseSince: since,
+    canPause,
+    paused: false,
+  };
   activity.value = { ...base, cancel: job.cancel };
   failedScreen.value = null;
   try {
@@ -80,6 +90,7 @@ const PHASES: Readonly<Record<CallName, string>> = {
   check: "check the preprocessing",
   calibrate: "calibrate",
   useCalibration: "read the calibration",
+  observe: "count the values",
   previewEqualize: "equalize",
   execute: "run the recipe",
   report: "measure layers",

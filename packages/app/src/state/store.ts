@@ -4,6 +4,7 @@ import { computed, signal } from "@preact/signals";
 import type { Problem } from "../problem.js";
 import type {
   CalibrationSummary,
+  CallName,
   DataCheck,
   DataSource,
   DataSummary,
@@ -34,6 +35,7 @@ export interface Measures {
 
 /** A call in progress, as the bar at the top shows it. */
 export interface Activity {
+  readonly call: CallName;
   readonly screen: ScreenId;
   readonly phase: string;
   readonly done: number;

@@ -4,15 +4,14 @@ import {
   calibrate,
   type Dataset,
   type Model,
+  type ObservedType,
   planQuantization,
-  type QuantizeOptions,
   quantizationRequests,
   type RecipeStep,
   statisticsTable,
-  type TransformContext,
 } from "@equant/core/web";
 import { activationHistograms, activationMsb, layerNames, observeActivations } from "@equant/report";
-import type { CalibrationSummary } from "../protocol.js";
+import type { CalibrationSummary, ObservedValues } from "../protocol.js";
 import { type CallContext, transformContext } from "./context.js";
 import { quantizeOptionsOf } from "./steps.js";
 
@@ -21,17 +20,23 @@ const MSB_SAMPLES = 8;
 /** A picture that changes more often is not seen. */
 const LIVE_MS = 150;
 
-/** Ranges of all values over the data, live, and the distribution of exponents over some of it. */
+/** What is calibrated: a prepared model, and what is known of the model it was made of. */
+export interface Calibrated {
+  readonly model: Model;
+  readonly sha256: string;
+  /** Types of its values, where it was run before. */
+  readonly shapes: ReadonlyMap<string, ObservedType> | undefined;
+}
+
+/** Ranges of all values over the data, live. */
 export async function calibrateModel(
-  model: Model,
+  { model, sha256, shapes }: Calibrated,
   dataset: Dataset,
-  sha256: string,
   steps: readonly RecipeStep[],
   call: CallContext,
 ): Promise<CalibrationSummary> {
   const context = await transformContext(call);
-  const options = quantizeOptionsOf(steps);
-  const requests = quantizationRequests(model, options);
+  const requests = quantizationRequests(model, quantizeOptionsOf(steps));
   let last = 0;
   const onBatch = (soFar: Calibration) => {
     if (performance.now() - last < LIVE_MS) return;
@@ -39,19 +44,15 @@ export async function calibrateModel(
     const ranges = [...soFar.values].map(([name, { min, max }]) => ({ name, min, max }));
     call.onProgress({ phase: "ranges", done: soFar.samples, total: dataset.length, part: ranges });
   };
-  const calibration = (await calibrate(model, dataset, { requests, onBatch }, context)).forModel(sha256);
-  return summarize({ model, calibration, options, dataset, context });
+  const options = { requests, onBatch, ...(shapes && { shapes }) };
+  return summarize(model, (await calibrate(model, dataset, options, context)).forModel(sha256));
 }
 
 /** A calibration file instead of a run. @throws {ModelError} E3003 when it is of another model. */
-export async function summarizeCalibration(
-  model: Model,
-  dataset: Dataset,
+export function summarizeCalibration(
+  { model, sha256 }: Pick<Calibrated, "model" | "sha256">,
   text: string,
-  sha256: string,
-  steps: readonly RecipeStep[],
-  call: CallContext,
-): Promise<CalibrationSummary> {
+): CalibrationSummary {
   const calibration = Calibration.parse(text);
   const made = calibration.fields.model;
   if (made !== undefined && made !== sha256) {
@@ -60,31 +61,32 @@ export async function summarizeCalibration(
       hint: "calibrate again, or open the model they belong to",
     });
   }
-  const options = quantizeOptionsOf(steps);
-  return summarize({ model, calibration, options, dataset, context: await transformContext(call) });
+  return summarize(model, calibration);
 }
 
-interface Calibrated {
-  readonly model: Model;
-  readonly calibration: Calibration;
-  readonly options: QuantizeOptions;
-  readonly dataset: Dataset;
-  readonly context: TransformContext;
-}
-
-/** Statistics as they are shown; exponents are counted on some of the samples, against the types the recipe would give. */
-async function summarize(calibrated: Calibrated): Promise<CalibrationSummary> {
-  const { model, calibration, options, dataset, context } = calibrated;
+function summarize(model: Model, calibration: Calibration): CalibrationSummary {
   const { samples, complete } = calibration;
-  const state = { floatModel: model, plan: planQuantization(model, calibration, options) };
-  const observed = await observeActivations(state, dataset, MSB_SAMPLES, layerNames(model), context);
   return {
     samples,
     complete,
     rows: statisticsTable(model, calibration),
-    msb: activationMsb(observed),
-    histograms: activationHistograms(observed, options),
+    observed: null,
     convergence: calibration.rangeConvergence() ?? null,
     text: calibration.serialize(),
   };
+}
+
+/** Exponents and values, counted on some of the samples, against the types the recipe would give. */
+export async function observe(
+  model: Model,
+  dataset: Dataset,
+  text: string,
+  steps: readonly RecipeStep[],
+  call: CallContext,
+): Promise<ObservedValues> {
+  const options = quantizeOptionsOf(steps);
+  const state = { floatModel: model, plan: planQuantization(model, Calibration.parse(text), options) };
+  const context = await transformContext(call);
+  const observed = await observeActivations(state, dataset, MSB_SAMPLES, layerNames(model), context);
+  return { msb: activationMsb(observed), histograms: activationHistograms(observed, options) };
 }

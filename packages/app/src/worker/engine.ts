@@ -5,6 +5,7 @@ import {
   type Dataset,
   inspectModel,
   type Model,
+  type ObservedType,
   OutputProbe,
   observeShapes,
   parseModel,
@@ -17,7 +18,7 @@ import {
 } from "@equant/core/web";
 import type { CallName, Params, Result } from "../protocol.js";
 import { adviseRun } from "./advise.js";
-import { calibrateModel, summarizeCalibration } from "./calibrate.js";
+import { calibrateModel, observe, summarizeCalibration } from "./calibrate.js";
 import { checkData } from "./check-data.js";
 import { compareSample } from "./compare-sample.js";
 import { type CallContext, transformContext } from "./context.js";
@@ -46,6 +47,8 @@ export class Engine {
   #data: OpenData | undefined;
   #prepared: Model | undefined;
   #ranges: WeightRanges | undefined;
+  /** Types of the model's values; folding keeps those of the values it leaves. */
+  #shapes: ReadonlyMap<string, ObservedType> | undefined;
   readonly #results = new Map<string, CompressResult>();
 
   constructor(readonly gate: Gate) {}
@@ -70,6 +73,7 @@ export class Engine {
       const summary = await summarizeModel(model, ranges);
       this.#model = model;
       this.#ranges = ranges;
+      this.#shapes = undefined;
       this.#data = undefined;
       this.#prepared = undefined;
       this.#results.clear();
@@ -86,6 +90,7 @@ export class Engine {
       const { runner } = await transformContext(call);
       const { model, fileBytes } = this.model;
       const shapes = await observeShapes(runner!, model, zeroFeeds(model));
+      this.#shapes = shapes;
       const report = await inspectModel(model, { bytes: fileBytes, shapes, ranges: await this.#weightRanges() });
       // The last that reads the folded copy, which is as large as the model.
       this.#ranges = undefined;
@@ -101,12 +106,13 @@ export class Engine {
       checkData(this.model.model, this.data.calibrate, await transformContext(context)),
     calibrate: async ({ steps }, context) => {
       const prepared = await this.#preparedModel(context);
-      return calibrateModel(prepared, this.#samples(), this.model.sha256, steps, context);
+      const calibrated = { model: prepared, sha256: this.model.sha256, shapes: this.#shapes };
+      return calibrateModel(calibrated, this.#samples(), steps, context);
     },
-    useCalibration: async ({ text, steps }, context) => {
-      const prepared = await this.#preparedModel(context);
-      return summarizeCalibration(prepared, this.#samples(), text, this.model.sha256, steps, context);
-    },
+    useCalibration: async ({ text }, context) =>
+      summarizeCalibration({ model: await this.#preparedModel(context), sha256: this.model.sha256 }, text),
+    observe: async ({ text, steps }, context) =>
+      observe(await this.#preparedModel(context), this.#samples(), text, steps, context),
     previewEqualize: async ({ steps }, context) =>
       previewEqualize(
         cloneModel(await this.#preparedModel(context)),

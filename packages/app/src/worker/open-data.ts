@@ -4,6 +4,7 @@ import {
   type Dataset,
   DIGIT_SPLIT,
   digitDataset,
+  keepSamples,
   type Model,
   ModelError,
   type OpenedDataset,
@@ -43,7 +44,11 @@ export async function openData(source: DataSource, plan: DataPlan, model: Model)
     ...(files.length === 1 && { main: files[0]!.path }),
   });
   const { format, notes, preprocessed } = opened;
-  return { name: source.name, all: { format, notes, preprocessed, dataset: opened }, ...split(opened, plan) };
+  const { calibrate, validate, shared } = split(opened, plan);
+  // Calibration, its check and every step of a recipe go over the same images: decoded once.
+  const kept = keepSamples(calibrate);
+  const all = { format, notes, preprocessed, dataset: opened };
+  return { name: source.name, all, calibrate: kept, validate, shared };
 }
 
 /** The digits the demo network was not trained on serve for validation, as in the command's demo. */

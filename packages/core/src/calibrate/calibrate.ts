@@ -19,6 +19,8 @@ export interface CalibrateOptions {
   requests: readonly StatisticsRequest[];
   /** Samples a run. Statistics do not depend on it. Default: by the size of the values, see {@link VALUES_A_RUN}. */
   batchSize?: number;
+  /** Type and sizes of the model's values at one sample, where they are known. Default: seen by a run of the first sample. */
+  shapes?: ReadonlyMap<string, ObservedType>;
   /** Called after every batch with the statistics so far, for a live picture; they go on changing. */
   onBatch?: (soFar: Calibration) => void;
 }
@@ -31,7 +33,7 @@ export interface CalibrateOptions {
  */
 export const VALUES_A_RUN = { most: 8e6, samples: 32 } as const;
 
-const KEYS = ["requests", "batchSize", "onBatch"] as const;
+const KEYS = ["requests", "batchSize", "shapes", "onBatch"] as const;
 
 /**
  * Runs the model over the dataset once and collects statistics. Reductions run inside the graph; memory does not grow
@@ -58,7 +60,8 @@ export async function calibrate(
   const declared = model.graph.inputs.find(({ name }) => name === input)?.shape;
   requireShape(declared, dataset.shape);
   const fixed = fixedBatchOf(model);
-  const shapes = await observeShapes(runner, model, { [input]: await firstSample(dataset, fixed) });
+  const known = requests.every(({ value }) => options.shapes?.has(value)) ? options.shapes : undefined;
+  const shapes = known ?? (await observeShapes(runner, model, { [input]: await firstSample(dataset, fixed) }));
   const { model: graph, outputs } = buildStatisticsGraph(model, shapes, requests);
   const batchSize = wanted ?? fittingBatch(shapes, requests);
   const accumulators = outputs.map((output) => new ValueAccumulator(output, (sample) => dataset.id(sample)));

@@ -15,13 +15,15 @@ export interface Dataset {
   id(index: number): string;
   /** Class names by index, when known. */
   readonly classNames?: readonly string[];
+  /** True where samples are in memory already: to keep them once more would gain nothing. */
+  readonly kept?: boolean;
   /** True for generated random input (`--data random`): results made from it are marked. */
   readonly random?: boolean;
 }
 
 /** The samples of `dataset` at `indices`, in that order. Labels, names and marks carry over. */
 export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
-  const { label, classNames, random } = dataset;
+  const { label, classNames, random, kept } = dataset;
   return {
     length: indices.length,
     shape: dataset.shape,
@@ -30,5 +32,6 @@ export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
     ...(label && { label: (index: number) => label.call(dataset, indices[index]!) }),
     ...(classNames && { classNames }),
     ...(random && { random }),
+    ...(kept && { kept }),
   };
 }

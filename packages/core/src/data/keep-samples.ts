@@ -8,6 +8,7 @@ export const KEPT_BYTES = 256 * 2 ** 20;
  * every time. For work that goes over the same data many times, where decoding would cost as much as inference.
  */
 export function keepSamples(dataset: Dataset, limit = KEPT_BYTES): Dataset {
+  if (dataset.kept) return dataset;
   const size = dataset.shape.reduce((product, length) => product * length, 1);
   const kept: (Float32Array | undefined)[] = [];
   let room = Math.floor(limit / (4 * size));
@@ -24,6 +25,7 @@ export function keepSamples(dataset: Dataset, limit = KEPT_BYTES): Dataset {
       room--;
       kept[index] = out.slice(offset, offset + size);
     },
+    kept: true,
     id: (index) => dataset.id(index),
     ...(label && { label: (index: number) => label.call(dataset, index) }),
     ...(dataset.classNames && { classNames: dataset.classNames }),

@@ -65,20 +65,60 @@ function countRun(
   const scale = encoding.scale[channel]!;
   const lo = encoding.qmin - encoding.zeroPoint[channel]!;
   const hi = encoding.qmax - encoding.zeroPoint[channel]!;
-  let [zeros, underflow, overflow, nan] = [0, 0, 0, 0];
-  for (let i = from; i < to; i++) {
-    const x = values[i]!;
+  const integerOf = (x: number) => {
     const quotient = Math.fround(x / scale);
-    const q = away ? roundHalfAwayFromZero(quotient) : roundHalfEven(quotient);
-    if (x === 0) zeros++;
-    else if (q > hi || q < lo) overflow++;
-    else if (q === 0) underflow++;
-    else if (Number.isNaN(x)) nan++;
+    return away ? roundHalfAwayFromZero(quotient) : roundHalfEven(quotient);
+  };
+  let [zeros, underflow, overflow, nan] = [0, 0, 0, 0];
+  if (to - from < WORTH_EDGES) {
+    for (let i = from; i < to; i++) {
+      const x = values[i]!;
+      const q = integerOf(x);
+      if (x === 0) zeros++;
+      else if (q > hi || q < lo) overflow++;
+      else if (q === 0) underflow++;
+      else if (Number.isNaN(x)) nan++;
+    }
+  } else {
+    // Division and rounding never fall as x grows: four floats tell all others apart.
+    const least = firstFloat((x) => integerOf(x) >= lo);
+    const beyond = firstFloat((x) => integerOf(x) > hi);
+    const zeroFrom = firstFloat((x) => integerOf(x) >= 0);
+    const zeroTo = firstFloat((x) => integerOf(x) > 0);
+    for (let i = from; i < to; i++) {
+      const x = values[i]!;
+      if (x === 0) zeros++;
+      else if (x < least || x >= beyond) overflow++;
+      else if (x >= zeroFrom && x < zeroTo) underflow++;
+      else if (Number.isNaN(x)) nan++;
+    }
   }
   counts.zeros += zeros;
   counts.underflow += underflow;
   counts.overflow += overflow;
   counts.nan += nan;
+}
+
+/** From this many values on, looking for the edges is worth it: 132 divisions. */
+const WORTH_EDGES = 512;
+
+const word = new Int32Array(1);
+const float = new Float32Array(word.buffer);
+
+/** The first float32, from −∞ to ∞, for which `holds`; it must hold for ∞, and for every one behind the first. */
+function firstFloat(holds: (x: number) => boolean): number {
+  // The bits of a float without its sign are in its order.
+  const at = (order: number) => {
+    word[0] = order < 0 ? -order | 0x80000000 : order;
+    return float[0]!;
+  };
+  let [low, high] = [-0x7f800000, 0x7f800000];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (holds(at(middle))) high = middle;
+    else low = middle + 1;
+  }
+  return at(low);
 }
 
 function ofHistogram(histogram: ValueHistogram, encoding: Encoding): Representability {

@@ -3,6 +3,7 @@ import { Calibration, calibrate, type StatisticsRequest, statisticsTable } from 
 import { randomDataset } from "../../src/data/index.js";
 import { float, GraphBuilder, int, ints, type Model, Tensor } from "../../src/graph/index.js";
 import { planQuantization, quantizationRequests } from "../../src/quantize/index.js";
+import { observeShapes, zeroFeeds } from "../../src/runtime/index.js";
 import { convReluConv, testModel } from "../helpers/build.js";
 import { runner } from "../helpers/runner.js";
 import { allValues, changed, randomNetwork } from "./networks.js";
@@ -328,4 +329,20 @@ test("what a mover makes is not asked for: its range follows from its input", ()
     "leaky_output",
     "b_output",
   ]);
+});
+
+test("types that are known are not looked for: one session, the same statistics", async () => {
+  const model = randomNetwork(3);
+  const requests = requestAll(model, { histogram: true });
+  const dataset = images(6);
+  let opened = 0;
+  const using: typeof runner.using = (...args) => {
+    opened++;
+    return runner.using(...args);
+  };
+  const counting = { runner: { ...runner, using } };
+  const shapes = await observeShapes(runner, model, zeroFeeds(model));
+  const given = await calibrate(model, dataset, { requests, shapes }, counting);
+  expect(opened).toBe(1);
+  expect(given.serialize()).toBe((await calibrate(model, dataset, { requests }, context)).serialize());
 });

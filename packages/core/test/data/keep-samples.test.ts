@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Dataset, keepSamples } from "../../src/data/index.js";
+import { type Dataset, keepSamples, subset } from "../../src/data/index.js";
 
 function counted(length: number): { dataset: Dataset; reads: number[] } {
   const reads = new Array<number>(length).fill(0);
@@ -61,4 +61,11 @@ test("labels, names and marks carry over, and a sample that fails is asked for a
   const out = new Float32Array(6);
   await kept.fill(0, out, 0);
   expect(out[5]).toBe(5);
+});
+
+test("samples that are kept already are not kept once more, nor are parts of them", () => {
+  const kept = keepSamples(counted(4).dataset);
+  expect(keepSamples(kept)).toBe(kept);
+  const part = subset(kept, [1, 3]);
+  expect(keepSamples(part)).toBe(part);
 });

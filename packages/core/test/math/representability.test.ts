@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodingFromRange, encodingFromScale } from "../../src/math/encoding.js";
 import { fixedPointType } from "../../src/math/fixed-point.js";
@@ -47,6 +48,40 @@ describe("representability of values", () => {
     const values = Float32Array.of(0.4, 0.4, 2, 2, 0.4, 0.004, 2, 1);
     expect(representability(values, type, { dims: [2, 2, 2] })).toMatchObject({ underflow: 4, overflow: 3 });
   });
+});
+
+test("many values are counted as each of them alone is, whatever their bits, the scale and the zero point", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), { minLength: 20, maxLength: 60 }),
+      fc.double({ min: 2 ** -126, max: 2 ** 100, noNaN: true }).map((x) => Math.max(Math.fround(x), 2 ** -126)),
+      fc.integer({ min: 0, max: 255 }),
+      fc.constantFrom("half-even" as const, "half-away" as const),
+      (words, scale, zeroPoint, rounding) => {
+        const type = encodingFromScale({ scale: [scale], zeroPoint: [zeroPoint], dtype: "uint8" });
+        // The edges themselves and their neighbours, besides any bits.
+        const edges = [-0.5, 0.5, -zeroPoint, -zeroPoint - 0.5, 255.5 - zeroPoint].flatMap((at) =>
+          [1 - 2 ** -23, 1, 1 + 2 ** -23].map((near) => Math.fround(at * scale * near)),
+        );
+        const some = [
+          ...new Float32Array(Int32Array.from(words).buffer),
+          ...edges,
+          Infinity,
+          -Infinity,
+          Number.NaN,
+          -0,
+        ];
+        const values = Float32Array.from({ length: 600 }, (_, i) => some[i % some.length]!);
+        const alone = { zeros: 0, underflow: 0, overflow: 0, nan: 0 };
+        for (const value of values) {
+          const own = representability(Float32Array.of(value), type, { rounding });
+          for (const key of ["zeros", "underflow", "overflow", "nan"] as const) alone[key] += own[key];
+        }
+        expect(representability(values, type, { rounding })).toMatchObject(alone);
+      },
+    ),
+    { seed: 7, numRuns: 200 },
+  );
 });
 
 describe("representability of a histogram", () => {

@@ -17,7 +17,7 @@ export function Inspector() {
   const weights =
     report?.weights?.find(({ layer }) => layer === name) ?? model.value.weights.find(({ layer }) => layer === name);
   const msb = [
-    ...(report?.msb ?? [...model.value.msb, ...(calibration.value?.value.msb ?? [])]).filter(
+    ...(report?.msb ?? [...model.value.msb, ...(calibration.value?.value.observed?.msb ?? [])]).filter(
       ({ layer }) => layer === name,
     ),
   ];

@@ -1,6 +1,6 @@
 import type { MsbRow } from "@equant/report";
 import { formatNumber } from "../../format.js";
-import { runCalibration } from "../../state/actions.js";
+import { observeValues, runCalibration } from "../../state/actions.js";
 import { calibrationKey } from "../../state/derived.js";
 import { selectLayer } from "../../state/selection.js";
 import { activity, calibration, data, liveRanges, model, selectedLayer } from "../../state/store.js";
@@ -23,10 +23,11 @@ export function CalibrateScreen() {
   }
   const entry = calibration.value;
   const now = activity.value;
-  const running = now?.screen === "calibrate";
+  const running = now?.call === "calibrate";
   const stale = entry !== null && entry.key !== calibrationKey.value;
   const start = () => void runCalibration();
-  const histogram = entry?.value.histograms.find(({ layer }) => layer === selectedLayer.value);
+  const observed = entry?.value.observed;
+  const histogram = observed?.histograms.find(({ layer }) => layer === selectedLayer.value);
   return (
     <>
       <Head title="Calibrate">
@@ -74,7 +75,15 @@ export function CalibrateScreen() {
           stale={stale}
           hint="of the activations, on 8 images; hatched: the chosen type cannot hold them"
         >
-          <Chart name="msbHeatmap" args={[entry.value.msb as MsbRow[]]} />
+          {observed ? (
+            <Chart name="msbHeatmap" args={[observed.msb as MsbRow[]]} />
+          ) : now ? (
+            <div class="skeleton" />
+          ) : (
+            <button type="button" class="button" onClick={() => void observeValues()}>
+              Count the values
+            </button>
+          )}
         </Panel>
       )}
       {entry && !running && (
