@@ -61,11 +61,17 @@ export class EngineClient {
 
   constructor(readonly start: () => WorkerLike) {}
 
-  /** Calls `name`; a failure rejects with {@link CallError}. */
-  call<N extends CallName>(name: N, params: Params<N>, onProgress?: (progress: Progress) => void): Job<Result<N>> {
+  /** Calls `name`, not before `after` resolves; a failure rejects with {@link CallError}. */
+  call<N extends CallName>(
+    name: N,
+    params: Params<N>,
+    onProgress?: (progress: Progress) => void,
+    after?: Promise<void>,
+  ): Job<Result<N>> {
     let id = 0;
     let cancelled = false;
     const promise = (async () => {
+      await after;
       await this.#reopen(name);
       if (cancelled) throw new CallError(CANCELLED);
       id = this.#next++;

@@ -6,6 +6,7 @@ import { calibrationKey, dataKey, equalizationKey, isRunStale, runKey } from "./
 import { callEngine } from "./jobs.js";
 import { tickLayer } from "./layer-rows.js";
 import { setRecipe } from "./recipe-edit.js";
+import type { ScreenId } from "./screens.js";
 import * as store from "./store.js";
 
 /** Opens a model; what was open stays when it cannot be opened. */
@@ -22,22 +23,30 @@ export async function openModel(source: ModelSource): Promise<boolean> {
   store.currentRunId.value = null;
   store.selectedLayer.value = undefined;
   store.screen.value = "model";
-  // What follows takes the cores that the first pictures need.
-  await chartsDrawn();
   await sortWeights();
   await inspectShapes();
   return true;
+}
+
+/** Resolves when another screen is shown. */
+function left(screen: ScreenId): Promise<void> {
+  return new Promise((go) => {
+    const stop = store.screen.subscribe((shown) => {
+      if (shown === screen) return;
+      queueMicrotask(() => stop());
+      go();
+    });
+  });
 }
 
 /** Quartiles of the layers that are not on screen. */
 async function sortWeights(): Promise<void> {
   const open = store.model.value;
   if (!open) return;
-  const more = await callEngine(
-    "weights",
-    { except: open.weights.map(({ layer }) => layer) },
-    { screen: "model", optional: true },
-  );
+  const except = open.weights.map(({ layer }) => layer);
+  // From here on work takes the cores that the first pictures need.
+  const options = { screen: "model" as const, optional: true, after: Promise.race([chartsDrawn(), left("model")]) };
+  const more = await callEngine("weights", { except }, options);
   if (more && store.model.value === open) store.model.value = { ...open, weights: [...open.weights, ...more] };
 }
 

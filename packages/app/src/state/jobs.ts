@@ -26,6 +26,8 @@ export interface CallOptions {
   readonly screen: ScreenId;
   readonly canPause?: boolean;
   readonly onPart?: (progress: Progress) => void;
+  /** The call begins when this resolves; it shows as running before. */
+  readonly after?: Promise<void>;
   /** A failure is no more than a line in the log. */
   readonly optional?: boolean;
 }
@@ -34,7 +36,7 @@ export interface CallOptions {
 export async function callEngine<N extends CallName>(
   name: N,
   params: Params<N>,
-  { screen, canPause = false, optional = false, onPart }: CallOptions,
+  { screen, canPause = false, optional = false, onPart, after }: CallOptions,
 ): Promise<Result<N> | undefined> {
   const onProgress = (progress: Progress) => {
     if (progress.part !== undefined) return onPart?.(progress);
@@ -48,7 +50,7 @@ export async function callEngine<N extends CallName>(
     const phaseSince = now.phase === phase ? now.phaseSince : performance.now();
     activity.value = { ...now, phase, done, total, phaseSince };
   };
-  const job: Job<Result<N>> = engine.call(name, params, onProgress);
+  const job: Job<Result<N>> = engine.call(name, params, onProgress, after);
   const since = performance.now();
   const base = {
     call: name,

@@ -69,22 +69,32 @@ export function startNavigation(): void {
 /** When the session is open again: shows what the address says, and keeps the address with the page from now on. */
 export function settleNavigation(): void {
   follow(first);
-  addEventListener("hashchange", () => follow(parseLink(location.hash)));
+  let known = location.hash;
+  addEventListener("hashchange", () => {
+    known = location.hash;
+    follow(parseLink(known));
+  });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const write = () => {
+    // Somebody has just gone elsewhere: the event that says so is on its way.
+    if (location.hash !== known) return;
     // A page that is loaded again before the demo's model is open begins the demo again.
     const search = demo && !model.value ? location.search : "";
     history.replaceState(null, "", `${location.pathname}${search}${formatLink(currentLink())}`);
+    known = location.hash;
   };
   let started = false;
   effect(() => {
     const { screen: shown } = currentLink();
     void model.value;
     clearTimeout(timer);
+    if (location.hash !== known) return;
     const isNew = started && parseLink(location.hash).screen !== shown;
     started = true;
-    if (isNew) history.pushState(null, "", `${location.pathname}${formatLink(currentLink())}`);
-    else timer = setTimeout(write, WRITE_MS);
+    if (isNew) {
+      history.pushState(null, "", `${location.pathname}${formatLink(currentLink())}`);
+      known = location.hash;
+    } else timer = setTimeout(write, WRITE_MS);
   });
   if (demo) void openDemo();
 }
