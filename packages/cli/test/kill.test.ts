@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseCheckpoint } from "@equant/core";
+import { parseCheckpoint, parseModel } from "@equant/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { appFolder } from "../src/app-server.js";
 import { DIGITS_MODEL, writeDigits } from "./helpers/digits.js";
 import { bundle, start } from "./helpers/process.js";
 import { equant } from "./helpers/run.js";
@@ -104,6 +105,16 @@ async function expectCleanedByNextRun(visible: readonly string[]): Promise<void>
   expect((await readdir(folder)).sort()).toEqual([...visible, "next.json"].sort());
 }
 
+/** A report to draw, beside the other inputs. */
+async function withReport(): Promise<string> {
+  const out = join(inputs, "out");
+  const made = await equant(["run", join(inputs, "equant.config.json"), "--out", out]);
+  expect(made.code, made.stderr).toBe(0);
+  await rename(join(out, "report.json"), join(inputs, "report.json"));
+  await rm(out, { recursive: true });
+  return join(inputs, "report.json");
+}
+
 const DATA = () => ["--data", data, "--preset", "zero-one"];
 const at = (name: string) => join(folder, name);
 
@@ -118,7 +129,46 @@ const COMMANDS: readonly [string, string | undefined, () => string[]][] = [
   ["init", undefined, () => [model(), "-o", at("equant.config.json")]],
 ];
 
+/** Those that write one file at their end: its writing alone, to keep the test short. */
+const LAST: readonly [string, () => string[] | Promise<string[]>][] = [
+  ["prune", () => [model(), "--steps", "1", "-o", at("p.onnx")]],
+  ["debug", () => [model(), ...DATA(), "--samples", "8", "--no-advice", "--svg", at("d.svg")]],
+  ["compare", () => [model(), model(), ...DATA(), "--samples", "8", "--svg", at("c.svg")]],
+  ["report", async () => [await withReport(), "-o", at("r.html")]],
+];
+
 describe.skipIf(process.platform === "win32")("kill -9", () => {
+  test.each(LAST)("while %s writes leaves no partial output and no changed input", async (command, args) => {
+    folder = await mkdtemp(join(tmpdir(), "equant-kill-"));
+    const left = await killed([command, ...(await args())], ["write", 1], "held\n");
+    expect(left.visible).toEqual([]);
+    expect(left.hidden).toHaveLength(1);
+    await expectCleanedByNextRun([]);
+    await rm(folder, { recursive: true });
+  });
+
+  test("while tune writes its second trial: the first stays, and the search goes on", async () => {
+    folder = await mkdtemp(join(tmpdir(), "equant-kill-"));
+    const argv = ["tune", model(), ...DATA(), "--samples", "8", "--calibration-samples", "4", "-o", folder];
+    const { visible } = await killed(argv, ["write", 3], "held\n");
+    expect(visible).toEqual(["models", "state.json"]);
+    const { trials } = JSON.parse(await readFile(at("state.json"), "utf8")).state;
+    expect(trials).toHaveLength(1);
+    const whole = (await readdir(at("models"))).filter((name) => !TEMPORARY.test(name));
+    expect(whole).toEqual([`${trials[0].id}.onnx`]);
+    parseModel(await readFile(join(at("models"), whole[0]!)));
+    const next = await equant([...argv, "--trials", "2"]);
+    expect(next.stderr).toContain("resume    1 trials");
+    expect((await readdir(at("models"))).filter((name) => TEMPORARY.test(name))).toEqual([]);
+    await rm(folder, { recursive: true });
+  });
+
+  test.skipIf(appFolder() === undefined)("while view serves the built app: it has written nothing", async () => {
+    folder = await mkdtemp(join(tmpdir(), "equant-kill-"));
+    expect(await killed(["view"], ["work", 0], "press Ctrl+C")).toEqual({ visible: [], hidden: [] });
+    await rm(folder, { recursive: true });
+  });
+
   describe.each(COMMANDS)(
     "in the middle of %s leaves no partial output and no changed input",
     (command, said, args) => {
