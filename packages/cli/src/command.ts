@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { CommandContext } from "./context.js";
+import type { CommandContext, CommandListing } from "./context.js";
 
 /** One gate of a run: a limit the person set, and whether it held. A failed gate is exit code 1. */
 export interface Gate {
@@ -22,6 +22,11 @@ export interface CommandOutcome {
   readonly gates?: readonly Gate[];
   /** What to try next, printed on stderr as `hint: …`. */
   readonly hint?: string;
+}
+
+/** A command as `equant --help` knows it, and how to load the rest. */
+export interface CommandEntry extends CommandListing {
+  load(): Promise<CommandDefinition>;
 }
 
 /** A command: one file in src/commands, listed in src/commands/index.ts. */

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { Model, Runner, TransformContext } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
 import type { ModelFile } from "@equant/core/node";
+import type { Command } from "commander";
 import type { LoadedConfig } from "./config/load.js";
 import type { ModelIdentity } from "./envelope.js";
 import { type Io, writeAll } from "./io.js";
@@ -15,6 +16,14 @@ import type { Settings } from "./settings.js";
 import { type Column, renderTable } from "./table.js";
 import { type Warning, type WarningCode, Warnings } from "./warnings.js";
 
+/** What there is to say of a command without running it. */
+export interface CommandListing {
+  readonly name: string;
+  readonly summary: string;
+  readonly hidden?: boolean;
+  load(): Promise<{ configure(command: Command): void }>;
+}
+
 export interface ContextParts {
   readonly command: string;
   readonly io: Io;
@@ -23,6 +32,7 @@ export interface ContextParts {
   readonly signal: AbortSignal;
   readonly reporter: Reporter;
   readonly config: LoadedConfig | undefined;
+  readonly commands?: readonly CommandListing[] | undefined;
 }
 
 /** What a command gets from the frame. */
@@ -37,6 +47,8 @@ export class CommandContext {
   readonly warnings: Warnings;
   /** The file given with --config, if any; its values are already defaults of the options. */
   readonly config: LoadedConfig | undefined;
+  /** All commands there are: what the shells complete. */
+  readonly commands: readonly CommandListing[];
   /** Milliseconds by phase, for the envelope. */
   readonly timings: Record<string, number> = {};
   /** Identity of the input model, set by {@link loadModel}. */
@@ -54,6 +66,7 @@ export class CommandContext {
     this.signal = parts.signal;
     this.reporter = parts.reporter;
     this.config = parts.config;
+    this.commands = parts.commands ?? [];
     this.#options = parts.options;
     this.warnings = new Warnings((warning) => this.reporter.info(this.#warningLine(warning)));
   }

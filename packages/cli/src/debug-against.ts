@@ -1,13 +1,22 @@
 import type { Dataset, Model, OutputError, PlanOfFile, TransformContext } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
 import { adviceText } from "./advice-text.js";
-import { writeChart } from "./chart-file.js";
+import { type ChartOptions, writeChart } from "./chart-file.js";
 import type { CommandOutcome } from "./command.js";
-import type { DebugOptions } from "./commands/debug.js";
 import type { CommandContext } from "./context.js";
 import { openData } from "./data-options.js";
 import { formatDb } from "./format.js";
-import { agreementLine, sqnrTable } from "./sqnr-text.js";
+import type { DataOptions } from "./option-groups.js";
+import { agreementLine, type SqnrOrder, sqnrTable } from "./sqnr-text.js";
+
+/** What is asked of an error analysis, of a plan or of a file. */
+export interface DebugOptions extends DataOptions, ChartOptions {
+  top: number;
+  sort: SqnrOrder;
+  channels?: boolean;
+  sensitivity?: boolean;
+  advice: boolean;
+}
 
 /** Options that say nothing about a file that is quantized already. */
 const OF_QUANTIZATION = [

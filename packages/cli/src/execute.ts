@@ -1,7 +1,7 @@
 import { CompressionError, exitCodeOf } from "@equant/core/errors";
 import type { Command } from "commander";
 import type { CommandDefinition, CommandOutcome, Gate } from "./command.js";
-import { CommandContext } from "./context.js";
+import { CommandContext, type CommandListing } from "./context.js";
 import { type Envelope, envelope, toJson } from "./envelope.js";
 import { type Io, writeAll } from "./io.js";
 import type { GlobalOptions } from "./option-groups.js";
@@ -17,10 +17,12 @@ export interface Invocation {
   readonly definition: CommandDefinition;
   readonly command: Command;
   readonly args: readonly unknown[];
+  /** All commands there are. */
+  readonly commands?: readonly CommandListing[];
 }
 
 /** Runs a parsed command and prints its outcome; returns the exit code. Throws only what comes before reporting works. */
-export async function execute({ name, definition, command, args }: Invocation, io: Io): Promise<number> {
+export async function execute({ name, definition, command, args, commands }: Invocation, io: Io): Promise<number> {
   const started = io.now();
   const global = command.opts<GlobalOptions>();
   const reporter = new Reporter(io, global);
@@ -58,6 +60,7 @@ export async function execute({ name, definition, command, args }: Invocation, i
       signal: signals.signal,
       reporter,
       config,
+      commands,
     });
     echo(settings, reporter);
     const run = definition.run as (context: CommandContext, ...args: readonly unknown[]) => Promise<CommandOutcome>;

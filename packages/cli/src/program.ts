@@ -34,7 +34,7 @@ export function buildProgram(
     addGlobalOptions(command);
     command.action((...args: unknown[]) => {
       // Commander appends the options and the command itself.
-      onInvoke({ name, definition, command, args: args.slice(0, -2) });
+      onInvoke({ name, definition, command, args: args.slice(0, -2), commands: COMMANDS });
     });
   }
   program.action(() => {

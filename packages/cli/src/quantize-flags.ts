@@ -5,9 +5,9 @@ import { choice, completing, flag, integer, repeatable, text } from "./options.j
 import { parseChoice } from "./values.js";
 
 export const TARGETS = ["ort-cpu", "ort-web", "tensorrt", "hailo", "fpga"] as const;
-const WEIGHT_TYPES = ["int8", "uint8", "int16", "int4"] as const;
-const FORMATS = ["qdq", "emulation"] as const;
-const ACTIVATION_TYPES = ["uint8", "int8", "uint16", "int16"] as const;
+export const WEIGHT_TYPES = ["int8", "uint8", "int16", "int4"] as const;
+export const FORMATS = ["qdq", "emulation"] as const;
+export const ACTIVATION_TYPES = ["uint8", "int8", "uint16", "int16"] as const;
 
 /** Options of every command that quantizes; see {@link addQuantizeOptions}. */
 export interface QuantizeFlags {

@@ -1,11 +1,9 @@
 import type { PruneStep, QuantizeOptions, RecipeStep } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
 import type { StepConfig } from "./config/steps.js";
+import { ACTIVATION_TYPES, FORMATS, WEIGHT_TYPES } from "./quantize-flags.js";
 import { parseChoice } from "./values.js";
 
-const WEIGHT_TYPES = ["int8", "uint8", "int16", "int4"] as const;
-const ACTIVATION_TYPES = ["uint8", "int8", "uint16", "int16"] as const;
-const FORMATS = ["qdq", "emulation"] as const;
 const BITS = { int4: 4, int8: 8, int16: 16, uint8: 8 } as const;
 
 /** The steps of a config file as core's recipe. @throws {OptionsError} E2004 for a type that is none, E4004 for what no step does. */

@@ -1,9 +1,15 @@
 import type { ModelMeasures, ValidationReport } from "@equant/core";
 import type { Gate } from "./command.js";
-import type { ValidateFlags } from "./commands/validate.js";
 import type { CommandContext } from "./context.js";
 import { formatBytes, formatCount, formatDb, formatMs, formatPercent, formatPp } from "./format.js";
 import type { Column } from "./table.js";
+
+/** Limits that a person sets. */
+export interface ValidateFlags {
+  maxDrop?: number;
+  minAccuracy?: number;
+  maxSize?: number;
+}
 
 /** Classes with fewer samples are not named: one lost image of two is no −50 points. */
 const NAMED_CLASS_SAMPLES = 10;

@@ -1,6 +1,4 @@
-import { warmCharts } from "../charts/client.js";
-import { engine } from "../engine/engine.js";
-import { environment } from "../state/store.js";
+import { warm } from "../engine/warm.js";
 import { openDropped } from "./open.js";
 import { ofDrop } from "./placed.js";
 
@@ -26,20 +24,4 @@ export function startDrop(): void {
     mark(false);
     if (event.dataTransfer) void ofDrop(event.dataTransfer).then(openDropped);
   });
-}
-
-let warmed: Promise<void> | undefined;
-
-/** Loads core into the worker, and learns how many threads there are. */
-export function warm(): Promise<void> {
-  warmCharts();
-  warmed ??= engine
-    .call("warm", {})
-    .promise.then((found) => {
-      environment.value = found;
-    })
-    .catch(() => {
-      warmed = undefined;
-    });
-  return warmed;
 }

@@ -1,5 +1,5 @@
 import { chartsDrawn } from "../charts/client.js";
-import { warm } from "../files/drop-target.js";
+import { warm } from "../engine/warm.js";
 import type { DataSource, ModelSource } from "../protocol.js";
 import { canonical, DATA_DEFAULTS, type Recipe, withData } from "../recipe/recipe.js";
 import { calibrationKey, dataKey, equalizationKey, isRunStale, runKey } from "./derived.js";

@@ -28,9 +28,9 @@ Install:
 `,
       );
   },
-  async run(_context: CommandContext, shell: Shell): Promise<CommandOutcome> {
+  async run({ commands }: CommandContext, shell: Shell): Promise<CommandOutcome> {
     const { completionWords } = await import("../completion/words.js");
-    const words = await completionWords();
+    const words = await completionWords(commands);
     const script = await generate(shell, words);
     return { result: { shell, script }, text: script };
   },

@@ -5,6 +5,7 @@ import { type ChartOptions, svgOption } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
+import { EQUALIZE, RELU6_OR_AUTO } from "../equalize-words.js";
 import { formatResize } from "../format.js";
 import {
   addDataOptions,
@@ -19,12 +20,11 @@ import { seeded } from "../recipe-steps.js";
 import { bytesOf, resultFiles, runReport, stepsTable } from "../result-folder.js";
 import { CALIBRATION_SAMPLES } from "./quantize.js";
 
-const METHODS = ["optimal", "dfq", "one-step", "two-step", "none"] as const;
-const RELU6 = ["auto", "exact", "common", "paper", "replace"] as const;
+const METHODS = [...EQUALIZE, "none"] as const;
 
 interface CompressCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
   equalize: (typeof METHODS)[number];
-  relu6: (typeof RELU6)[number];
+  relu6: (typeof RELU6_OR_AUTO)[number];
   deadChannels: boolean;
   biasCorrect: "sequential" | "parallel" | "none";
   adaRound?: boolean;
@@ -42,7 +42,7 @@ export const compress: CommandDefinition = {
       .argument("<model>", "the ONNX file")
       .optionsGroup("Options:")
       .addOption(choice("--equalize <method>", "equalization of channels", METHODS, "optimal"))
-      .addOption(choice("--relu6 <how>", "how Clip(0, 6) is treated", RELU6, "auto"))
+      .addOption(choice("--relu6 <how>", "how Clip(0, 6) is treated", RELU6_OR_AUTO, "auto"))
       .addOption(flag("--no-dead-channels", "leave channels that never fire where they are"))
       .addOption(choice("--bias-correct <method>", "bias correction", ["sequential", "parallel", "none"], "sequential"))
       .addOption(flag("--ada-round", "learn which weights to round up; pays below 8 bits"))

@@ -1,26 +1,21 @@
 import type { LayerSqnr, SqnrReport } from "@equant/core";
 import { adviceHint, adviceText } from "../advice-text.js";
-import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
+import { svgOption, writeChart } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import { compareEqualization, comparisonTable } from "../compare-equalization.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
-import { debugAgainst, refuseQuantizeFlags } from "../debug-against.js";
+import { type DebugOptions, debugAgainst, refuseQuantizeFlags } from "../debug-against.js";
 import { formatDb } from "../format.js";
-import { addDataOptions, type DataOptions } from "../option-groups.js";
+import { addDataOptions } from "../option-groups.js";
 import { choice, completing, flag, integer, text } from "../options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
-import { agreementLine, SORTS, type SqnrOrder, sortedLayers, sqnrTable } from "../sqnr-text.js";
+import { agreementLine, SORTS, sortedLayers, sqnrTable } from "../sqnr-text.js";
 import { CALIBRATION_SAMPLES, describeCalibration } from "./quantize.js";
 
-export interface DebugOptions extends QuantizeFlags, DataOptions, ChartOptions {
+interface DebugCommandOptions extends DebugOptions, QuantizeFlags {
   against?: string;
-  top: number;
-  sort: SqnrOrder;
-  channels?: boolean;
-  sensitivity?: boolean;
   compare?: boolean;
-  advice: boolean;
 }
 
 /** `equant debug`: which layers lose signal when the model is quantized, and why. */
@@ -52,7 +47,7 @@ export const debug: CommandDefinition = {
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
-    const options = context.options<DebugOptions>();
+    const options = context.options<DebugCommandOptions>();
     if (options.against !== undefined) {
       refuseQuantizeFlags(context);
       return debugAgainst(context, path, options.against, options);

@@ -4,6 +4,7 @@ import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
+import { EQUALIZE_OR_CLE, RELU6 } from "../equalize-words.js";
 import {
   addDataOptions,
   addModelOutputOptions,
@@ -15,11 +16,8 @@ import { choice, flag, number } from "../options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
 import { CALIBRATION_SAMPLES } from "./quantize.js";
 
-const METHODS = ["optimal", "dfq", "one-step", "two-step", "cle"] as const;
-const RELU6 = ["exact", "common", "paper", "replace"] as const;
-
 interface EqualizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
-  method: (typeof METHODS)[number];
+  method: (typeof EQUALIZE_OR_CLE)[number];
   relu6: (typeof RELU6)[number];
   smax?: number;
   explain?: boolean;
@@ -35,7 +33,9 @@ export const equalize: CommandDefinition = {
       )
       .argument("<model>", "the ONNX file")
       .optionsGroup("Options:")
-      .addOption(choice("--method <name>", "how factors are chosen; cle is another name of dfq", METHODS, "optimal"))
+      .addOption(
+        choice("--method <name>", "how factors are chosen; cle is another name of dfq", EQUALIZE_OR_CLE, "optimal"),
+      )
       .addOption(choice("--relu6 <how>", "how Clip(0, 6) is treated", RELU6, "exact"))
       .addOption(number("--smax <factor>", "largest factor of one-step and two-step (default 16)", { min: 1 }))
       .addOption(flag("--explain", "list the scale classes, their layers and reasons; write nothing"));

@@ -1,12 +1,4 @@
-import type { CommandDefinition } from "../command.js";
-
-/** A command as `equant --help` knows it, and how to load the rest. */
-export interface CommandEntry {
-  readonly name: string;
-  readonly summary: string;
-  readonly hidden?: boolean;
-  load(): Promise<CommandDefinition>;
-}
+import type { CommandEntry } from "../command.js";
 
 /** All commands, in the order of the help. Adding one: a file in this folder and a line here (docs/cli.md). */
 export const COMMANDS: readonly CommandEntry[] = [

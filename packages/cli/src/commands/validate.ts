@@ -6,13 +6,7 @@ import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
 import { addDataOptions, type DataOptions } from "../option-groups.js";
 import { bytes, completing, flag, points, share, text } from "../options.js";
-import { validationGates, validationText } from "../validation-text.js";
-
-export interface ValidateFlags {
-  maxDrop?: number;
-  minAccuracy?: number;
-  maxSize?: number;
-}
+import { type ValidateFlags, validationGates, validationText } from "../validation-text.js";
 
 interface ValidateCommandOptions extends ChartOptions, ValidateFlags, DataOptions {
   against?: string;
@@ -76,7 +70,7 @@ export const validate: CommandDefinition = {
       result: report,
       text: validationText(context, report, { candidate: path, baseline: options.against }),
       gates,
-      ...(gates.some(({ passed }) => !passed) && { hint: await hintFor(report, path, options) }),
+      ...(gates.some(({ passed }) => !passed) && { hint: hintFor(report, path, options) }),
     };
   },
 };
@@ -105,16 +99,13 @@ function externalBytes(model: Model): number {
   return total;
 }
 
-async function hintFor(
+function hintFor(
   { warnings, baseline }: ValidationReport,
   path: string,
   { against, data }: ValidateCommandOptions,
-): Promise<string> {
+): string {
   if (warnings.some(({ code }) => code === "W5002")) return "check --preset and the order of the classes first";
   if (warnings.some(({ code }) => code === "W6001")) return "quantize again with --weight-storage uint8";
   if (!baseline) return "compare with the original on the same images: --against FLOAT.onnx";
-  const { COMMANDS } = await import("./index.js");
-  return COMMANDS.some(({ name }) => name === "debug")
-    ? `equant debug ${path} --against ${against} --data ${data}`
-    : "quantize again with --per-channel, more calibration images, or --exclude for the layers that suffer";
+  return `equant debug ${path} --against ${against} --data ${data}`;
 }

@@ -1,5 +1,5 @@
 import { Command, type Option } from "commander";
-import { COMMANDS } from "../commands/index.js";
+import type { CommandListing } from "../context.js";
 import { addGlobalOptions } from "../option-groups.js";
 import { type Completes, completesOf } from "../options.js";
 
@@ -22,8 +22,8 @@ export interface CompletionCommand {
 }
 
 /** Every visible command with its options: what the shells complete. */
-export async function completionWords(): Promise<CompletionCommand[]> {
-  const visible = COMMANDS.filter((entry) => !entry.hidden);
+export async function completionWords(commands: readonly CommandListing[]): Promise<CompletionCommand[]> {
+  const visible = commands.filter((entry) => !entry.hidden);
   return Promise.all(
     visible.map(async ({ name, summary, load }) => {
       const command = new Command(name);

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { EQUALIZE_OR_CLE, RELU6_OR_AUTO } from "../equalize-words.js";
+import { FORMATS, TARGETS } from "../quantize-flags.js";
 
 /**
  * The steps a recipe may name, each with the schema of its options. Adding a step: one entry here. Option names are
@@ -24,9 +26,9 @@ export const STEPS = {
   }),
   equalize: z.strictObject({
     use: z.literal("equalize"),
-    method: z.enum(["optimal", "dfq", "one-step", "two-step", "cle"]).optional(),
+    method: z.enum(EQUALIZE_OR_CLE).optional(),
     smax: z.number().gt(1).describe("largest factor of a channel").optional(),
-    relu6: z.enum(["auto", "exact", "common", "paper", "replace"]).describe("how Clip(0, 6) is treated").optional(),
+    relu6: z.enum(RELU6_OR_AUTO).describe("how Clip(0, 6) is treated").optional(),
   }),
   prune: z.strictObject({
     use: z.literal("prune"),
@@ -46,8 +48,8 @@ export const STEPS = {
     activations: z.string().describe("uint8, or another type").optional(),
     granularity: z.enum(["per-tensor", "per-channel"]).optional(),
     calibrator: z.string().describe("min-max, percentile:99.99, entropy or mse").optional(),
-    target: z.enum(["ort-cpu", "ort-web", "tensorrt", "hailo", "fpga"]).optional(),
-    format: z.enum(["qdq", "emulation"]).optional(),
+    target: z.enum(TARGETS).optional(),
+    format: z.enum(FORMATS).optional(),
     exclude: z.array(z.string()).describe("globs of layers that stay float").optional(),
     overrides: z.array(override).optional(),
   }),

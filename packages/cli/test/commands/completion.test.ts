@@ -3,6 +3,7 @@ import { chmod, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { expect, test } from "vitest";
+import { COMMANDS } from "../../src/commands/index.js";
 import { bashCompletion } from "../../src/completion/bash.js";
 import { fishCompletion } from "../../src/completion/fish.js";
 import { powershellCompletion } from "../../src/completion/powershell.js";
@@ -40,7 +41,7 @@ test.each(["bash", "zsh", "fish", "powershell"])(
   async (shell) => {
     const { code, stdout, stderr } = await equant(["completion", shell]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    for (const { name, options } of await completionWords()) {
+    for (const { name, options } of await completionWords(COMMANDS)) {
       expect(stdout).toContain(name);
       for (const { flags } of options) expect(stdout).toContain(flags[0]!.slice(2));
     }
@@ -50,7 +51,7 @@ test.each(["bash", "zsh", "fish", "powershell"])(
 );
 
 test.runIf(has("bash"))("bash: parses, and completes commands, options, closed sets and files", async () => {
-  const script = bashCompletion([...(await completionWords()), sample]);
+  const script = bashCompletion([...(await completionWords(COMMANDS)), sample]);
   execFileSync("bash", ["-n"], { input: script });
   expect(complete(script, ["equant", "do"])).toEqual(["doctor"]);
   expect(complete(script, ["equant", "shrink", "--w"])).toEqual(["--weights"]);
@@ -111,7 +112,7 @@ test("zsh, fish and PowerShell quote what descriptions contain", () => {
 test("words leave out hidden options", async () => {
   const command = new Command("x").addOption(text("--secret <x>", "").hideHelp());
   expect(command.options[0]!.hidden).toBe(true);
-  for (const { name } of await completionWords()) expect(name).not.toMatch(/^__/);
+  for (const { name } of await completionWords(COMMANDS)) expect(name).not.toMatch(/^__/);
 });
 
 test("names of a model that cannot be read are none, without a message", async () => {

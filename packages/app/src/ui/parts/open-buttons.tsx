@@ -1,5 +1,5 @@
 import { useRef } from "preact/hooks";
-import { warm } from "../../files/drop-target.js";
+import { warm } from "../../engine/warm.js";
 import { ofInput } from "../../files/placed.js";
 import type { PlacedFile } from "../../protocol.js";
 
