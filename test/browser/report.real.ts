@@ -155,6 +155,42 @@ interface Violation {
   nodes: { html: string }[];
 }
 
+/** On paper: light colours although the screen is dark, every part and drawing there, none wider than the sheet. */
+async function expectPrint(page: Page, name: string): Promise<void> {
+  await page.emulateMedia({ colorScheme: "dark" });
+  const pdf = await page.pdf({ format: "A4", path: join(root, "build/reports", `${name}.pdf`) });
+  const sheets = pdf.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0;
+  expect(sheets).toBeGreaterThan(3);
+  expect(sheets).toBeLessThan(60);
+  await page.emulateMedia({ media: "print", colorScheme: "dark" });
+  // A4 without margins of 1 cm, at 96 px an inch.
+  await page.setViewportSize({ width: 718, height: 1000 });
+  const seen = await page.evaluate(() => {
+    const wide = document.documentElement.clientWidth;
+    const drawings = [...document.querySelectorAll("main > section .plot")]
+      .filter((place) => !place.closest("#inspector,.row-detail"))
+      .map((place) => {
+        const box = place.querySelector(":scope > svg")?.getBoundingClientRect();
+        return {
+          chart: place.closest("figure")!.dataset.chart,
+          right: box?.right ?? Number.NaN,
+          height: box?.height ?? 0,
+        };
+      });
+    return {
+      hidden: [...document.querySelectorAll<HTMLElement>("main > section")].filter((part) => part.offsetHeight < 20)
+        .length,
+      broken: drawings.filter(({ right, height }) => !(right <= wide + 1) || height < 20),
+      colours: [document.body, document.querySelector(".equant-chart")!].map(
+        (item) => getComputedStyle(item).backgroundColor,
+      ),
+    };
+  });
+  expect(seen).toEqual({ hidden: 0, broken: [], colours: ["rgb(255, 255, 255)", "rgb(255, 255, 255)"] });
+  await page.emulateMedia({ media: "screen", colorScheme: "light" });
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
 test.each(NETWORKS)("the report of $name opens in Chromium from a file", async (network) => {
   const { report, file } = await writeReport(network);
   expect((await stat(file)).size).toBeLessThan(3e6);
@@ -191,7 +227,16 @@ test.each(NETWORKS)("the report of $name opens in Chromium from a file", async (
     if (!hidden) expect(drawn, chart!).toBe(true);
   }
   const charts = new Set(figures.map(({ chart }) => chart));
-  for (const chart of ["msb-heatmap", "weight-ranges", "sqnr-prediction", "confusion", "network", "layer-sizes"]) {
+  for (const chart of [
+    "msb-heatmap",
+    "weight-ranges",
+    "sqnr-prediction",
+    "sample-errors",
+    "confusion",
+    "network",
+    "layer-sizes",
+    "layer-treemap",
+  ]) {
     expect([...charts]).toContain(chart);
   }
 
@@ -211,6 +256,24 @@ test.each(NETWORKS)("the report of $name opens in Chromium from a file", async (
   await page.locator("#search").fill("");
   await page.keyboard.press("Escape");
 
+  // What is pointed at in one place is marked in all others.
+  await page.locator(`.layer-table tr[data-layer="${layer}"]`).hover();
+  expect(await page.locator('[data-chart="sqnr-prediction"] .eq-hover').count()).toBeGreaterThan(2);
+  expect(await page.locator('[data-chart="layer-treemap"] .eq-hover').count()).toBe(1);
+
+  // A row of the heat map opens into its channels and the eight steps on its values; the list does it by keyboard.
+  const heatmap = page.locator('#values [data-chart="msb-heatmap"]').first();
+  const row = report.msb!.find(({ kind, channels }) => kind === "weights" && channels !== undefined)!;
+  await heatmap.locator(`[data-row="${row.layer}|weights|${row.tensor}"] .eq-hit`).click();
+  await expect.poll(() => heatmap.locator(".row-detail .steps li").count()).toBe(8);
+  expect(await heatmap.locator('.row-detail [data-chart="msb-channels"] svg').count()).toBe(1);
+  const activation = report.msb!.findIndex(({ kind, encoding }) => kind === "activations" && encoding !== null);
+  await heatmap.locator(".msb-row").selectOption({ index: activation + 1 });
+  await expect
+    .poll(() => heatmap.locator(".row-detail .steps li").first().textContent())
+    .toContain(`${report.msb![activation]!.layer}, activations`);
+  await heatmap.locator(".msb-row").selectOption({ index: 0 });
+
   // Tables hold the numbers that are drawn.
   const button = page.locator('[data-chart="layer-sizes"] .show-table');
   await button.click();
@@ -219,6 +282,7 @@ test.each(NETWORKS)("the report of $name opens in Chromium from a file", async (
   expect(await violations(page)).toEqual([]);
   await page.locator("#theme").click();
   expect(await violations(page)).toEqual([]);
+  await expectPrint(page, network.name);
   expect(complaints).toEqual([]);
   expect(requests).toEqual([pathToFileURL(file).href]);
   await page.close();

@@ -15,6 +15,8 @@ export const CHARTS = {
   confusionPair: report.confusionPair,
   classDrop: report.classDrop,
   layerSizes: report.layerSizes,
+  layerTreemap: report.layerTreemap,
+  sampleErrors: report.sampleErrors,
   pareto: report.pareto,
   accuracySparsity: report.accuracySparsity,
   layerSparsity: report.layerSparsity,

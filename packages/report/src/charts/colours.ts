@@ -108,6 +108,10 @@ function declarations(theme: Theme): string {
     .join(";");
 }
 
+/** On paper everything is light, whatever the screen is. */
+export const PRINT_CSS = /* @__PURE__ */ (() =>
+  `@media print{:root,.equant-chart,:root[data-theme],:root[data-theme] .equant-chart{${declarations(LIGHT)}}}`)();
+
 /** Black or white, whichever contrasts more. */
 export function readableOn(colour: string): string {
   return luminance(colour) > 0.179 ? "#000000" : "#ffffff";

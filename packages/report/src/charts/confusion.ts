@@ -227,9 +227,12 @@ export function classDrop(validation: ValidationSection): Chart | undefined {
       id: "class-drop",
       title: "Accuracy lost by class",
       unit: "share of the samples of a class",
-      summary: worst
-        ? `${worst.name} loses most (${percent(worst.drop)} of its ${worst.samples} samples); ${rows.filter(({ drop }) => drop > 0).length} of ${count(rows.length, "class", "classes")} lose.`
-        : "No class has samples.",
+      summary:
+        worst && worst.drop <= 0
+          ? `No class of ${rows.length} loses; ${rows.filter(({ drop }) => drop < 0).length} gain.`
+          : worst
+            ? `${worst.name} loses most (${percent(worst.drop)} of its ${worst.samples} samples); ${rows.filter(({ drop }) => drop > 0).length} of ${count(rows.length, "class", "classes")} lose.`
+            : "No class has samples.",
       table: {
         columns: ["class", "samples", "before", "after", "drop"],
         rows: rows.map((row) => [row.name, row.samples, row.accuracy, row.after, row.drop]),

@@ -1,9 +1,9 @@
 import type { Report } from "../schema.js";
-import { category, SEQUENTIAL_STEPS, token, viridisStep } from "./colours.js";
+import { category, SEQUENTIAL_STEPS, token, VIRIDIS_STEPS, viridisStep } from "./colours.js";
 import { type Chart, defineChart } from "./frame.js";
 import { type Card, layoutGraph } from "./graph-layout.js";
-import { customMark, element, type Place, px } from "./marks.js";
-import { bytes, count, decibels, shortName } from "./text.js";
+import { box, customMark, element, type Place, px } from "./marks.js";
+import { bytes, count, decibels, shortName, tickBytes } from "./text.js";
 
 /** What the cards are coloured by; a page switches by the class `eq-by-…` of the drawing. */
 export type NetworkColour = "sqnr" | "bits" | "size";
@@ -69,11 +69,12 @@ export function networkView(
     const wide = Math.max(width, needed);
     return {
       width: wide,
-      height: layout.rows * (CARD.height + CARD.gapY) + 20,
+      height: layout.rows * (CARD.height + CARD.gapY) + 20 + LEGEND,
       margin: 10,
+      marginTop: 10 + LEGEND,
       x: { domain: [-wide / 2, wide / 2], axis: null },
       y: { domain: [0, layout.rows], reverse: true, axis: null },
-      marks: [customMark((place) => draw(place, cards, valuesOf))],
+      marks: [customMark((place) => [...legends(place, largest), ...draw(place, cards, valuesOf)])],
     };
   });
   return {
@@ -84,6 +85,49 @@ export function networkView(
       return svg;
     },
   };
+}
+
+/** Height of the legends above the cards. */
+const LEGEND = 30;
+const STEP = 44;
+
+/** A legend for every colouring; the one of the chosen colouring is shown. */
+function legends(place: Place, largest: number): SVGElement[] {
+  const { document } = place;
+  const steps: Record<NetworkColour, { title: string; colours: string[]; texts: string[] }> = {
+    sqnr: {
+      title: "local SQNR, dB",
+      colours: Array.from({ length: VIRIDIS_STEPS }, (_, at) => `viridis-${at}`),
+      texts: Array.from({ length: VIRIDIS_STEPS }, (_, at) => {
+        const from = Math.round(5 + (40 * at) / VIRIDIS_STEPS);
+        return at === 0 ? `< ${Math.round(5 + 40 / VIRIDIS_STEPS)}` : `≥ ${from}`;
+      }),
+    },
+    bits: { title: "stored bits", colours: ["seq-0", "seq-2", "seq-4"], texts: ["float", "> 8", "≤ 8"] },
+    size: {
+      title: "stored size, logarithmic",
+      colours: Array.from({ length: SEQUENTIAL_STEPS }, (_, at) => `seq-${at}`),
+      texts: Array.from({ length: SEQUENTIAL_STEPS }, (_, at) =>
+        at === SEQUENTIAL_STEPS - 1 ? tickBytes(Number(largest.toPrecision(2))) : at === 0 ? "small" : "",
+      ),
+    },
+  };
+  return (["sqnr", "bits", "size"] as const).map((by) => {
+    const { title, colours, texts } = steps[by];
+    const group = element(document, "g", { class: `eq-value eq-value-${by}` });
+    const left = place.x(0) - (colours.length * STEP) / 2;
+    const text = (x: number, words: string, anchor: string, style: string) =>
+      element(document, "text", { x: px(x), y: 17, "text-anchor": anchor, style }, words);
+    group.append(text(left - 8, title, "end", `fill:${token("ink")}`));
+    colours.forEach((colour, at) => {
+      const x = left + at * STEP;
+      group.append(
+        element(document, "path", { d: box(x, 5, x + STEP - 1, 22), style: `fill:${token(colour)}` }),
+        text(x + STEP / 2, texts[at]!, "middle", `fill:${token(`on-${colour}`)}`),
+      );
+    });
+    return group;
+  });
 }
 
 type Values = Record<NetworkColour, { colour: string | undefined; text: string }> & { isInteger: boolean };

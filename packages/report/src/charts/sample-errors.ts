@@ -3,10 +3,7 @@ import type { SampleErrorsSection } from "../schema.js";
 import { category, token } from "./colours.js";
 import { type Chart, defineChart } from "./frame.js";
 import { rankDomain, rankTicks } from "./lines.js";
-import { count, decibels, isNoise, middle, shortName } from "./text.js";
-
-/** Images named in the drawing: the worst ones. */
-const NAMED = 3;
+import { count, decibels, isNoise, middle } from "./text.js";
 
 /**
  * Error of the outputs image by image, the worst first: one bad image points at the data, many at the network. Images whose
@@ -66,16 +63,6 @@ export function sampleErrors({ source, total, rows }: SampleErrorsSection): Char
         stroke: ({ same }: Point) => category(same ? 0 : 1),
         strokeWidth: 1.4,
         title: ({ id, sqnrDb, same }: Point) => `${id}: ${decibels(sqnrDb)}${same ? "" : ", the answer changed"}`,
-      }),
-      Plot.text(points.slice(0, NAMED), {
-        x: "rank",
-        y: "sqnrDb",
-        text: ({ id }: Point) => shortName(id, 28),
-        textAnchor: "start",
-        dx: 8,
-        dy: 3,
-        fontSize: 9,
-        fill: token("ink"),
       }),
     ],
   }));

@@ -3,7 +3,7 @@ import type { ConvergenceSection, LatencySection, LayerRow } from "../schema.js"
 import { barsChart } from "./bars.js";
 import { category, token } from "./colours.js";
 import { type Chart, defineChart } from "./frame.js";
-import { bytes, count, percent, significant } from "./text.js";
+import { bytes, count, percent, significant, tickBytes } from "./text.js";
 
 /** Bytes that every layer stores before and after. */
 export function layerSizes(layers: readonly LayerRow[]): Chart {
@@ -36,7 +36,7 @@ export function layerSizes(layers: readonly LayerRow[]): Chart {
     ]),
     labels: layers.map(({ bytesBefore, bytesAfter }) => `${bytes(bytesBefore)} → ${bytes(bytesAfter)}`),
     xLabel: "size",
-    xFormat: bytes,
+    xFormat: tickBytes,
     grouped: true,
   });
 }
@@ -91,7 +91,7 @@ export function pareto(points: readonly ParetoPoint[], metricName = "accuracy"):
     height: 280,
     marginLeft: 56,
     marginRight: 90,
-    x: { label: "size", tickFormat: bytes, nice: true, ticks: 6 },
+    x: { label: "size", tickFormat: tickBytes, nice: true, ticks: 6 },
     y: { label: metricName, tickFormat: (y: number) => percent(y), grid: true, nice: true },
     marks: [
       Plot.lineY(front, { x: "bytes", y: "metric", curve: "step-after", stroke: category(0), strokeWidth: 1.6 }),

@@ -36,7 +36,7 @@ export function rangeTable(rows: readonly RangeRow[]): Chart {
       constant: Math.max(least, 1e-3),
       grid: true,
       label: "value",
-      ticks: 7,
+      ticks: decades(rows, Math.max(least, 1e-3)),
       tickFormat: (x: number) => significant(x),
     },
     y: { domain: keys, label: null, tickFormat: (key: string) => key.slice(key.indexOf(" ") + 1), tickSize: 0 },
@@ -54,6 +54,18 @@ export function rangeTable(rows: readonly RangeRow[]): Chart {
       Plot.text(["weights W · bias b · activations A"], { frameAnchor: "top-left", dy: -16, fill: token("muted") }),
     ],
   }));
+}
+
+/** Ticks of an axis that is linear up to `constant`: 0 and some powers of ten on either side, within the ranges. */
+function decades(rows: readonly RangeRow[], constant: number): number[] {
+  const [low, high] = [
+    rows.reduce((a, { min }) => Math.min(a, min), 0),
+    rows.reduce((a, { max }) => Math.max(a, max), 0),
+  ];
+  const top = Math.floor(Math.log10(Math.max(high, -low, constant)));
+  const step = Math.max(1, Math.ceil((top - Math.ceil(Math.log10(constant)) + 1) / 3));
+  const sizes = [0, 1, 2].map((k) => 10 ** (top - k * step)).filter((size) => size >= constant);
+  return [0, ...sizes.filter((size) => size <= high), ...sizes.filter((size) => -size >= low).map((size) => -size)];
 }
 
 /** Histogram of one value with the range that every chooser picks; heights by their square root, so that tails are seen. */

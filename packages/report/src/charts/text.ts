@@ -35,6 +35,11 @@ export function bytes(value: number): string {
   return `${at === 0 ? rest : rest.toFixed(2)} ${units[at]}`;
 }
 
+/** {@link bytes} for the ticks of an axis: `20 kB`. */
+export function tickBytes(value: number): string {
+  return bytes(value).replace(/\.?0+ /, " ");
+}
+
 const OPERATOR = /\/(?:Conv|ConvTranspose|Gemm|MatMul)$/;
 
 /**

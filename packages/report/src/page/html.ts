@@ -83,7 +83,7 @@ export function figure(chart: Chart | undefined, options: FigureOptions = {}): s
   const views = names.length > 0 ? `<p class="choice" role="group" aria-label="Drawing">${choice.join("")}</p>` : "";
   const drawing = options.eager ? svg : `<template data-view="${asHtml(names[0] ?? "")}">${svg}</template>`;
   const place = options.scroll ? "" : ` style="aspect-ratio:${width}/${height};max-width:${width}px"`;
-  return `<figure class="chart" id="${id}" data-chart="${chart.id}" aria-labelledby="${id}h">
+  return `<figure class="chart${options.scroll ? " wide" : ""}" id="${id}" data-chart="${chart.id}" aria-labelledby="${id}h">
 <figcaption><h3 id="${id}h">${asHtml(chart.title)} <span class="unit">${asHtml(chart.unit)}</span></h3><p>${asHtml(chart.summary)}</p></figcaption>
 ${options.extra ?? ""}${views}<div class="plot${options.scroll ? " scroll" : ""}"${options.scroll ? ' tabindex="0" role="group" aria-label="Drawing, scrolls"' : ""}${place}>${drawing}${others.join("")}</div>
 <div class="tools"><button type="button" class="show-table" aria-expanded="false" aria-controls="${id}t">Table</button><button type="button" class="save-csv">Save CSV</button><button type="button" class="save-svg">Save SVG</button></div>

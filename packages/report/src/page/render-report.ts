@@ -1,3 +1,4 @@
+import { PRINT_CSS } from "../charts/colours.js";
 import { CHART_CSS } from "../charts/index.js";
 import type { Report } from "../schema.js";
 import { asHtml, beginPage } from "./html.js";
@@ -30,7 +31,7 @@ export function renderReport(report: Report): string {
 <title>${asHtml(title)} · equant report</title>
 <link rel="icon" href="data:,">
 <style id="chart-style">${CHART_CSS}</style>
-<style>${PAGE_CSS}</style>
+<style>${PAGE_CSS}${PRINT_CSS}</style>
 </head>
 <body>
 <a class="hide skip" href="#summary">Skip to the summary</a>

@@ -21,6 +21,17 @@ export function pageScript(): void {
     for (const item of all(`[data-layer="${CSS.escape(selected)}"]`, from)) item.classList.add("eq-selected");
   };
 
+  /** A drawing that is wider than its place scrolls: by keyboard too. */
+  const reach = (place: Element) => {
+    if (place.classList.contains("scroll")) return;
+    if (place.scrollWidth <= place.clientWidth + 1) place.removeAttribute("tabindex");
+    else {
+      place.setAttribute("tabindex", "0");
+      place.setAttribute("role", "group");
+      place.setAttribute("aria-label", "Drawing, scrolls");
+    }
+  };
+
   /** Shows the first drawing of a place unless there is one, or the one that is asked for. */
   const reveal = (place: Element, view?: string) => {
     const drawn = one(":scope > svg", place);
@@ -30,6 +41,7 @@ export function pageScript(): void {
     if (!template) return;
     drawn?.remove();
     place.append(template.content.cloneNode(true));
+    reach(place);
     mark(place);
   };
 
@@ -74,8 +86,13 @@ export function pageScript(): void {
     const html = packed ? await unpack(packed) : "";
     if (choice.value !== (packed ? key : "")) return;
     place.innerHTML = html;
+    for (const plot of all(".plot", place)) reach(plot);
     mark(place);
   };
+
+  addEventListener("resize", () => {
+    for (const place of all(".plot")) reach(place);
+  });
 
   const select = (layer: string | undefined, scroll = false) => {
     selected = layer;
@@ -89,6 +106,7 @@ export function pageScript(): void {
     const show = (html: string) => {
       if (selected !== layer) return;
       inspector.innerHTML = html;
+      for (const place of all(".plot", inspector)) reach(place);
       mark(inspector);
     };
     if (!packed) show("<p>No layer is selected.</p>");

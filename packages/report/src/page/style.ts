@@ -7,7 +7,7 @@ header{position:sticky;top:0;z-index:2;display:flex;flex-wrap:wrap;gap:.5rem 1re
 h1{font-size:1.15rem;margin:0;margin-right:auto}
 nav{display:flex;flex-wrap:wrap;gap:.25rem .75rem;padding:.5rem 1rem}
 a{color:var(--eq-link)}
-main{max-width:1080px;margin:0 auto;padding:0 1rem 4rem}
+main{max-width:1240px;margin:0 auto;padding:0 1rem 4rem}
 section{margin:2rem 0}
 h2{font-size:1.25rem;border-bottom:1px solid var(--eq-grid);padding-bottom:.25rem}
 h3{font-size:1rem;margin:0}
@@ -25,7 +25,7 @@ button[aria-pressed=true],button[aria-current=true]{background:var(--eq-seq-5);c
 .scroll{overflow:auto;max-height:75vh}
 table{border-collapse:collapse;font-size:.88rem}
 caption{text-align:left;color:var(--eq-muted);padding:.25rem 0}
-th,td{padding:.2rem .6rem;border-bottom:1px solid var(--eq-grid);text-align:right;white-space:nowrap}
+th,td{padding:.2rem .5rem;border-bottom:1px solid var(--eq-grid);text-align:right;white-space:nowrap}
 th:first-child,td:last-child{text-align:left}
 #summary td:last-child{white-space:normal}
 #about td{white-space:normal;word-break:break-all}
@@ -50,5 +50,8 @@ kbd{border:1px solid var(--eq-muted);border-radius:3px;padding:0 .3rem}
 :root[data-theme=light]{--eq-link:#0b57a4;--eq-tint:#f3f5f7}
 :root[data-theme=dark]{--eq-link:#7ab8ff;--eq-tint:#1d2126}
 @media (prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}}
-@media print{header,nav,.tools,.choice,#inspector{display:none}section{break-inside:auto}.chart{break-inside:avoid}.scroll{max-height:none;overflow:visible}}
+@media (min-width:1180px){.chart:not(.wide){display:grid;grid-template:auto auto auto 1fr/minmax(0,720px) minmax(0,1fr);column-gap:1.5rem;align-items:start}
+.chart:not(.wide)>*{grid-column:2}.chart:not(.wide)>.plot{grid-column:1;grid-row:1/span 4}.chart:not(.wide)>.data,.chart:not(.wide)>.row-detail{grid-column:1/-1}.chart:not(.wide) h3 .unit{display:block}}
+@media (max-width:700px){main,header,nav{padding-left:.75rem;padding-right:.75rem}.plot:not(.scroll){overflow-x:auto;aspect-ratio:auto!important}.plot:not(.scroll)>svg{width:620px;max-width:none}.list{padding-left:1.2rem}code,h1,h3,.layer-name,.list strong,figcaption p{overflow-wrap:anywhere}label{max-width:100%}input[type=search]{max-width:60vw}}
+@media print{header,nav,.tools,.choice,.skip,.row-detail,#inspector,#keys,.list button{display:none}body{font-size:11pt}main{max-width:none;padding:0}section{margin:1rem 0}h2{break-after:avoid}.chart{display:block!important;break-inside:avoid}.scroll,.plot,.plot.scroll{max-height:none;overflow:visible;border:0}.plot>svg,.plot.scroll>svg{width:auto;max-width:100%!important;height:auto}td,th{white-space:normal;padding:.1rem .3rem;font-size:8.5pt;overflow-wrap:anywhere}thead th{position:static}}
 `;

@@ -36,13 +36,20 @@ export function verdictOf(report: Report): Verdict {
   const p = validation.mcNemar?.p;
   const chance = p === undefined ? "" : ` (McNemar p ${p < 0.001 ? "< 0.001" : `= ${significant(p, 2)}`})`;
   if (p !== undefined && p < 0.05 && drop > 0) {
-    return { kind: "loss", sentence: `Accuracy falls by ${points(drop)}${chance}.`, figures };
+    return { kind: "loss", sentence: `Accuracy falls by ${points(drop)}${chance}.${suspect(report)}`, figures };
   }
   if (drop === 0) return { kind: "good", sentence: `Accuracy does not change${chance}.`, figures };
   const on = `on ${validation.samples} samples`;
-  const sentence = `Accuracy changes by ${points(-drop)} ${on}, which can be chance${chance}.`;
+  const sentence = `Accuracy changes by ${drop < 0 ? "+" : ""}${points(-drop)} ${on}, which can be chance${chance}.`;
   // Few samples hide a large drop: that is not known, not good.
   return { kind: drop > NEGLIGIBLE ? "unknown" : "good", sentence, figures };
+}
+
+/** The first finding about a layer: where to look for the cause. */
+function suspect({ findings }: Report): string {
+  const first = findings.find(({ layer, severity }) => layer !== null && severity !== "info");
+  if (!first) return "";
+  return ` First suspect: ${first.text.replace(/\.$/, "")}.${first.remedy ? ` Try: ${first.remedy}.` : ""}`;
 }
 
 /** `−0.4 pp`. */
@@ -74,7 +81,11 @@ function sizeFigures({ model, output, layers }: Report) {
       value: `${bytes(model.bytes)} → ${bytes(output.bytes)}`,
       note: `${percent(output.bytes / model.bytes)} of the original`,
     },
-    { name: "layers on integers", value: `${integers} of ${layers.length}`, note: "the others stay float" },
+    {
+      name: "layers on integers",
+      value: `${integers} of ${layers.length}`,
+      note: integers === layers.length ? "none stays float" : "the others stay float",
+    },
   ];
 }
 

@@ -104,7 +104,8 @@ describe("verdictOf", () => {
   test("calls a loss what chance does not explain", () => {
     expect(verdictOf(fixtureReport())).toMatchObject({
       kind: "loss",
-      sentence: "Accuracy falls by 5.67 pp (McNemar p < 0.001).",
+      sentence:
+        "Accuracy falls by 5.67 pp (McNemar p < 0.001). First suspect: conv1: 1/6 channels all zero. Try: --per-channel.",
     });
   });
 

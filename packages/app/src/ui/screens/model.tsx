@@ -1,5 +1,6 @@
-import type { MsbRow } from "@equant/report";
+import type { LayerRow, MsbRow } from "@equant/report";
 import { formatBytes, formatCount, formatDb, formatShape } from "../../format.js";
+import type { LayerSummary } from "../../protocol.js";
 import { model } from "../../state/store.js";
 import { Chart } from "../parts/chart.js";
 import { DataTable } from "../parts/data-table.js";
@@ -9,6 +10,27 @@ import { GraphPanel } from "../parts/graph-panel.js";
 import { Needs } from "../parts/needs.js";
 import { Head, Panel } from "../parts/panel.js";
 import { WeightsPanel } from "../parts/weights-panel.js";
+
+/** The same object each time: a chart is drawn again when its arguments change. */
+const BEFORE = { of: "before" } as const;
+const rows = new WeakMap<readonly LayerSummary[], LayerRow[]>();
+
+/** Layers of a float model as a report lists them. */
+function sizes(layers: readonly LayerSummary[]): LayerRow[] {
+  const known = rows.get(layers);
+  if (known) return known;
+  const made = layers.map(({ name, opType, shape, parameters, bytes }) => ({
+    name,
+    opType,
+    shape: [...shape],
+    parameters,
+    bytesBefore: bytes,
+    bytesAfter: bytes,
+    bits: 32,
+  }));
+  rows.set(layers, made);
+  return made;
+}
 
 /** What the model is made of, before anything is run. */
 export function ModelScreen() {
@@ -65,6 +87,9 @@ export function ModelScreen() {
       </Panel>
       <WeightsPanel />
       <GraphPanel />
+      <Panel title="Size by layer" hint="as stored in the file">
+        <Chart name="layerTreemap" args={[sizes(layers), BEFORE]} />
+      </Panel>
       <Panel title="Most significant bits of the weights" level="predicted" hint="against int8 with one scale a tensor">
         <Chart name="msbHeatmap" args={[msb as MsbRow[]]} />
       </Panel>

@@ -90,6 +90,15 @@ export function ValidateScreen() {
         </Panel>
       )}
       {section?.candidate.accuracy && <Confusions key={run.id} section={section} stale={stale} />}
+      {report?.sampleErrors && (
+        <Panel
+          title="Error by image"
+          level={report.sampleErrors.source === "validation" ? "measured" : "sampled"}
+          stale={stale}
+        >
+          <Chart name="sampleErrors" args={[report.sampleErrors]} />
+        </Panel>
+      )}
       {validation && validation.worstSamples.length > 0 && <WorstSamples report={validation} stale={stale} />}
       {report && (
         <Panel title="Sizes" level="measured" stale={stale}>
