@@ -2,6 +2,7 @@ import { CallError, type Job } from "../engine/client.js";
 import { engine } from "../engine/engine.js";
 import { problemOf } from "../problem.js";
 import type { CallName, Params, Progress, Result } from "../protocol.js";
+import { announcer } from "./announcer.js";
 import type { ScreenId } from "./screens.js";
 import { activity, announcement, failedScreen, log, problem } from "./store.js";
 
@@ -11,16 +12,10 @@ export function addLog(text: string, ms: number | null = null): void {
   log.value = [...log.value.slice(-199), { id: lines++, text, ms }];
 }
 
-/** The live region says at most one message in this time, and every end of a phase. */
-const ANNOUNCE_MS = 5000;
-let announced = 0;
-
-export function announce(text: string, now = false): void {
-  const time = performance.now();
-  if (!now && time - announced < ANNOUNCE_MS) return;
-  announced = time;
+/** To the live region. */
+export const announce = announcer((text) => {
   announcement.value = text;
-}
+});
 
 export interface CallOptions {
   readonly screen: ScreenId;
@@ -43,7 +38,7 @@ export async function callEngine<N extends CallName>(
     const { phase, done, total, note, ms } = progress;
     if (note !== undefined) {
       addLog(`${phase}${note ? `: ${note}` : ""}`, ms ?? null);
-      announce(`${phase} done. ${note}`, true);
+      announce(`${phase} done. ${note}`, "later");
     } else announce(`${phase} ${total > 0 ? `${done} of ${total}` : ""}`);
     const now = activity.value;
     if (!now) return;
@@ -72,7 +67,7 @@ export async function callEngine<N extends CallName>(
   } catch (error) {
     const what = error instanceof CallError ? error.problem : problemOf(error);
     addLog(what.code === "E6005" ? `${PHASES[name]}: cancelled` : `${what.code} ${what.why}`);
-    if (what.code === "E6005") announce("Cancelled.", true);
+    if (what.code === "E6005") announce("Cancelled.", "now");
     else if (!optional) {
       problem.value = what;
       failedScreen.value = screen;
@@ -111,7 +106,7 @@ export function setPaused(paused: boolean): void {
   if (!now) return;
   engine.pause(paused);
   activity.value = { ...now, paused };
-  announce(paused ? "Paused." : "Resumed.", true);
+  announce(paused ? "Paused." : "Resumed.", "now");
 }
 
 export function cancelJob(): void {

@@ -1,7 +1,8 @@
 import { problemOf } from "../problem.js";
-import type { CallName, Params, Progress, Reply, Request } from "../protocol.js";
+import type { CallName, Params, Reply, Request } from "../protocol.js";
 import type { Engine } from "./engine.js";
 import { Gate } from "./gate.js";
+import { thinProgress } from "./thin-progress.js";
 
 /** What of the worker's global scope is used; the page's types are another library. */
 interface Scope {
@@ -25,7 +26,7 @@ function engine(): Promise<Engine> {
 async function call(id: number, name: CallName, params: unknown): Promise<void> {
   const controller = new AbortController();
   running.set(id, controller);
-  const onProgress = (progress: Progress) => scope.postMessage({ type: "progress", id, progress });
+  const onProgress = thinProgress((progress) => scope.postMessage({ type: "progress", id, progress }));
   try {
     const ready = await engine();
     controller.signal.throwIfAborted();
