@@ -1,62 +1,42 @@
-import {
-  coordGreedy,
-  decrossTwoLayer,
-  graph,
-  layeringLongestPath,
-  sugiyama,
-  twolayerAgg,
-  twolayerGreedy,
-} from "d3-dag";
+import { coordinatesOf } from "./layer-coordinates.js";
+import { orderLayers } from "./layer-order.js";
+import { placesOf } from "./layer-places.js";
 import { finishLayout, layoutLongestPath, passingCount, type Structure } from "./layout-layers.js";
 import { CARD, type GraphLayout } from "./types.js";
 
+/** Layers that all edges together may pass: each is a place to be ordered. Above, the longest-path layout is taken without trying. */
+export const MAX_PASSING = 100_000;
+
 /**
- * Edges that pass layers add that many places to the layered layout, whose ordering grows with their square: above
- * this many the longest-path layout is taken without trying (a dense-skip graph of 6893 edges ran over a minute).
+ * Layered layout (Sugiyama et al. 1981): longest-path layers, few crossings, then straight edges. Synchronous; runs in the
+ * layout worker. Measured in Node 20 on one core: 2464 cards of a transformer in 51 ms, 12,264 in 0.1 s.
  */
-export const MAX_PASSING = 8000;
-
-/** Above this many cards they are ordered by the middle of their neighbours, in two passes: a third of the time. */
-const MANY = 400;
-
-/** Layered layout by d3-dag: longest path, two-layer greedy ordering. Synchronous; runs in the layout worker. */
 export function layoutLayered(structure: Structure): GraphLayout {
-  const { count, edges } = structure;
+  const { count } = structure;
   if (count === 0 || passingCount(structure) > MAX_PASSING) return layoutLongestPath(structure);
-  const dag = graph<number, number>();
-  const nodes = Array.from({ length: count }, (_, card) => dag.node(card));
-  edges.forEach(([from, to], edge) => {
-    dag.link(nodes[from]!, nodes[to]!, edge);
+  const places = placesOf(structure);
+  const order = orderLayers(places);
+  const all = coordinatesOf(places, order);
+  const height = new Float64Array(all.length);
+  order.forEach((layer, row) => {
+    for (const place of layer) height[place] = row * (CARD.height + CARD.gapY) + CARD.height / 2;
   });
-  sugiyama()
-    .layering(layeringLongestPath())
-    .decross(
-      count > MANY
-        ? decrossTwoLayer().order(twolayerAgg()).passes(2)
-        : decrossTwoLayer().order(twolayerGreedy()).passes(12),
-    )
-    .coord(coordGreedy())
-    .nodeSize([CARD.width, CARD.height])
-    .gap([CARD.gapX, CARD.gapY])(dag);
-  const x = new Float64Array(count);
-  const y = new Float64Array(count);
-  for (const node of dag.nodes()) {
-    x[node.data] = node.x;
-    y[node.data] = node.y;
-  }
-  const lines: Float64Array[] = [];
-  for (const link of dag.links()) lines[link.data] = lineOf(link.points);
-  return finishLayout(structure, x, y, lines, "layered");
+  const lines = places.chains.map((chain) => lineOf(chain, all, height));
+  return finishLayout(structure, all.slice(0, count), height.slice(0, count), lines, "layered");
 }
 
-/** d3-dag leads edges from centre to centre; ours leave at the bottom of a card and arrive at the top. */
-function lineOf(points: readonly (readonly [number, number])[]): Float64Array {
-  const line = new Float64Array(points.length * 2);
-  points.forEach(([x, y], i) => {
-    line[2 * i] = x;
-    line[2 * i + 1] = y;
+/** From the foot of the producer to the head of the consumer, upright where a layer is passed; points only where it bends. */
+function lineOf(chain: readonly number[], x: Float64Array, y: Float64Array): Float64Array {
+  const points: number[] = [];
+  const add = (at: number, height: number) => {
+    const size = points.length;
+    const straight = size >= 4 && points[size - 2] === at && points[size - 4] === at;
+    if (straight) points[size - 1] = height;
+    else points.push(at, height);
+  };
+  chain.forEach((place, i) => {
+    if (i > 0) add(x[place]!, y[place]! - CARD.height / 2);
+    if (i + 1 < chain.length) add(x[place]!, y[place]! + CARD.height / 2);
   });
-  line[1]! += CARD.height / 2;
-  line[line.length - 1]! -= CARD.height / 2;
-  return line;
+  return Float64Array.from(points);
 }

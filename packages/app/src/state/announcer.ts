@@ -16,9 +16,10 @@ export function announcer(say: (text: string) => void, now = () => performance.n
   };
   return (text: string, when: "if due" | "later" | "now" = "if due"): void => {
     const left = last + EVERY_MS - now();
-    if (when === "now" || left <= 0) return speak(text);
-    if (when === "if due") return;
-    clearTimeout(timer);
-    timer = setTimeout(() => speak(text), left);
+    if (when === "now" || left <= 0) speak(text);
+    else if (when === "later") {
+      clearTimeout(timer);
+      timer = setTimeout(() => speak(text), left);
+    }
   };
 }
