@@ -26,6 +26,8 @@ export interface BarsParts {
   readonly xFormat: (value: number) => string;
   /** Series beside each other instead of stacked. */
   readonly grouped?: boolean;
+  /** Least value at the end of the axis, so that next to nothing does not fill the drawing. */
+  readonly reach?: number;
   /** Whether rows are layers that a selection links. Default: true. */
   readonly layers?: boolean;
 }
@@ -47,7 +49,7 @@ export function barsChart({ texts, rows, series, bars, labels, grouped = false, 
     ends[at] = Math.max(ends[at]!, to);
   }
   const least = bars.reduce((low, { from }) => Math.min(low, from), 0);
-  const most = bars.reduce((high, { to }) => Math.max(high, to), 0);
+  const most = bars.reduce((high, { to }) => Math.max(high, to), parts.reach ?? 0);
   const domain = [least, most > least ? most : least + 1];
   // Rows are places on a linear axis: a band or a facet each would take seconds at a thousand.
   const top = (bar: Bar) => {

@@ -145,7 +145,7 @@ export const CHART_CSS = /* @__PURE__ */ (() => `
 .eq-by-sqnr .eq-value-sqnr,.eq-by-bits .eq-value-bits,.eq-by-size .eq-value-size{display:inline}
 .eq-by-sqnr .eq-card{fill:var(--sqnr)}.eq-by-bits .eq-card{fill:var(--bits)}.eq-by-size .eq-card{fill:var(--size)}
 .eq-by-sqnr .eq-node text{fill:var(--on-sqnr)}.eq-by-bits .eq-node text{fill:var(--on-bits)}.eq-by-size .eq-node text{fill:var(--on-size)}
-.equant-chart .eq-selected>.eq-card{stroke:var(--eq-select);stroke-width:3px}
+.equant-chart .eq-selected>.eq-card{stroke:var(--eq-select)!important;stroke-width:3px}
 .equant-chart g.eq-selected,.equant-chart g.eq-hover,.equant-chart text.eq-selected,.equant-chart text.eq-hover{stroke:none}
 .equant-chart g.eq-hover>.eq-hit{stroke:var(--eq-select);stroke-width:1px}
 .equant-chart g.eq-hover>.eq-tile,.equant-chart g.eq-hover>.eq-card{stroke:var(--eq-select)!important;stroke-width:2px}
@@ -153,6 +153,6 @@ export const CHART_CSS = /* @__PURE__ */ (() => `
 .equant-chart g.eq-selected>.eq-tile{stroke:var(--eq-select)!important;stroke-width:3px}
 .equant-chart text.eq-selected,.equant-chart text.eq-hover{font-weight:700;text-decoration:underline}
 .equant-chart .eq-columns line{stroke-opacity:.22}
-.equant-chart .eq-columns line.eq-selected,.equant-chart .eq-columns line.eq-hover{stroke:var(--eq-select);stroke-width:inherit}
+.equant-chart line.eq-selected,.equant-chart line.eq-hover{stroke-width:inherit}
 @media (forced-colors:active){.equant-chart{forced-color-adjust:none}}
 `)();

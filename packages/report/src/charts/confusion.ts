@@ -248,6 +248,7 @@ export function classDrop(validation: ValidationSection): Chart | undefined {
       fill: colour(drop),
     })),
     labels: shown.map(({ drop }) => `${drop > 0 ? "−" : drop < 0 ? "+" : ""}${percent(Math.abs(drop))}`),
+    reach: 0.02,
     xLabel: "accuracy lost",
     xFormat: (value) => `${value < 0 ? "−" : ""}${percent(Math.abs(value))}`,
     layers: false,

@@ -39,7 +39,7 @@ export function layerTreemap(layers: readonly LayerRow[], options: LayerTreemapO
   const texts = {
     id: "layer-treemap",
     title: `Where the ${bytes(total)} of parameters are`,
-    unit: "area: bytes; darker: fewer bits",
+    unit: "area: bytes; colour: stored bits",
     summary: largest
       ? `${count(half, "layer")} of ${layers.length} ${half === 1 ? "holds" : "hold"} half of the bytes, the largest is ${largest.name} with ${bytes(sizeOf(largest))} (${percent(share(largest))}); ${percent(total > 0 ? floats / total : 0)} ${floats === 0 ? "is" : "are"} float.`
       : "There are no parameters.",
@@ -57,20 +57,23 @@ export function layerTreemap(layers: readonly LayerRow[], options: LayerTreemapO
   };
   return defineChart(texts, ({ width }) => {
     const height = Math.min(320, Math.max(180, Math.round(width * 0.42)));
+    const kinds = [...new Set(sorted.map(({ bits }) => bits))].sort((a, b) => b - a);
     return {
       width,
-      height,
+      height: height + 20,
       margin: 1,
+      marginTop: 21,
       x: { domain: [0, 1], axis: null },
       y: { domain: [0, 1], axis: null },
       marks: [
-        customMark((place) =>
-          treemap(
+        customMark((place) => [
+          ...legend(place, kinds),
+          ...treemap(
             sorted.map((layer) => ({ layer, size: sizeOf(layer) })),
             place.right - place.left,
             place.bottom - place.top,
           ).map((tile) => draw(place, tile, share(tile.layer))),
-        ),
+        ]),
       ],
     };
   });
@@ -120,6 +123,18 @@ export function treemap(
     rest = rest.slice(taken);
   }
   return tiles;
+}
+
+/** The bits that occur, with their colours. */
+function legend({ document, left }: Place, kinds: readonly number[]): SVGElement[] {
+  return kinds.flatMap((bits, at) => {
+    const x = left + 64 * at;
+    const words = bits >= 32 ? "float" : `${bits} bit`;
+    return [
+      element(document, "path", { d: box(x, 3, x + 12, 15), style: `fill:${token(`seq-${stepOf(bits)}`)}` }),
+      element(document, "text", { x: x + 17, y: 13, "text-anchor": "start", style: `fill:${token("ink")}` }, words),
+    ];
+  });
 }
 
 function draw(place: Place, { layer, size, ...tile }: Tile, share: number): SVGElement {

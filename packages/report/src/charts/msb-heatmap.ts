@@ -233,15 +233,27 @@ function axes(place: Place, layout: Layout): SVGElement[] {
   const heading = (x: number, text: string) =>
     element(document, "text", { x, y: place.top - 6, "text-anchor": "end", style: `fill:${token("muted")}` }, text);
   made.push(heading(place.right + 58, "overflow"), heading(place.right + 118, "underflow"));
-  made.push(
-    element(
-      document,
-      "text",
-      { x: place.left, y: place.bottom + 16, "text-anchor": "start", style: `fill:${token("muted")}` },
-      "darker: more values · hatched: not representable",
-    ),
-  );
+  made.push(...legend(place));
   return made;
+}
+
+/** Below the rows: the ramp from few to many values, and the hatch. In the dark «many» is lighter, so words alone would not do. */
+function legend({ document, left, bottom }: Place): SVGElement[] {
+  const y = bottom + 8;
+  const word = (x: number, text: string) =>
+    element(document, "text", { x, y: y + 9, "text-anchor": "start", style: `fill:${token("muted")}` }, text);
+  const square = (x: number, fill: Readonly<Record<string, string>>) =>
+    element(document, "path", { d: box(x, y, x + 10, y + 10), ...fill });
+  const ramp = Array.from({ length: SEQUENTIAL_STEPS }, (_, step) =>
+    square(left + 22 + 10 * step, { style: `fill:${sequential(step)}` }),
+  );
+  return [
+    word(left, "few"),
+    ...ramp,
+    word(left + 98, "many values"),
+    square(left + 176, { fill: "url(#eq-hatch-msb)" }),
+    word(left + 191, "not representable"),
+  ];
 }
 
 const DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹";

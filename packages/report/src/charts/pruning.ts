@@ -40,7 +40,7 @@ export function accuracySparsity({ curves, original }: Pick<PruningSection, "cur
     marginRight: 20,
     key: { names, shape: "line" },
     x: { label: "sparsity", tickFormat: (x: number) => percent(x), domain: [0, 1] },
-    y: { label: "accuracy", tickFormat: (y: number) => percent(y), grid: true, zero: true },
+    y: { label: "accuracy", tickFormat: (y: number) => percent(y), grid: true, domain: [0, 1] },
     marks: [
       ...curves.flatMap(({ points }, at) => [
         Plot.areaY(
@@ -68,12 +68,12 @@ export function accuracySparsity({ curves, original }: Pick<PruningSection, "cur
       original === null
         ? null
         : Plot.text([original], {
-            x: 0,
+            x: 1,
             y: (y: number) => y,
             text: () => "original",
-            textAnchor: "start",
-            dy: -6,
-            dx: 4,
+            textAnchor: "end",
+            dy: original !== null && original > 0.9 ? 9 : -6,
+            dx: -4,
             fill: token("muted"),
           }),
     ],

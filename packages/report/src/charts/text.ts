@@ -37,7 +37,7 @@ export function bytes(value: number): string {
 
 /** {@link bytes} for the ticks of an axis: `20 kB`. */
 export function tickBytes(value: number): string {
-  return bytes(value).replace(/\.?0+ /, " ");
+  return bytes(value).replace(/(\.\d*[1-9])0+ |\.0+ /, "$1 ");
 }
 
 const OPERATOR = /\/(?:Conv|ConvTranspose|Gemm|MatMul)$/;

@@ -189,14 +189,16 @@ function values({ msb, ranges, convergence }: Report): string {
   ].join("");
 }
 
-/** Boxes shown outside the selection: the layers whose channels differ most. */
+/** Boxes shown outside the selection: the layers whose channels became most alike, then those that differ most. */
 const BOXES = 2;
 
 function equalization({ weights, equalization }: Report): string {
   const spread = ({ before, after }: LayerWeights) => channelSpread((before ?? after)!.channels);
+  const gain = ({ before, after }: LayerWeights) =>
+    before && after ? channelSpread(before.channels) / channelSpread(after.channels) : 1;
   const widest = (weights ?? [])
     .filter(({ before, after }) => before ?? after)
-    .sort((a, b) => spread(b) - spread(a))
+    .sort((a, b) => gain(b) - gain(a) || spread(b) - spread(a))
     .slice(0, BOXES);
   return [
     ...widest.map((section) => figure(weightRanges(section))),

@@ -26,9 +26,9 @@ button[aria-pressed=true],button[aria-current=true]{background:var(--eq-seq-5);c
 table{border-collapse:collapse;font-size:.88rem}
 caption{text-align:left;color:var(--eq-muted);padding:.25rem 0}
 th,td{padding:.2rem .5rem;border-bottom:1px solid var(--eq-grid);text-align:right;white-space:nowrap}
-th:first-child,td:last-child{text-align:left}
+th:first-child,#summary th:last-child,#summary td:last-child{text-align:left}
 #summary td:last-child{white-space:normal}
-#about td{white-space:normal;word-break:break-all}
+#about td,#about th:last-child{text-align:left}#about td{white-space:normal;word-break:break-all}
 thead th{position:sticky;top:0;background:var(--eq-ground)}
 .sort{border:0;padding:0;font-weight:600;min-height:24px}
 .layer-table .pick{border:0;padding:0 .2rem;text-align:left}
