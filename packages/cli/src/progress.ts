@@ -6,6 +6,8 @@ export interface ProgressEvent {
   readonly phase: string;
   readonly done: number;
   readonly total: number;
+  /** A point of a curve that grows; shares 0–1. */
+  readonly values?: Readonly<Record<string, number>>;
 }
 
 /** A progress event with what the frame adds. */
@@ -39,7 +41,7 @@ export class Progress {
     this.#now = now;
   }
 
-  update({ phase, done, total }: ProgressEvent): void {
+  update({ phase, done, total, values }: ProgressEvent): void {
     if (phase !== this.#phase) {
       this.#phase = phase;
       this.#startedAt = this.#now();
@@ -51,7 +53,7 @@ export class Progress {
     const worked = done - this.#doneAtStart;
     const rate = elapsedMs > 0 && worked > 0 ? (worked / elapsedMs) * 1000 : 0;
     const etaMs = worked >= 5 && rate > 0 ? ((total - done) / rate) * 1000 : undefined;
-    this.#view.update({ phase, done, total, rate, etaMs, elapsedMs });
+    this.#view.update({ phase, done, total, rate, etaMs, elapsedMs, ...(values && { values }) });
   }
 
   finish(phase: string, elapsedMs: number, note: string): void {
@@ -79,7 +81,7 @@ export function plainView(write: (line: string) => void): ProgressView {
         lastMs = 0;
       }
       const now = state.total > 0 ? Math.floor((state.done / state.total) * 10) : 0;
-      if (now <= tenths && state.elapsedMs - lastMs < 10_000) return;
+      if (now <= tenths && state.elapsedMs - lastMs < 10_000 && !state.values) return;
       tenths = now;
       lastMs = state.elapsedMs;
       write(`${state.phase} ${describe(state)}`);
@@ -97,11 +99,12 @@ export function jsonView(write: (line: string) => void): ProgressView {
   let phase: string | undefined;
   let lastMs = 0;
   return {
-    update({ phase: name, done, total, rate, elapsedMs }) {
-      if (name === phase && done < total && elapsedMs - lastMs < 50) return;
+    update({ phase: name, done, total, rate, elapsedMs, values }) {
+      // Points of a curve are all told: a program draws them.
+      if (name === phase && done < total && elapsedMs - lastMs < 50 && !values) return;
       phase = name;
       lastMs = elapsedMs;
-      write(JSON.stringify({ t: "progress", phase: name, done, total, rate: Number(rate.toFixed(2)) }));
+      write(JSON.stringify({ t: "progress", phase: name, done, total, rate: Number(rate.toFixed(2)), ...values }));
     },
     finish(name, elapsedMs, note) {
       phase = undefined;
@@ -111,11 +114,12 @@ export function jsonView(write: (line: string) => void): ProgressView {
   };
 }
 
-/** `48/200  31.2/s  4.9 s left` */
-export function describe({ done, total, rate, etaMs }: ProgressState): string {
+/** `48/200  31.2/s  4.9 s left`, and what is known by now: `sparsity 63.5 %  accuracy 98.7 %`. */
+export function describe({ done, total, rate, etaMs, values = {} }: ProgressState): string {
   const parts = [total > 0 ? `${done}/${total}` : String(done)];
   if (rate > 0) parts.push(`${rate >= 100 ? rate.toFixed(0) : rate.toFixed(1)}/s`);
   if (etaMs !== undefined && done < total) parts.push(`${formatMs(etaMs)} left`);
+  for (const [name, value] of Object.entries(values)) parts.push(`${name} ${(100 * value).toFixed(1)} %`);
   return parts.join("  ");
 }
 

@@ -87,6 +87,38 @@ test("terminal: one redrawn line that never wraps, then a check mark with the ti
   }
 });
 
+test("a curve grows while its step runs: every point is told, to people and to programs", () => {
+  const points = [0.99, 0.9, 0.5, 0.1];
+  const run = (view: ProgressView) => {
+    let now = 0;
+    const progress = new Progress(view, () => now);
+    points.forEach((accuracy, at) => {
+      now += 10;
+      progress.update({ phase: "prune", done: at + 1, total: 40, values: { sparsity: at / 40, accuracy } });
+    });
+  };
+  const json: string[] = [];
+  run(jsonView((line) => json.push(line)));
+  expect(json.map((line) => JSON.parse(line).accuracy)).toEqual(points);
+  expect(JSON.parse(json[1]!)).toEqual({
+    t: "progress",
+    phase: "prune",
+    done: 2,
+    total: 40,
+    rate: 200,
+    sparsity: 0.025,
+    accuracy: 0.9,
+  });
+  const plain: string[] = [];
+  run(plainView((line) => plain.push(line)));
+  expect(plain).toHaveLength(4);
+  expect(plain[2]).toContain("sparsity 5.0 %  accuracy 50.0 %");
+  const written: string[] = [];
+  const write = (chunk: string | Uint8Array) => written.push(String(chunk)) > 0;
+  run({ ...ttyView({ columns: 100, isTTY: true, write }, paint(false)), finish() {} });
+  expect(written[0]).toContain("\u2588");
+});
+
 test("rate counts only what was done since the phase began; ETA needs five units", () => {
   const states: [number, number, number | undefined][] = [];
   let now = 0;

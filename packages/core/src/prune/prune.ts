@@ -96,7 +96,9 @@ class PruneRun {
           await this.#step(planner, scorer, target);
         }
         await this.#record(planner, index, target);
-        context.onProgress?.({ phase: "prune", done: index + 1, total: settings.targets.length });
+        const { sparsity, accuracy } = this.#iterations.at(-1)!;
+        const values: Record<string, number> = { sparsity, ...(accuracy !== null && { accuracy }) };
+        context.onProgress?.({ phase: "prune", done: index + 1, total: settings.targets.length, values });
       }
     } finally {
       await scorer?.dispose();

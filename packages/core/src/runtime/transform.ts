@@ -7,6 +7,8 @@ export interface ProgressEvent {
   readonly phase: string;
   readonly done: number;
   readonly total: number;
+  /** What is known by now: the point of a curve that grows while the step runs. Shares are 0–1. */
+  readonly values?: Readonly<Record<string, number>>;
 }
 
 /** What a step may use besides the model. */
