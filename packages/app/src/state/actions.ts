@@ -11,6 +11,18 @@ import * as store from "./store.js";
 
 /** Opens a model; what was open stays when it cannot be opened. */
 export async function openModel(source: ModelSource): Promise<boolean> {
+  if (!(await showModel(source))) return false;
+  await completeModel();
+  return true;
+}
+
+/** What the first pictures can do without. */
+async function completeModel(): Promise<void> {
+  await sortWeights();
+  await inspectShapes();
+}
+
+async function showModel(source: ModelSource): Promise<boolean> {
   void warm();
   const summary = await callEngine("openModel", { source }, { screen: "model" });
   if (!summary) return false;
@@ -23,8 +35,6 @@ export async function openModel(source: ModelSource): Promise<boolean> {
   store.currentRunId.value = null;
   store.selectedLayer.value = undefined;
   store.screen.value = "model";
-  await sortWeights();
-  await inspectShapes();
   return true;
 }
 
@@ -207,16 +217,21 @@ export async function runDemo(): Promise<void> {
   const recipe: Recipe = withData(store.recipe.value, DEMO_DATA);
   setRecipe(recipe);
   const blob = await (await fetch("./demo/digits.onnx")).blob();
-  const opened = await openModel({ name: "digits.onnx", main: "digits.onnx", files: [{ path: "digits.onnx", blob }] });
-  if (!opened) return;
-  if (!(await openData({ kind: "digits" }))) return;
+  const name = "digits.onnx";
+  if (!(await showModel({ name, main: name, files: [{ path: name, blob }] }))) return;
+  // What is for screens that are left already comes last.
+  if (await demoSteps()) await observeValues();
+  await completeModel();
+}
+
+async function demoSteps(): Promise<boolean> {
+  if (!(await openData({ kind: "digits" }))) return false;
   store.screen.value = "calibrate";
-  if (!(await calibrate())) return;
+  if (!(await calibrate())) return false;
   store.screen.value = "quantize";
-  if (!(await runRecipe())) return;
+  if (!(await runRecipe())) return false;
   store.screen.value = "validate";
-  // Pictures of a screen that is left already come last.
-  if (await measureRun()) await observeValues();
+  return measureRun();
 }
 
 async function digest(text: string): Promise<string> {

@@ -11,6 +11,9 @@ import { type CallContext, transformContext } from "./context.js";
 import { sha256 } from "./hash.js";
 import type { OpenModel } from "./open-model.js";
 
+/** Somebody waits for the figures: fewer rounds than the command makes, five at least. */
+const LATENCY_MS = 1500;
+
 /** Samples for ratios of layers and counts of values. */
 const SAMPLES = 32;
 
@@ -51,6 +54,7 @@ export async function validate(
       baseline: model,
       dataset,
       bytes: { candidate: bytes.length, baseline: fileBytes },
+      latency: { budgetMs: LATENCY_MS },
     },
     await transformContext(call),
   );

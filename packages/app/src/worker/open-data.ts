@@ -66,7 +66,7 @@ function openDigits({ samples, validate }: DataPlan, model: Model): OpenData {
   }
   const all = { format: "generated digits", notes: [], preprocessed: true, dataset };
   const held = digitDataset({ ...DIGIT_SPLIT.heldOut, count: Math.min(validate, DIGIT_SPLIT.heldOut.count) });
-  return { name: "digits", all, calibrate: dataset, validate: held, shared: false };
+  return { name: "digits", all, calibrate: keepSamples(dataset), validate: keepSamples(held), shared: false };
 }
 
 /** Calibration takes an even spread, as `--samples` of the command; validation an even spread of what is left. */
