@@ -231,7 +231,7 @@ export function classDrop(validation: ValidationSection): Chart | undefined {
         worst && worst.drop <= 0
           ? `No class of ${rows.length} loses; ${rows.filter(({ drop }) => drop < 0).length} gain.`
           : worst
-            ? `${worst.name} loses most (${percent(worst.drop)} of its ${worst.samples} samples); ${rows.filter(({ drop }) => drop > 0).length} of ${count(rows.length, "class", "classes")} lose.`
+            ? `${worst.name} loses most (${percent(worst.drop)} of its ${count(worst.samples, "sample")}); ${rows.filter(({ drop }) => drop > 0).length} of ${count(rows.length, "class", "classes")} lose.`
             : "No class has samples.",
       table: {
         columns: ["class", "samples", "before", "after", "drop"],

@@ -18,14 +18,19 @@ interface Panel {
   readonly order: readonly number[];
   readonly data: WeightState;
   readonly dead: ReadonlySet<number>;
+  /** How many times larger than the axis says it is drawn; 1 unless it would be a flat line beside the other panel. */
+  readonly zoom: number;
 }
+
+/** A panel this many times smaller than the other one is enlarged. */
+const FLAT = 8;
 
 /** Space between the panels, in channels of the wider one. */
 const GAP = 0.06;
 
 /**
  * Weights of one layer by output channel, before and after equalization (seed 000): box = q1…q3, line = median, whiskers =
- * min…max. The band is what the encoding represents; channels whose whole range lies within half a step quantize to zero
+ * min…max. A state whose weights are much smaller is enlarged, and says so. The band is what the encoding represents; channels whose whole range lies within half a step quantize to zero
  * and are marked «dead».
  */
 export function weightRanges(section: LayerWeights, options: WeightRangesOptions = {}): Chart {
@@ -35,12 +40,13 @@ export function weightRanges(section: LayerWeights, options: WeightRangesOptions
     ["after", section.after],
   ].flatMap(([state, data]) => (data ? [[state as string, data as WeightState] as const] : []));
   const widest = Math.max(1, ...states.map(([, { channels }]) => channels.min.length));
+  const largest = Math.max(0, ...states.map(([, data]) => extent(data)));
   let start = 0;
   const panels = states.map(([state, data]): Panel => {
     const channels = data.channels.min.length;
     const order = Array.from({ length: channels }, (_, channel) => channel);
     if (sort === "range") order.sort((a, b) => magnitude(data.channels, b) - magnitude(data.channels, a));
-    const panel = { state, start, order, data, dead: deadChannels(data) };
+    const panel = { state, start, order, data, dead: deadChannels(data), zoom: zoomOf(extent(data), largest) };
     start += channels + widest * GAP;
     return panel;
   });
@@ -69,6 +75,19 @@ export function weightRanges(section: LayerWeights, options: WeightRangesOptions
   }));
 }
 
+/** Largest magnitude of a state. */
+function extent({ channels }: WeightState): number {
+  return channels.min.reduce((most, _, channel) => Math.max(most, magnitude(channels, channel)), 0);
+}
+
+/** 1, or the largest of 10, 20, 50, 100, … with which a panel still fits the axis of the other one. */
+function zoomOf(own: number, largest: number): number {
+  const ratio = own > 0 ? largest / own : 1;
+  if (!(ratio > FLAT) || !Number.isFinite(ratio)) return 1;
+  const power = 10 ** Math.floor(Math.log10(ratio));
+  return power * (ratio >= 5 * power ? 5 : ratio >= 2 * power ? 2 : 1);
+}
+
 function magnitude({ min, max }: Boxes, channel: number): number {
   return Math.max(-min[channel]!, max[channel]!);
 }
@@ -94,14 +113,15 @@ function deadChannels({ channels, encoding }: WeightState): Set<number> {
 }
 
 function yDomain(panels: readonly Panel[]): [number, number] {
-  const low = panels.flatMap(({ data }) => data.channels.min);
-  const high = panels.flatMap(({ data }) => data.channels.max);
+  const low = panels.flatMap(({ data, zoom }) => data.channels.min.map((value) => zoom * value));
+  const high = panels.flatMap(({ data, zoom }) => data.channels.max.map((value) => zoom * value));
   const [min, max] = [low.reduce((a, b) => Math.min(a, b), 0), high.reduce((a, b) => Math.max(a, b), 0)];
   return min === max ? [-1, 1] : [min, max];
 }
 
-function drawPanel(place: Place, panel: Panel, index: number, ribbonFrom: number): SVGElement[] {
-  const { data, start, order, dead, state } = panel;
+function drawPanel(sheet: Place, panel: Panel, index: number, ribbonFrom: number): SVGElement[] {
+  const { data, start, order, dead, state, zoom } = panel;
+  const place: Place = { ...sheet, y: (value) => sheet.y(zoom * Number(value)) };
   const { document } = place;
   const { encoding } = data;
   const colour = category(index);
@@ -145,7 +165,7 @@ function drawPanel(place: Place, panel: Panel, index: number, ribbonFrom: number
   }
   const text = (at: number, height: number, anchor: string, words: string) =>
     element(document, "text", { x: px(at), y: height, "text-anchor": anchor, style: `fill:${token("ink")}` }, words);
-  const label = `${state}: ${order.length} channels${dead.size > 0 ? `, ${dead.size} dead (×)` : ""}`;
+  const label = `${state}: ${order.length} channels${dead.size > 0 ? `, ${dead.size} dead (×)` : ""}${zoom === 1 ? "" : `, drawn ${significant(zoom)} times larger`}`;
   made.push(text((left + right) / 2, place.top - 12, "middle", label));
   made.push(text(left, place.bottom + 20, "start", `${order[0] ?? 0}`));
   if (order.length > 1) made.push(text(right, place.bottom + 20, "end", `channel ${order.at(-1)}`));

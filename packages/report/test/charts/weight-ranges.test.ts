@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type LayerWeights, type WeightState, weightRanges } from "../../src/index.js";
+import { renderSvg } from "../../src/node.js";
 import { expectChart } from "../helpers.js";
 
 function state(sizes: readonly number[], step: number): WeightState {
@@ -26,6 +27,15 @@ describe("weightRanges", () => {
     expect(chart.table.rows.filter((row) => row.at(-1) === "yes")).toEqual([
       ["before", 2, -0.001, -0.0004, 0.0001, 0.0005, 0.0009, "yes"],
     ]);
+  });
+
+  test("enlarges a state that would be a flat line, and only that", () => {
+    const small = weightRanges({ ...section, after: state([0.001, 0.0009], 1e-3 / 127) });
+    expect(renderSvg(small)).toContain("after: 2 channels, drawn 1000 times larger");
+    expect(small.table.rows.at(-1)![2]).toBe(-0.0009);
+    expect(renderSvg(weightRanges(section))).not.toContain("times larger");
+    const odd = weightRanges({ ...section, after: state([1 / 64], 1) });
+    expect(renderSvg(odd)).toContain("drawn 50 times larger");
   });
 
   test("draws a ribbon for many channels, and sorts by range", async () => {
