@@ -8,10 +8,13 @@ const layer = (rows) => rows.find((row) => row.layer === "conv_2");
 const images = {
   "weight-ranges": charts.weightRanges(layer(report.weights)),
   "msb-heatmap": charts.msbHeatmap(report.msb),
+  "msb-channels": charts.msbChannels(layer(report.msb)),
   "msb-bits": charts.msbBits(layer(report.msb)),
   "sqnr-prediction": charts.sqnrPrediction(report.sqnr),
   "accuracy-sparsity": charts.accuracySparsity(report.pruning),
   "layer-channels": charts.layerChannels(report.pruning),
+  "sample-errors": charts.sampleErrors(report.sampleErrors),
+  "layer-treemap": charts.layerTreemap(report.layers),
   confusion: charts.confusionPair(report.pruning.validation),
 };
 mkdirSync("docs/images", { recursive: true });

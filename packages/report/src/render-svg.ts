@@ -70,19 +70,29 @@ function rounded(svg: SVGSVGElement): string {
 
 const SVG = "http://www.w3.org/2000/svg";
 const HEADING = 26;
+/** Height of a line for the unit alone. */
+const UNIT = 16;
 /** Between charts of one file. */
 const GAP = 16;
 
-/** Title and unit above the drawing, which in a page stand beside it. */
+/** Width of a letter of the heading, generously. */
+const LETTER = 7;
+
+/** Title and unit above the drawing, which in a page stand beside it; where both are too long, the unit has a line of its own. */
 function heading(svg: SVGSVGElement, { title, unit }: Chart): void {
   const [x = 0, y = 0, width = 0, height = 0] = svg.getAttribute("viewBox")!.split(/[ ,]+/).map(Number);
-  svg.setAttribute("viewBox", `${x} ${y - HEADING} ${width} ${height + HEADING}`);
-  svg.setAttribute("height", String(height + HEADING));
-  const text = lightDocument().createElementNS(SVG, "text");
-  text.setAttribute("x", "8");
-  text.setAttribute("y", String(y - 8));
-  text.setAttribute("text-anchor", "start");
-  text.setAttribute("style", "font-size:13px;font-weight:600");
-  text.textContent = `${title} · ${unit}`;
-  svg.appendChild(text);
+  const whole = `${title} · ${unit}`;
+  const lines = whole.length * LETTER < width ? [whole] : [title, unit];
+  const room = HEADING + UNIT * (lines.length - 1);
+  svg.setAttribute("viewBox", `${x} ${y - room} ${width} ${height + room}`);
+  svg.setAttribute("height", String(height + room));
+  lines.forEach((line, at) => {
+    const text = lightDocument().createElementNS(SVG, "text");
+    text.setAttribute("x", "8");
+    text.setAttribute("y", String(y - 8 - UNIT * (lines.length - 1 - at)));
+    text.setAttribute("text-anchor", "start");
+    text.setAttribute("style", at === 0 ? "font-size:13px;font-weight:600" : "fill:var(--eq-muted)");
+    text.textContent = line;
+    svg.appendChild(text);
+  });
 }

@@ -11,8 +11,8 @@ import { shortName, significant } from "./text.js";
 export function channelMaxima(pair: MaximaPair): Chart {
   const { producer, consumer, before, after } = pair;
   const roles = [
-    ["producer", shortName(producer, 30)],
-    ["consumer", shortName(consumer, 30)],
+    ["producer", shortName(producer, 24)],
+    ["consumer", shortName(consumer, 24)],
   ] as const;
   const points = roles.flatMap(([role, name]) =>
     (

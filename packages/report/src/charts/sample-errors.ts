@@ -29,6 +29,11 @@ export function sampleErrors({ source, total, rows }: SampleErrorsSection): Char
     },
   };
   type Point = (typeof points)[number];
+  const shared = {
+    x: "rank",
+    y: "sqnrDb",
+    title: ({ id, sqnrDb, same }: Point) => `${id}: ${decibels(sqnrDb)}${same ? "" : ", the answer changed"}`,
+  } as const;
   return defineChart(texts, ({ width }) => ({
     width,
     height: 200,
@@ -54,16 +59,15 @@ export function sampleErrors({ source, total, rows }: SampleErrorsSection): Char
             dy: -6,
             fill: token("muted"),
           }),
-      Plot.dot(points, {
-        x: "rank",
-        y: "sqnrDb",
-        r: points.length > 120 ? 1.8 : 3,
-        symbol: ({ same }: Point) => (same ? "circle" : "times"),
-        fill: ({ same }: Point) => (same ? category(0) : "none"),
-        stroke: ({ same }: Point) => category(same ? 0 : 1),
-        strokeWidth: 1.4,
-        title: ({ id, sqnrDb, same }: Point) => `${id}: ${decibels(sqnrDb)}${same ? "" : ", the answer changed"}`,
-      }),
+      // Two marks: an element then needs no colours of its own.
+      Plot.dot(
+        points.filter(({ same }) => same),
+        { ...shared, r: points.length > 120 ? 1.8 : 3, fill: category(0) },
+      ),
+      Plot.dot(
+        points.filter(({ same }) => !same),
+        { ...shared, r: 3, symbol: "times", stroke: category(1), strokeWidth: 1.6 },
+      ),
     ],
   }));
 }
