@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Checkpoint, EpochRow, Loss, Optimizer, Schedule } from "@equant/core";
 import { DataError, OptionsError } from "@equant/core/errors";
+import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
 import { formatBytes, formatPercent } from "../format.js";
@@ -12,7 +13,7 @@ import { floatModel, type TrainDataOptions, teacherModel, trainingData } from ".
 const OPTIMIZERS = ["sgd", "adam"] as const;
 const SCHEDULES = ["constant", "step", "cosine"] as const;
 
-interface TrainCommandOptions extends TrainDataOptions, OutputOptions {
+interface TrainCommandOptions extends TrainDataOptions, OutputOptions, ChartOptions {
   output: string;
   epochs: number;
   batchSize: number;
@@ -60,7 +61,8 @@ export const train: CommandDefinition = {
       .addOption(completing(text("--held-out <path>", "measure on this data, and learn from all of --data"), "file"))
       .addOption(share("--split <share>", "share of every class to train on, the rest is held out (default: 75%)"))
       .addOption(completing(text("--checkpoint <file>", "written after every epoch"), "file"))
-      .addOption(flag("--resume", "go on from the file of --checkpoint"));
+      .addOption(flag("--resume", "go on from the file of --checkpoint"))
+      .addOption(svgOption("accuracy and loss by epoch"));
     command
       .optionsGroup("Teacher options:")
       .addOption(
@@ -81,6 +83,7 @@ export const train: CommandDefinition = {
       });
     }
     await context.checkOutput(options.output);
+    if (options.svg !== undefined) await context.checkOutput(options.svg);
     const core = await import("@equant/core");
     const transform = await context.transformContext();
     const model = network === "digits" ? core.buildDigitNetwork(options.seed) : await floatModel(context, network);
@@ -116,6 +119,10 @@ export const train: CommandDefinition = {
     );
     const top1 = epochs.at(-1)!.validationTop1!;
     const bytes = await context.writeModel(options.output, trained);
+    if (options.svg !== undefined) {
+      const { trainingCurve } = await import("@equant/report");
+      await writeChart(context, options.svg, trainingCurve(epochs, { measures }));
+    }
     const parameters = core.learnableParameters(trained.graph).map(({ name }) => trained.graph.initializers.get(name)!);
     const count = parameters.reduce((sum, { size }) => sum + size, 0);
     return {

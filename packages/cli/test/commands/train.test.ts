@@ -33,8 +33,10 @@ const runner = createRunner(ort as never, { threads: 2 });
 test("train digits: the file is the network that the figures are of", async () => {
   const folder = await temporaryFolder();
   const output = join(folder, "digits.onnx");
-  const run = await equant(["train", "digits", ...QUICK, "--epochs", "4", "-o", output, "--json"]);
+  const svg = join(folder, "curve.svg");
+  const run = await equant(["train", "digits", ...QUICK, "--epochs", "4", "-o", output, "--json", "--svg", svg]);
   expect(run.code, run.stderr).toBe(0);
+  expect(await readFile(svg, "utf8")).toMatch(/<desc>Of 4 epochs, epoch \d is best on held-out samples/);
   const { schema, result, settings } = run.json<Json>();
   expect(schema).toBe("equant.train/1");
   expect(settings.rate).toEqual({ value: 0.05, from: "flag" });

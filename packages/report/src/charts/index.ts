@@ -14,4 +14,5 @@ export { type SqnrPredictionOptions, sqnrPrediction } from "./sqnr-prediction.js
 export { sqnrKinds, sqnrOptimal, sqnrStates } from "./sqnr-states.js";
 export { latencyBars, layerSizes, type ParetoPoint, pareto, paretoFront, rangeConvergence } from "./summary-charts.js";
 export { rangeTable, valueHistogram } from "./tensor-charts.js";
+export { type TrainedEpoch, trainingCurve } from "./training-curve.js";
 export { type WeightRangesOptions, weightRanges } from "./weight-ranges.js";

@@ -21,6 +21,7 @@ import {
   sqnrKinds,
   sqnrOptimal,
   sqnrStates,
+  trainingCurve,
   valueHistogram,
 } from "../../src/index.js";
 import { fixtureReport } from "../fixture.js";
@@ -59,6 +60,14 @@ describe("every chart has its texts and looks as committed", () => {
     [pareto(candidates), "3 of 4 candidates are on the front"],
     [rangeConvergence(report.convergence!), "after 3 samples of 4"],
     [latencyBars(report.latency!), "after takes 50 % of before"],
+    [
+      trainingCurve([
+        { epoch: 1, loss: 2.1, top1: 0.2, validationTop1: 0.4 },
+        { epoch: 2, loss: 0.8, top1: 0.7, validationTop1: 0.85 },
+        { epoch: 3, loss: 0.5, top1: 0.9, validationTop1: 0.84 },
+      ]),
+      "epoch 2 is best on held-out samples (85 %), the last has 84 %; the loss goes from 2.1 to 0.5",
+    ],
     [networkView(report), "5 operators in 4 cards with 504 learnables; 2 layers of 3 on integers"],
   ];
   for (const [chart, summary] of charts) {

@@ -25,6 +25,7 @@ function checkAll(report: Report, widths: readonly number[] = [280, 720]): void 
   const check = (chart: Chart | undefined) => checkChart(chart, widths);
   const { sqnr, curves, msb = [], pruning, validation } = report;
   check(charts.layerSizes(report.layers));
+  check(charts.trainingCurve(report.layers.map((_, at) => ({ epoch: at + 1, loss: sqnr!.layers[at]!.local.both }))));
   check(charts.layerTreemap(report.layers));
   check(charts.layerTreemap(report.layers, { of: "before" }));
   check(charts.networkView(report));
