@@ -42,6 +42,8 @@ export interface CommandDefinition {
   readonly echoSettings?: boolean;
   /** Name of the config step whose keys are defaults of this command's options: `quantize`. */
   readonly step?: string;
+  /** Settings that these options make meaningless: they are not echoed where they are defaults. */
+  readonly unusedSettings?: (options: Record<string, unknown>) => readonly string[];
   /** Finds the config file where -c does not name it: its values are then defaults of the options, too. */
   readonly findConfig?: (cwd: string, ...args: never[]) => Promise<string | undefined>;
 }

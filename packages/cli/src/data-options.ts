@@ -8,7 +8,7 @@ import { type DataOptions, PRESETS } from "./option-groups.js";
 
 /** Sizes that stand for dimensions the model leaves open are refused: images need to know what to be resized to. */
 export async function modelInput(model: Model, layout: "NCHW" | "NHWC" | undefined): Promise<ModelInput> {
-  const { requiredInputs } = await import("@equant/core");
+  const { assertFloat32Input, requiredInputs } = await import("@equant/core");
   const inputs = requiredInputs(model.graph);
   if (inputs.length !== 1) {
     throw new ModelError(
@@ -19,6 +19,7 @@ export async function modelInput(model: Model, layout: "NCHW" | "NHWC" | undefin
       },
     );
   }
+  assertFloat32Input(model);
   const [{ name, shape } = { name: "", shape: undefined }] = inputs;
   const dims = shape?.slice(1) ?? [];
   if (!shape || shape.length < 2 || dims.some((dim) => typeof dim !== "number" || dim < 1)) {

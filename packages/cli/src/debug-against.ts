@@ -1,5 +1,5 @@
 import type { Dataset, Model, OutputError, PlanOfFile, TransformContext } from "@equant/core";
-import { OptionsError } from "@equant/core/errors";
+import { ModelError, OptionsError } from "@equant/core/errors";
 import { adviceText } from "./advice-text.js";
 import { type ChartOptions, writeChart } from "./chart-file.js";
 import type { CommandOutcome } from "./command.js";
@@ -19,7 +19,7 @@ export interface DebugOptions extends DataOptions, ChartOptions {
 }
 
 /** Options that say nothing about a file that is quantized already. */
-const OF_QUANTIZATION = [
+export const OF_QUANTIZATION = [
   ...["target", "weights", "weightBits", "granularity", "perChannel", "weightStorage", "activations", "activationBits"],
   ...["symmetricActivations", "bias", "powerOfTwo", "calibrator", "weightCalibrator", "format", "rounding", "exclude"],
   ...["excludeType", "excludeBetween", "compare"],
@@ -46,6 +46,13 @@ export async function debugAgainst(
   const core = await import("@equant/core");
   const file = await context.loadModel(path);
   const float = await context.loadModel(against);
+  if (core.isQuantized(float.model)) {
+    throw new ModelError("E4003", `debug: ${against} is already quantized, --against takes the float model`, {
+      hint: core.isQuantized(file.model)
+        ? "give the float model that the file was made from with --against"
+        : `the quantized one comes first:  equant debug ${against} --against ${path} --data ${options.data ?? "DIR"}`,
+    });
+  }
   const transform = await context.transformContext();
   const dataset = await openData(context, float.model, options);
   const read = await context.phase(

@@ -51,7 +51,8 @@ export async function execute({ name, definition, command, args, commands }: Inv
   try {
     const path = global.config ?? (await definition.findConfig?.(io.cwd, ...(args as never[])));
     const config = await configDefaults(definition, command, path, io);
-    const settings = definition.echoSettings === false ? new Settings() : Settings.of(command);
+    const unused = definition.unusedSettings?.(command.opts()) ?? [];
+    const settings = definition.echoSettings === false ? new Settings() : Settings.of(command, unused);
     context = new CommandContext({
       command: name,
       io,
@@ -117,7 +118,8 @@ function conclude(outcome: CommandOutcome, { reporter, warnings }: CommandContex
   }
   const summary = warnings.summary();
   if (summary !== undefined) reporter.info(yellow(summary));
-  if (outcome.hint !== undefined) reporter.hint(outcome.hint);
+  // A model that came from a pipe, or went into one, has no name to go on with.
+  if (outcome.hint !== undefined && !/(^|\s)-(\.int8\.onnx)?(\s|$)/.test(outcome.hint)) reporter.hint(outcome.hint);
 }
 
 function gateText(gate: Gate): string {

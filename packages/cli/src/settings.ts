@@ -15,14 +15,15 @@ const NOT_SETTINGS = new Set(["json", "table", "quiet", "verbose", "progress", "
 export class Settings {
   readonly #entries = new Map<string, Setting>();
 
-  /** Reads all options of a parsed command. */
-  static of(command: Command): Settings {
+  /** Reads all options of a parsed command; defaults of `unused` ones are left out. */
+  static of(command: Command, unused: readonly string[] = []): Settings {
     const settings = new Settings();
     for (const option of command.options) {
       const key = option.attributeName();
       const value = command.getOptionValue(key) as unknown;
       if (NOT_SETTINGS.has(key) || value === undefined) continue;
       const source = command.getOptionValueSource(key);
+      if (source === "default" && unused.includes(key)) continue;
       settings.set(key, value, source === "cli" ? "flag" : source === "config" ? "config" : "default");
     }
     return settings;

@@ -23,10 +23,11 @@ export interface TrainingData {
 
 /** A network to train or to learn from, in an opset that there are gradients for. */
 export async function floatModel(context: CommandContext, path: string): Promise<Model> {
-  const { assertNotQuantized, assertValid, upgradeOpset } = await import("@equant/core");
+  const { assertFloat32, assertNotQuantized, assertValid, upgradeOpset } = await import("@equant/core");
   const { model } = await context.loadModel(path);
   assertValid(model);
   assertNotQuantized(model);
+  assertFloat32(model);
   await upgradeOpset()(model, await context.transformContext());
   return model;
 }

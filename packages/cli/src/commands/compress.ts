@@ -18,7 +18,7 @@ import { choice, flag } from "../options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
 import { seeded } from "../recipe-steps.js";
 import { bytesOf, resultFiles, runReport, stepsTable } from "../result-folder.js";
-import { CALIBRATION_SAMPLES } from "./quantize.js";
+import { CALIBRATION_SAMPLES, NOTHING_QUANTIZED } from "./quantize.js";
 
 const METHODS = [...EQUALIZE, "none"] as const;
 
@@ -90,6 +90,7 @@ export const compress: CommandDefinition = {
       { steps, phase: context.phase.bind(context), ...(options.batch !== undefined && { batchSize: options.batch }) },
       transform,
     );
+    if (settings.format !== "emulation" && !core.isQuantized(result.model)) context.warn("W4001", NOTHING_QUANTIZED);
     const data = { path: options.data, samples: result.calibration.samples, seed: options.seed };
     const target = options.output ?? join(options.out!, "model.onnx");
     const files = await context.modelFiles(

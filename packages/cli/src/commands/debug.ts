@@ -1,11 +1,12 @@
 import type { LayerSqnr, SqnrReport } from "@equant/core";
+import { ModelError } from "@equant/core/errors";
 import { adviceHint, adviceText } from "../advice-text.js";
 import { svgOption, writeChart } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import { compareEqualization, comparisonTable } from "../compare-equalization.js";
 import type { CommandContext } from "../context.js";
 import { openData } from "../data-options.js";
-import { type DebugOptions, debugAgainst, refuseQuantizeFlags } from "../debug-against.js";
+import { type DebugOptions, debugAgainst, OF_QUANTIZATION, refuseQuantizeFlags } from "../debug-against.js";
 import { formatDb } from "../format.js";
 import { addDataOptions } from "../option-groups.js";
 import { choice, completing, flag, integer, text } from "../options.js";
@@ -21,6 +22,7 @@ interface DebugCommandOptions extends DebugOptions, QuantizeFlags {
 /** `equant debug`: which layers lose signal when the model is quantized, and why. */
 export const debug: CommandDefinition = {
   step: "quantize",
+  unusedSettings: ({ against }) => (against === undefined ? [] : OF_QUANTIZATION),
   configure(command) {
     command
       .description(
@@ -56,6 +58,11 @@ export const debug: CommandDefinition = {
     const core = await import("@equant/core");
     core.resolveQuantizeOptions(settings);
     const { model } = await context.loadModel(path);
+    if (core.isQuantized(model)) {
+      throw new ModelError("E4003", `debug: ${path} is already quantized`, {
+        hint: `give the float model it was made from:  equant debug ${path} --against FLOAT.onnx --data ${options.data ?? "DIR"}`,
+      });
+    }
     const transform = await context.transformContext();
     const dataset = await openData(context, model, options);
     await context.phase(

@@ -63,7 +63,8 @@ export const inspect: CommandDefinition = {
       const ranges = weights.map(({ channelMax, ...range }) => ({ ...range, channels: channelMax.length }));
       return { result: { ...rest, weights: ranges }, text: weightsText(context, weights) };
     }
-    return { result: rest, text: reportText(context, path, report), hint: hintFor(path, report) };
+    const hint = hintFor(path, report);
+    return { result: rest, text: reportText(context, path, report), ...(hint && { hint }) };
   },
 };
 
@@ -131,7 +132,11 @@ function factsOf(node: InspectReport["nodes"][number]): string[] {
   return facts;
 }
 
-function hintFor(path: string, { quantized }: InspectReport): string {
+/** Findings after which no other step would start. */
+const BLOCKING: readonly string[] = ["invalid", "nonFinite", "halfPrecision"];
+
+function hintFor(path: string, { quantized, findings }: InspectReport): string | undefined {
+  if (findings.some(({ kind }) => BLOCKING.includes(kind))) return undefined;
   return quantized
     ? `measure it with  equant validate ${path} --data images/`
     : `try  equant compress ${path} --data images/`;

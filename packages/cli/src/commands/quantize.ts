@@ -85,6 +85,7 @@ export const quantize: CommandDefinition = {
       ({ samples }) => `re-opened, ran ${samples} images`,
     );
     for (const { node, reason } of report.skipped) context.warn("W4001", `stays in float: ${reason}`, node);
+    if (!report.details.isQuantized) context.warn("W4001", NOTHING_QUANTIZED);
     if (verification.kernelLossDb > 6) {
       context.warn("W6001", "integer kernels of this processor lose accuracy: try --weight-storage uint8");
     }
@@ -118,6 +119,9 @@ export const quantize: CommandDefinition = {
     };
   },
 };
+
+/** Said where the output is no smaller than the input, and why is not in the reasons of single layers. */
+export const NOTHING_QUANTIZED = "nothing was quantized: the output is a float model";
 
 /** Statistics from a file, or collected now; a file must be of this very model. */
 async function calibrationOf(

@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
-import { ModelError, OptionsError } from "@equant/core/errors";
+import { dirname, join } from "node:path";
+import { OptionsError } from "@equant/core/errors";
 import type { Chart, Report } from "@equant/report";
 import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { CommandContext } from "../context.js";
+import { readInput } from "../model-file.js";
 import { addOutputOptions, type OutputOptions } from "../option-groups.js";
 import { choice, text } from "../options.js";
 
@@ -60,10 +60,12 @@ export const report: CommandDefinition = {
       import("@equant/report"),
       import("@equant/report/node"),
     ]);
-    const file = resolve(context.io.cwd, path);
-    const json = await readFile(file, "utf8").catch((error: unknown) => {
-      throw new ModelError("E3001", `${path}: cannot be read`, { file: path }, error);
-    });
+    if (path === "-" && options.chart === undefined && options.output === undefined) {
+      throw new OptionsError("E2005", "report: a report from stdin needs the name of the page", {
+        hint: "add -o report.html, or -o - for stdout",
+      });
+    }
+    const json = new TextDecoder().decode(await readInput(path, context.io));
     context.addInput(path);
     const read = readReport(json, path);
     const { kind, sentence, figures } = verdictOf(read);
@@ -84,7 +86,10 @@ export const report: CommandDefinition = {
     }
     const output = options.output ?? join(dirname(path), "report.html");
     await context.writeOutput(output, renderReport(read));
-    return { result: { output, verdict: { kind, sentence, figures } }, text: `${sentence}\n${output}\n` };
+    return {
+      result: { output, verdict: { kind, sentence, figures } },
+      text: output === "-" ? "" : `${sentence}\n${output}\n`,
+    };
   },
 };
 

@@ -4,6 +4,7 @@ import {
   type Model,
   type Node,
   nonFiniteWeights,
+  otherFloatType,
   requiredInputs,
   tensorsOf,
   validateModel,
@@ -42,6 +43,8 @@ export function findingsOf(model: Model, seen: Seen): Finding[] {
     broken.map(({ tensor }) => tensor),
     `NaN or Inf in ${plural(broken.length, "tensor")} (${broken[0]?.tensor})`,
   );
+  const half = otherFloatType(model);
+  add("halfPrecision", [], `weights are ${half}: quantizing starts from float32`, half === undefined ? 0 : 1);
   if (isQuantized(model)) add("quantized", [], "already quantized", 1);
   const opset = model.opsets.get("") ?? OLDEST_OPSET;
   if (opset < OLDEST_OPSET) add("oldOpset", [], `opset ${opset} will be raised to 17`, 1);

@@ -10,6 +10,7 @@ export type QuantizableState = "yes" | "folds" | "no" | "done" | "partly";
 export type FindingKind =
   | "invalid"
   | "nonFinite"
+  | "halfPrecision"
   | "quantized"
   | "oldOpset"
   | "batchNorms"

@@ -5,7 +5,7 @@ export * from "./document.js";
 export * from "./dtype.js";
 export * from "./edit.js";
 export * from "./finite-weights.js";
-export * from "./finite-weights.js";
+export * from "./float32-model.js";
 export { type ForeignFile, recogniseForeign } from "./foreign-file.js";
 export * from "./index-graph.js";
 export * from "./linear-layer.js";

@@ -3,7 +3,16 @@ import type { Dataset } from "../data/index.js";
 import { applyFactors, type ClassClip, channelFlow, type ScaleFactors, scaleClasses } from "../equalize/index.js";
 import { ModelError } from "../errors.js";
 import { FOLD_KINDS, type FoldKind, fold, upgradeOpset } from "../fold/index.js";
-import { assertFiniteWeights, assertValid, cloneModel, indexGraph, isOp, labelOf, type Model } from "../graph/index.js";
+import {
+  assertFiniteWeights,
+  assertFloat32,
+  assertValid,
+  cloneModel,
+  indexGraph,
+  isOp,
+  labelOf,
+  type Model,
+} from "../graph/index.js";
 import {
   filePlan,
   findFactors,
@@ -80,6 +89,7 @@ export async function planOfFile(
   assertValid(file);
   assertValid(float);
   assertNotQuantized(float);
+  assertFloat32(float);
   assertFiniteWeights(float);
   const qdq = readQdq(file);
   const best = await equalized(qdq, await inState(qdq, float, dataset, context), context);

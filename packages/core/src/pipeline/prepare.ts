@@ -1,6 +1,6 @@
 import { type FoldReport, fold, type UpgradeReport, upgradeOpset } from "../fold/index.js";
 import type { Model } from "../graph/index.js";
-import { assertFiniteWeights, assertValid } from "../graph/index.js";
+import { assertFiniteWeights, assertFloat32, assertValid } from "../graph/index.js";
 import { assertNotQuantized } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
 
@@ -14,11 +14,13 @@ export interface PrepareReport {
  * Brings a model into the form every later step expects: valid, float, finite weights, opset 13 or newer, constants
  * computed, BatchNormalization folded. The function is preserved. In place. First of all steps: its errors say more than
  * ONNX Runtime's.
- * @throws {ModelError} E3003 invalid; E3006 NaN or Inf in weights; E4002 an opset without upgrade; E4003 already quantized.
+ * @throws {ModelError} E3003 invalid; E3006 NaN or Inf in weights; E4002 an opset without upgrade; E4003 already quantized;
+ * E4001 half precision.
  */
 export async function prepareModel(model: Model, context: TransformContext): Promise<PrepareReport> {
   assertValid(model);
   assertNotQuantized(model);
+  assertFloat32(model);
   assertFiniteWeights(model);
   const upgrade = await upgradeOpset()(model, context);
   const folded = await fold()(model, context);

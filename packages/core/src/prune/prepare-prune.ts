@@ -1,5 +1,5 @@
 import { type FoldReport, fold, upgradeOpset } from "../fold/index.js";
-import { assertFiniteWeights, assertValid, type Model } from "../graph/index.js";
+import { assertFiniteWeights, assertFloat32, assertValid, type Model } from "../graph/index.js";
 import type { TransformContext } from "../runtime/index.js";
 
 /**
@@ -8,6 +8,7 @@ import type { TransformContext } from "../runtime/index.js";
  */
 export async function preparePrune(model: Model, context: TransformContext): Promise<FoldReport> {
   assertValid(model);
+  assertFloat32(model);
   assertFiniteWeights(model);
   await upgradeOpset()(model, context);
   return fold({ kinds: ["constants", "identities", "pads"] })(model, context);

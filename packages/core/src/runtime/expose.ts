@@ -1,5 +1,5 @@
 import { ModelError } from "../errors.js";
-import { cloneModel, type DType, type Model, requiredInputs } from "../graph/index.js";
+import { byteLengthOf, cloneModel, type DType, type Model, requiredInputs, Tensor } from "../graph/index.js";
 import type { HostTensor, Runner } from "./runner.js";
 
 /** A copy of the model whose outputs are `values`, which may be intermediate ones. Weights are shared. */
@@ -52,9 +52,9 @@ export function zeroFeeds(model: Model): Record<string, HostTensor> {
     }
     const dims = shape.map((dim) => (typeof dim === "number" && dim > 0 ? dim : 1));
     const size = dims.reduce((product, dim) => product * dim, 1);
-    const data =
-      dtype === "int64" ? new BigInt64Array(size) : dtype === "int32" ? new Int32Array(size) : new Float32Array(size);
-    feeds[name] = { dtype, dims, data };
+    // Zero is all zero bits in every type.
+    const bytes = new Uint8Array(byteLengthOf(dtype, size) ?? 4 * size);
+    feeds[name] = { dtype, dims, data: new Tensor(dtype, dims, bytes).array() };
   }
   return feeds;
 }

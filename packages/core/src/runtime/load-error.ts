@@ -7,7 +7,10 @@ const UNSUPPORTED: readonly RegExp[] = [
   /Could not find an implementation for (\w+)\(-?\d+\) node with name '([^']*)'/,
 ];
 
-/** The typed error for a model that ONNX Runtime does not open: E4001 where an operator is the reason, else E6003. */
+/** A version of the operator set that ONNX Runtime does not know yet: that of the model, and the newest it reads. */
+const TOO_NEW = /Opset (\d+) is under development[\s\S]*support for domain \S+ is till opset (\d+)/;
+
+/** The typed error for a model that ONNX Runtime does not open: E4001 where an operator is the reason, E4002 where the opset is too new, else E6003. */
 export function loadError(purpose: string, message: string, cause: unknown): RunError {
   for (const pattern of UNSUPPORTED) {
     const [, operator, node] = pattern.exec(message) ?? [];
@@ -20,6 +23,19 @@ export function loadError(purpose: string, message: string, cause: unknown): Run
         opType,
         ...(node && { node }),
         hint: "export the model with standard ONNX operators; the version in the message may be too old or too new for it",
+      },
+      cause,
+    );
+  }
+  const [, opset, newest] = TOO_NEW.exec(message) ?? [];
+  if (opset !== undefined) {
+    return new RunError(
+      "E4002",
+      `${purpose}: opset ${opset} is newer than ONNX Runtime reads (up to ${newest})`,
+      {
+        expected: `up to ${newest}`,
+        actual: Number(opset),
+        hint: "export the model with opset 17 to 21, or convert it: onnx.version_converter.convert_version(model, 21)",
       },
       cause,
     );
