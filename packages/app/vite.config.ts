@@ -44,21 +44,34 @@ const COPIED: Readonly<Record<string, string>> = {
   "demo/digits.onnx": join(import.meta.dirname, "../cli/assets/digits.onnx"),
 };
 
+/** Files that are made: the network of the demo that goes wrong. */
+const MADE: Readonly<Record<string, () => Promise<Uint8Array>>> = {
+  "demo/digits-wide.onnx": async () => {
+    const { wideDigits } = await import("./src/demo/wide-digits.ts");
+    return wideDigits(readFileSync(COPIED["demo/digits.onnx"]!));
+  },
+};
+
 const TYPES: Readonly<Record<string, string>> = { mjs: "text/javascript", wasm: "application/wasm" };
 
 function copiedFiles(): Plugin {
   return {
     name: "copied-files",
     configureServer(server) {
-      server.middlewares.use((request, response, next) => {
-        const path = COPIED[new URL(request.url ?? "/", "http://localhost").pathname.slice(1)];
+      server.middlewares.use(async (request, response, next) => {
+        const name = new URL(request.url ?? "/", "http://localhost").pathname.slice(1);
+        if (MADE[name]) return void response.end(await MADE[name]());
+        const path = COPIED[name];
         if (!path) return next();
         response.setHeader("Content-Type", TYPES[path.slice(path.lastIndexOf(".") + 1)] ?? "application/octet-stream");
         for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
         response.end(readFileSync(path));
       });
     },
-    generateBundle() {
+    async generateBundle() {
+      for (const [fileName, make] of Object.entries(MADE)) {
+        this.emitFile({ type: "asset", fileName, source: await make() });
+      }
       for (const [fileName, path] of Object.entries(COPIED)) {
         this.emitFile({ type: "asset", fileName, source: readFileSync(path) });
       }

@@ -43,7 +43,7 @@ test("a link to the demo runs it; its address brings back screen, run, layer, co
   await page.getByText("Top-1, quantized").waitFor({ timeout: 60_000 });
   await idle(page);
   expect(await page.evaluate(() => location.search)).toBe("");
-  await page.getByTestId("verdict").getByRole("button", { name: "Show" }).click();
+  await page.getByTestId("verdict").getByRole("button", { name: "Show the layer" }).click();
   await page.getByRole("button", { name: "Local", exact: true }).click();
   await page.getByLabel("Colour").selectOption("bits");
   await expect.poll(() => address(page)).toMatch(/^#\/validate\?run=[0-9a-f]{8}&layer=\w+&view=bits&sort=localDb-asc$/);

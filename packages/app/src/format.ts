@@ -23,7 +23,13 @@ export function formatPercent(share: number): string {
 /** Ratios of 300 dB stand for no noise at all. */
 export function formatDb(db: number | null | undefined): string {
   if (db === null || db === undefined) return "float";
-  return db >= 300 || db === Number.POSITIVE_INFINITY ? "exact" : `${one.format(db)} dB`;
+  return db >= 300 || db === Number.POSITIVE_INFINITY ? "exact" : `${signed(db)} dB`;
+}
+
+/** One digit behind the point, with a minus sign; what rounds to zero has none. */
+function signed(value: number): string {
+  const text = one.format(Math.abs(value));
+  return value < 0 && text !== "0.0" ? `−${text}` : text;
 }
 
 export function formatNumber(value: number): string {

@@ -2,7 +2,7 @@ import { permitSize } from "../files/size-policy.js";
 import { formatBytes } from "../format.js";
 import { problemOf } from "../problem.js";
 import { readRecipe } from "../recipe/read-recipe.js";
-import { openModel, runDemo } from "../state/actions.js";
+import { type DemoName, openModel, runDemo } from "../state/actions.js";
 import { ask } from "../state/question.js";
 import { setRecipe } from "../state/recipe-edit.js";
 import { model, problem } from "../state/store.js";
@@ -60,7 +60,7 @@ export async function openInbox(): Promise<boolean> {
 }
 
 /** Starts the demo that a link asks for; what is open is not pushed aside without asking. */
-export async function openDemo(): Promise<void> {
+export async function openDemo(demo: DemoName): Promise<void> {
   const isOpen = model.value !== null;
-  if (!isOpen || (await agree("Run the digits demo?", "The link asks for it.", "Run the demo"))) await runDemo();
+  if (!isOpen || (await agree("Run the digits demo?", "The link asks for it.", "Run the demo"))) await runDemo(demo);
 }

@@ -1,11 +1,11 @@
 import { chartsDrawn } from "../charts/client.js";
 import { warm } from "../engine/warm.js";
 import type { DataSource, ModelSource } from "../protocol.js";
-import { canonical, DATA_DEFAULTS, type Recipe, withData } from "../recipe/recipe.js";
+import { canonical, DATA_DEFAULTS, DEFAULT_RECIPE, type Recipe, withData } from "../recipe/recipe.js";
 import { calibrationKey, dataKey, equalizationKey, isRunStale, runKey } from "./derived.js";
 import { callEngine } from "./jobs.js";
 import { tickLayer } from "./layer-rows.js";
-import { setRecipe } from "./recipe-edit.js";
+import { setRecipe, toggleStep } from "./recipe-edit.js";
 import type { ScreenId } from "./screens.js";
 import * as store from "./store.js";
 
@@ -205,6 +205,12 @@ export async function keepInFloat(layer: string): Promise<void> {
   if (await runRecipe()) await measureRun();
 }
 
+/** Equalization joins the recipe, and everything is done again. */
+export async function equalizeAndRun(): Promise<void> {
+  toggleStep("equalize", true);
+  if (await runRecipe()) await measureRun();
+}
+
 function keep(id: string, more: store.Measures): void {
   store.measures.value = { ...store.measures.value, [id]: { ...store.measures.value[id], ...more } };
 }
@@ -212,13 +218,24 @@ function keep(id: string, more: store.Measures): void {
 /** Samples of the demo: as many as the command's demo calibrates with, and enough to see a drop of a point. */
 const DEMO_DATA = { ...DATA_DEFAULTS, samples: 200, validate: 1000 };
 
+/** The demos: the digit network, and the same with a channel that is too wide, quantized without any help. */
+export const DEMOS = {
+  digits: { file: "digits.onnx", steps: DEFAULT_RECIPE.steps },
+  "digits-wide": {
+    file: "digits-wide.onnx",
+    steps: [{ use: "fold" }, { use: "quantize", chooser: "minmax", granularity: "perTensor" }],
+  },
+} as const satisfies Record<string, { file: string; steps: Recipe["steps"] }>;
+export type DemoName = keyof typeof DEMOS;
+
 /** The embedded digits: open, calibrate, run, measure. */
-export async function runDemo(): Promise<void> {
-  const recipe: Recipe = withData(store.recipe.value, DEMO_DATA);
-  setRecipe(recipe);
-  const blob = await (await fetch("./demo/digits.onnx")).blob();
-  const name = "digits.onnx";
-  if (!(await showModel({ name, main: name, files: [{ path: name, blob }] }))) return;
+export async function runDemo(demo: DemoName = "digits"): Promise<void> {
+  const { file, steps } = DEMOS[demo];
+  // The plain demo shows what the recipe at hand does; the other one shows what goes wrong without equalization.
+  const recipe = demo === "digits" ? store.recipe.value : { ...store.recipe.value, steps };
+  setRecipe(withData(recipe, DEMO_DATA));
+  const blob = await (await fetch(`./demo/${file}`)).blob();
+  if (!(await showModel({ name: file, main: file, files: [{ path: file, blob }] }))) return;
   // What is for screens that are left already comes last.
   if (await demoSteps()) await observeValues();
   await completeModel();

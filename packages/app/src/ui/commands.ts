@@ -63,6 +63,12 @@ export const COMMANDS: readonly Command[] = [
   },
   { id: "demo", title: "Run the digits demo", enabled: idle, run: () => void runDemo() },
   {
+    id: "demo-wide",
+    title: "Run the demo with one wide channel",
+    enabled: idle,
+    run: () => void runDemo("digits-wide"),
+  },
+  {
     id: "calibrate",
     title: "Calibrate",
     enabled: hasData,

@@ -3,6 +3,7 @@ import { openDemo } from "../link/arrivals.js";
 import { formatLink, type Link, parseLink } from "../link/link.js";
 import { decodeRecipe } from "../link/recipe-link.js";
 import { problemOf } from "../problem.js";
+import { DEMOS, type DemoName } from "../state/actions.js";
 import { setRecipe } from "../state/recipe-edit.js";
 import { showRun } from "../state/runs.js";
 import type { ScreenId } from "../state/screens.js";
@@ -53,12 +54,13 @@ function follow(link: Link): void {
 }
 
 let first: Link = {};
-let demo = false;
+let demo: DemoName | undefined;
 
 /** Shows the screen of the address; the rest of it when {@link settleNavigation} is called. */
 export function startNavigation(): void {
   first = parseLink(location.hash);
-  demo = new URLSearchParams(location.search).get("demo") === "digits";
+  const asked = new URLSearchParams(location.search).get("demo") ?? "";
+  if (Object.hasOwn(DEMOS, asked)) demo = asked as DemoName;
   if (first.screen) screen.value = first.screen;
   effect(() => {
     const id = screen.value;
@@ -96,5 +98,5 @@ export function settleNavigation(): void {
       known = location.hash;
     } else timer = setTimeout(write, WRITE_MS);
   });
-  if (demo) void openDemo();
+  if (demo) void openDemo(demo);
 }

@@ -165,7 +165,7 @@ function findings(powers: LayerPowers, signal: Float64Array, noise: Float64Array
   const { encoding } = parameters.weight;
   const imbalance = channelImbalance(layer, encoding);
   if (encoding.axis === null && imbalance > DOMINANT) {
-    const text = `weights: one channel's range is ${imbalance.toPrecision(2)} times the median one`;
+    const text = `weights: one channel's range is ${Math.round(imbalance)} times the median one`;
     found.push({ kind: "dominantWeightChannel", text, amount: imbalance });
   }
   const lost = noise ? signal.reduce((sum, power, c) => sum + (power > 0 && power < LOST * noise[c]! ? 1 : 0), 0) : 0;

@@ -1,5 +1,5 @@
 import { sorting } from "../../state/view.js";
-import { COLUMNS } from "./columns.js";
+import { columns } from "./columns.js";
 
 /** Column heads; one that can be sorted by is a button. */
 export function LayerHeader() {
@@ -10,12 +10,13 @@ export function LayerHeader() {
         <span role="columnheader" tabIndex={-1}>
           <span class="visually-hidden">Quantize</span>
         </span>
-        {COLUMNS.map(({ title, sort, text }) => (
+        {columns.value.map(({ title, about, sort, text }) => (
           <span
             key={title}
             role="columnheader"
             tabIndex={-1}
             class={text ? "text" : ""}
+            title={about}
             aria-sort={sort === key ? (down ? "descending" : "ascending") : undefined}
           >
             {sort ? (

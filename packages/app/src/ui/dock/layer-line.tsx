@@ -2,7 +2,7 @@ import { formatNumber } from "../../format.js";
 import { type LayerRow, tickLayer } from "../../state/layer-rows.js";
 import { selectLayer } from "../../state/selection.js";
 import { selectedLayer } from "../../state/store.js";
-import { COLUMNS } from "./columns.js";
+import { columns } from "./columns.js";
 
 interface Range {
   readonly kind: string;
@@ -86,7 +86,7 @@ export function LayerLine({ entry, index, top, onExpand }: LayerLineProps) {
           onChange={(event) => tickLayer(row.name, event.currentTarget.checked)}
         />
       </span>
-      {COLUMNS.map(({ title, text, cell }, at) => (
+      {columns.value.map(({ title, text, cell }, at) => (
         <span
           key={title}
           role="gridcell"

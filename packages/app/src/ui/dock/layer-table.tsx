@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { filter, layerRows, rangesByLayer, shownRows, tickLayer } from "../../state/layer-rows.js";
 import { selectLayer } from "../../state/selection.js";
 import { currentMeasures, selectedLayer } from "../../state/store.js";
-import { COLUMNS } from "./columns.js";
+import { columns, columnWidths } from "./columns.js";
 import { LayerHeader } from "./layer-header.js";
 import { type Entry, entriesOf, LayerLine } from "./layer-line.js";
 import { useVirtual } from "./use-virtual.js";
@@ -72,10 +72,11 @@ export function LayerTable() {
           role="treegrid"
           id="layer-grid"
           class="layer-grid"
+          style={{ "--columns": columnWidths.value }}
           tabIndex={0}
           aria-label="Layers"
           aria-rowcount={entries.length + 1}
-          aria-colcount={COLUMNS.length}
+          aria-colcount={columns.value.length}
           aria-activedescendant={current >= 0 ? `layer-row-${current}` : undefined}
           onKeyDown={onKeyDown}
         >

@@ -28,14 +28,14 @@ export function Inspector() {
         ["Shape", formatShape(row.shape)],
         ["Parameters", formatCount(row.parameters)],
         ["Size", formatBytes(row.bytes)],
-        ["MACs", row.macs === null ? "unknown" : formatCount(row.macs)],
+        ["Multiply–accumulates", row.macs === null ? "unknown" : formatCount(row.macs)],
         ["Range spread", `${row.spread.toFixed(1)}×`],
-        ["Weight SQNR", formatDb(row.weightDb), "predicted"],
+        ["SQNR of the weights", formatDb(row.weightDb), "predicted"],
         ...(sqnr
           ? ([
-              ["Local", formatDb(sqnr.local.both), "sampled"],
-              ["Cumulative", formatDb(sqnr.cumulative?.both), "sampled"],
-              ["Prediction", formatDb(sqnr.predicted.refined.both), "predicted"],
+              ["SQNR by itself", formatDb(sqnr.local.both), "sampled"],
+              ["with all before it", formatDb(sqnr.cumulative?.both), "sampled"],
+              ["by itself, predicted", formatDb(sqnr.predicted.refined.both), "predicted"],
             ] as [string, string, Level][])
           : []),
       ]

@@ -28,6 +28,17 @@ function cellAt(host: Element, { clientX, clientY }: MouseEvent): [number, numbe
   return nearest?.cell.split(" ").map(Number) as [number, number] | undefined;
 }
 
+/** Narrower, these cannot be read: the drawing scrolls instead. */
+const LEAST: Partial<Record<ChartName, number>> = {
+  msbHeatmap: 520,
+  confusionPair: 560,
+  sqnrPrediction: 520,
+  sqnrKinds: 440,
+  sqnrStates: 480,
+  accuracySparsity: 400,
+};
+const LEAST_PX = 280;
+
 /** Widths are steps, so that dragging a window edge does not draw every pixel. */
 const WIDTH_STEP = 40;
 
@@ -37,12 +48,15 @@ export function Chart<N extends ChartName>({ name, args, onCell }: ChartProps<N>
   const [width, setWidth] = useState(0);
   const [chart, setChart] = useState<DrawnChart | null>(null);
   const [asTable, setAsTable] = useState(false);
+  const [scrolls, setScrolls] = useState(false);
   useEffect(() => {
+    const box = host.current!;
     const observer = new ResizeObserver(([entry]) => {
       const room = entry!.contentRect.width;
-      setWidth(Math.max(280, Math.floor(room / WIDTH_STEP) * WIDTH_STEP));
+      setWidth(Math.max(LEAST[name] ?? LEAST_PX, Math.floor(room / WIDTH_STEP) * WIDTH_STEP));
+      setScrolls(box.clientWidth < (LEAST[name] ?? 0));
     });
-    observer.observe(host.current!);
+    observer.observe(box);
     return () => observer.disconnect();
   }, []);
   useEffect(() => {
@@ -80,7 +94,12 @@ export function Chart<N extends ChartName>({ name, args, onCell }: ChartProps<N>
         </span>
         {chart && <ChartMenu name={name} args={args} chart={chart} asTable={asTable} onTable={setAsTable} />}
       </figcaption>
-      <div ref={host} class="chart-host">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a drawing that scrolls must be reachable by keyboard */}
+      <div
+        ref={host}
+        class="chart-host"
+        {...(scrolls && { tabIndex: 0, role: "group", "aria-label": `${chart?.title ?? "Chart"}, scrolls` })}
+      >
         {chart === null ? (
           <div class="skeleton" aria-hidden="true" />
         ) : asTable ? (

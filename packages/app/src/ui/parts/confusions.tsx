@@ -15,6 +15,8 @@ export function Confusions({ section, stale }: { section: ValidationSection; sta
   const worst = [...confusion.entries].filter(([truth, answer]) => truth !== answer).sort((a, b) => b[2] - a[2])[0];
   const [cell, setCell] = useState<readonly [number, number]>([worst?.[0] ?? 0, worst?.[1] ?? 0]);
   const options = names.map((text, at) => ({ value: String(at), text }));
+  const before = new Map(section.baseline?.accuracy?.perClass.map((own) => [own.class, own.accuracy]));
+  const loses = perClass.some((own) => own.accuracy < (before.get(own.class) ?? 0));
   const busy = activity.value !== null || stale;
   const show = (truth: number, answer: number) => {
     setCell([truth, answer]);
@@ -43,7 +45,7 @@ export function Confusions({ section, stale }: { section: ValidationSection; sta
         </div>
       )}
       <ConfusedImages names={names} />
-      <Chart name="classDrop" args={[section]} />
+      {loses ? <Chart name="classDrop" args={[section]} /> : <p class="hint">No class loses accuracy.</p>}
     </Panel>
   );
 }

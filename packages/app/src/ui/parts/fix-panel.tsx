@@ -127,7 +127,7 @@ function Verdict() {
         disabled={activity.value !== null}
         onClick={() => void applyFixAndRun()}
       >
-        And run
+        Put it in and run
       </button>
     </div>
   );

@@ -36,6 +36,19 @@ export function StartScreen() {
             <span class="hint">about 10 seconds</span>
           </div>
         </section>
+        <section class="panel" aria-label="Demo with a loss">
+          <h2>A demo that goes wrong</h2>
+          <p>
+            The same network computing the same, with one channel made far wider than the others: see what 8 bits do to
+            it, which layer is to blame and why, and repair it.
+          </p>
+          <div class="row">
+            <button type="button" class="button" disabled={busy} onClick={() => void runDemo("digits-wide")}>
+              Break it
+            </button>
+            <span class="hint">about 10 seconds</span>
+          </div>
+        </section>
         {model.value && (
           <section class="panel" aria-label="Session">
             <h2>Your session is kept</h2>

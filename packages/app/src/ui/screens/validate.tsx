@@ -1,6 +1,6 @@
 import type { ValidationSection } from "@equant/report";
 import { formatBytes, formatChange, formatDb, formatMs, formatPercent } from "../../format.js";
-import { keepInFloat, measureRun } from "../../state/actions.js";
+import { measureRun } from "../../state/actions.js";
 import { isRunStale } from "../../state/derived.js";
 import { selectLayer } from "../../state/selection.js";
 import { activity, currentMeasures, currentRun } from "../../state/store.js";
@@ -11,6 +11,7 @@ import { GraphPanel } from "../parts/graph-panel.js";
 import { MetricCards } from "../parts/metric-cards.js";
 import { Needs } from "../parts/needs.js";
 import { Head, Panel } from "../parts/panel.js";
+import { Verdict } from "../parts/verdict.js";
 import { WorstSamples } from "../parts/worst-samples.js";
 
 /** What the quantized network is worth, and which layers lose. */
@@ -31,13 +32,17 @@ export function ValidateScreen() {
   const section = validation as ValidationSection | undefined;
   const stale = isRunStale.value;
   const layers = [...(sqnr?.layers ?? [])].sort((a, b) => a.local.both - b.local.both);
-  const worst = layers[0];
   return (
     <>
       <Head title="Validate">
         The result against the float original on the same images, kept apart from calibration.
       </Head>
-      {!validation && (
+      {!validation && activity.value?.screen === "validate" && (
+        <Panel title="Measuring" hint="first every layer on 32 images, then both networks on the images kept apart">
+          <div class="skeleton" aria-hidden="true" />
+        </Panel>
+      )}
+      {!validation && activity.value?.screen !== "validate" && (
         <div class="row">
           <button
             type="button"
@@ -49,28 +54,15 @@ export function ValidateScreen() {
           </button>
         </div>
       )}
+      {validation && <Verdict stale={stale} />}
       {validation && <MetricCards report={validation} stale={stale} />}
-      {worst && (
-        <div class="note row" data-testid="verdict">
-          <p class="grow">
-            Worst layer: <strong>{worst.layer}</strong>, {formatDb(worst.local.both)} by itself
-            {worst.findings[0] ? `: ${worst.findings[0].text}` : ""}.
-          </p>
-          <button type="button" class="button small" onClick={() => selectLayer(worst.layer)}>
-            Show
-          </button>
-          <button
-            type="button"
-            class="button small"
-            disabled={activity.value !== null || stale}
-            onClick={() => void keepInFloat(worst.layer)}
-          >
-            Keep it in float and run again
-          </button>
-        </div>
-      )}
       {sqnr && (
-        <Panel title="Signal over noise, layer by layer" level="sampled" stale={stale}>
+        <Panel
+          title="Signal over noise, layer by layer"
+          level="sampled"
+          stale={stale}
+          hint="SQNR in decibels: higher is better"
+        >
           <Chart name="sqnrPrediction" args={[sqnr, { predicted: "refined" }]} />
         </Panel>
       )}
