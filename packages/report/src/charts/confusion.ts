@@ -221,6 +221,7 @@ export function classDrop(validation: ValidationSection): Chart | undefined {
   const changed = rows.length > MATRIX_CLASSES ? rows.filter(({ drop }) => drop !== 0) : rows;
   const shown = (changed.length > 0 ? changed : rows).slice(0, MATRIX_CLASSES);
   const worst = rows[0];
+  const gaining = rows.filter(({ drop }) => drop < 0).length;
   const colour = (drop: number) => token(`div-${drop > 0 ? 2 * DIVERGING_STEPS : 0}`);
   return barsChart({
     texts: {
@@ -229,7 +230,7 @@ export function classDrop(validation: ValidationSection): Chart | undefined {
       unit: "share of the samples of a class",
       summary:
         worst && worst.drop <= 0
-          ? `No class of ${rows.length} loses; ${rows.filter(({ drop }) => drop < 0).length} gain.`
+          ? `No class of ${rows.length} loses; ${gaining} ${gaining === 1 ? "gains" : "gain"}.`
           : worst
             ? `${worst.name} loses most (${percent(worst.drop)} of its ${count(worst.samples, "sample")}); ${rows.filter(({ drop }) => drop > 0).length} of ${count(rows.length, "class", "classes")} lose.`
             : "No class has samples.",
