@@ -1,4 +1,4 @@
-import { type Graph, indexGraph, labelOf, type Model, type Node, Tensor } from "../graph/index.js";
+import { type Graph, indexGraph, isOp, labelOf, type Model, type Node, Tensor } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
 import { dequantizeTensor, type LayerParameters, type QuantizationPlan } from "../quantize/index.js";
 import type { Skip } from "../runtime/index.js";
@@ -52,6 +52,7 @@ export function filePlan(file: QdqFile, float: Model, match: LayerMatch): FilePl
       reason: `no value of the float model corresponds to "${value}": measured as if it were float`,
     });
   }
+  dropRepeated(float.graph, activations);
   const nodes = integerNodes(float.graph, activations);
   const layers = parameters.map(({ layer }) => layer);
   return {
@@ -74,6 +75,18 @@ function parametersOf({ skeleton, constants }: QdqFile, { file, float }: LayerPa
     },
     raisedChannels: [],
   };
+}
+
+/**
+ * Some tools put the encoding of an activation in front of it too. What saturates there would be cut off anyway: rounding to a grid
+ * that holds 0 and cutting off at 0 commute, so the second pair alone does the same, and it is where a layer's loss is measured.
+ */
+function dropRepeated(graph: Graph, activations: Map<string, Encoding>): void {
+  const index = indexGraph(graph);
+  for (const [value, encoding] of activations) {
+    const next = index.onlyConsumer(value);
+    if (isOp(next, "Relu", "Clip") && activations.get(next.outputs[0]!) === encoding) activations.delete(value);
+  }
 }
 
 /** Nodes that read or make an encoded value: those of them that read the network's input read its quantized copy. */

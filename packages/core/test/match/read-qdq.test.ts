@@ -84,6 +84,24 @@ describe("readQdq refuses and reports", () => {
     ]);
   });
 
+  it("the encoding of a Relu in front of it too is read once, behind it", async () => {
+    const float = NETWORKS.chain!();
+    const { model, plan } = await quantized(cloneModel(float), DATA, {});
+    const { nodes } = model.graph;
+    const relu = nodes.find(({ opType }) => opType === "Relu")!;
+    const behind = nodes.find(({ opType, inputs }) => opType === "QuantizeLinear" && inputs[0] === relu.outputs[0])!;
+    const [value, scale, zeroPoint] = [relu.inputs[0]!, ...behind.inputs.slice(1)] as [string, string, string];
+    nodes.splice(
+      nodes.indexOf(relu),
+      0,
+      createNode({ opType: "QuantizeLinear", inputs: [value, scale, zeroPoint], outputs: ["early"], name: "q" }),
+      createNode({ opType: "DequantizeLinear", inputs: ["early", scale, zeroPoint], outputs: ["late"], name: "dq" }),
+    );
+    relu.inputs[0] = "late";
+    expect(readQdq(model).activations.has(value)).toBe(true);
+    expect(new Set(read(model, float).plan.activations.keys())).toEqual(new Set(plan.activations.keys()));
+  });
+
   it("leaves the file alone, and the skeleton computes with its weights", async () => {
     const { model } = await quantized(NETWORKS.residual!(), DATA, {});
     const before = model.graph.nodes.length;
