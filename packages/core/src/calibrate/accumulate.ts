@@ -2,7 +2,7 @@ import { RunError } from "../errors.js";
 import { ValueHistogram } from "../math/index.js";
 import type { HostTensor } from "../runtime/index.js";
 import type { StatisticsOutputs } from "./statistics-graph.js";
-import { ValueStatistics } from "./value-statistics.js";
+import { emptyTail, type TailSums, ValueStatistics } from "./value-statistics.js";
 
 /** The samples of one run. */
 export interface BatchSpan {
@@ -36,6 +36,7 @@ export class ValueAccumulator {
       min: new Float64Array(channels).fill(Number.POSITIVE_INFINITY),
       max: new Float64Array(channels).fill(Number.NEGATIVE_INFINITY),
       ...(request.moments && { sum: new Float64Array(channels), sumSquares: new Float64Array(channels) }),
+      ...(request.tail && { tail: emptyTail(channels) }),
       count: 0,
     };
   }
@@ -77,12 +78,15 @@ export class ValueAccumulator {
     const channels = this.statistics.channels!;
     const width = channels.max.length;
     const rows = max.length / width;
+    const { tail } = channels;
+    if (tail) tail.rows += rows;
     for (let row = 0, at = 0; row < rows; row++) {
       let low = negatedMin ? Number.POSITIVE_INFINITY : 0;
       let high = Number.NEGATIVE_INFINITY;
       for (let channel = 0; channel < width; channel++, at++) {
         const top = max[at]! + 0;
         const bottom = negatedMin ? 0 - negatedMin[at]! : 0;
+        if (tail) addExtremes(tail, channel, top, bottom);
         if (top > channels.max[channel]!) channels.max[channel] = top;
         if (bottom < channels.min[channel]!) channels.min[channel] = bottom;
         if (top > high) high = top;
@@ -100,12 +104,18 @@ export class ValueAccumulator {
     const { inner } = this.outputs;
     const width = this.outputs.channels;
     const rows = data.length / (width * inner);
+    const { tail } = channels;
+    if (tail) tail.rows += rows;
     for (let row = 0, at = 0; row < rows; row++) {
       let low = Number.POSITIVE_INFINITY;
       let high = Number.NEGATIVE_INFINITY;
       for (let channel = 0; channel < width; channel++) {
+        let top = Number.NEGATIVE_INFINITY;
+        let bottom = Number.POSITIVE_INFINITY;
         for (let k = 0; k < inner; k++, at++) {
           const x = data[at]! + 0;
+          if (x > top) top = x;
+          if (x < bottom) bottom = x;
           if (!Number.isFinite(x)) this.#reject(sampleOf(row, rows, batch), x, x);
           if (x > channels.max[channel]!) channels.max[channel] = x;
           if (x < channels.min[channel]!) channels.min[channel] = x;
@@ -116,6 +126,7 @@ export class ValueAccumulator {
             channels.sumSquares![channel] = channels.sumSquares![channel]! + x * x;
           }
         }
+        if (tail) addExtremes(tail, channel, top, bottom);
       }
       this.#widen(low, high, sampleOf(row, rows, batch));
     }
@@ -163,6 +174,13 @@ export class ValueAccumulator {
       hint: "check the preprocessing of that sample and the model's weights",
     });
   }
+}
+
+function addExtremes({ high, highSquares, low, lowSquares }: TailSums, channel: number, top: number, bottom: number) {
+  high[channel] = high[channel]! + top;
+  highSquares[channel] = highSquares[channel]! + top * top;
+  low[channel] = low[channel]! + bottom;
+  lowSquares[channel] = lowSquares[channel]! + bottom * bottom;
 }
 
 /** The sample that row `row` of `rows` belongs to: every sample has as many rows as the others. */

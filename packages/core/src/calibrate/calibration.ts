@@ -8,6 +8,14 @@ export const CALIBRATION_SCHEMA = "equant.calibration/1";
 
 const numbers = z.array(z.number());
 
+const tailSchema = z.strictObject({
+  rows: z.number(),
+  high: numbers,
+  highSquares: numbers,
+  low: numbers,
+  lowSquares: numbers,
+});
+
 const channelsSchema = z
   .strictObject({
     count: z.number(),
@@ -15,9 +23,14 @@ const channelsSchema = z
     max: numbers,
     sum: numbers.optional(),
     sumSquares: numbers.optional(),
+    tail: tailSchema.optional(),
   })
   .refine(
-    ({ min, max, sum = min, sumSquares = min }) => new Set([min, max, sum, sumSquares].map((x) => x.length)).size === 1,
+    ({ min, max, sum = min, sumSquares = min, tail }) => {
+      const { high = min, highSquares = min, low = min, lowSquares = min } = tail ?? {};
+      const lists = [min, max, sum, sumSquares, high, highSquares, low, lowSquares];
+      return new Set(lists.map((x) => x.length)).size === 1;
+    },
     {
       error: "lists of channels of unlike length",
     },

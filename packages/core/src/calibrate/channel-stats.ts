@@ -8,6 +8,16 @@ export interface ChannelStats {
   /** E[x] and E[x²] over samples and positions. */
   readonly mean: ArrayLike<number>;
   readonly meanSquare: ArrayLike<number>;
+  /** Scales of the tails at both ends, see `tailScale`, where they were collected. */
+  readonly tail?: ChannelTail;
+}
+
+/** By channel, how far elements of unseen samples typically lie beyond the extremes of the seen ones. */
+export interface ChannelTail {
+  readonly high: ArrayLike<number>;
+  readonly low: ArrayLike<number>;
+  /** Elements seen of each channel. */
+  readonly elements: number;
 }
 
 /** Channel statistics by value name. */

@@ -12,6 +12,8 @@ export interface StatisticsRequest {
   readonly exactMinimum: boolean;
   /** Every element comes back, for the histogram. */
   readonly histogram: boolean;
+  /** How the extremes of single samples scatter, by channel: what unseen samples may reach. Default: false. */
+  readonly tail?: boolean;
 }
 
 /**

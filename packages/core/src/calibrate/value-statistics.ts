@@ -1,5 +1,5 @@
-import { ValueHistogram, type ValueHistogramJson } from "../math/index.js";
-import type { ChannelStats } from "./channel-stats.js";
+import { tailScale, ValueHistogram, type ValueHistogramJson } from "../math/index.js";
+import type { ChannelStats, ChannelTail } from "./channel-stats.js";
 
 /** Sums by channel, from which {@link ChannelStats} follow. Everything merges: min of mins, max of maxes, sums of sums. */
 export interface ChannelSums {
@@ -8,8 +8,20 @@ export interface ChannelSums {
   /** Undefined where moments were not collected. */
   readonly sum?: Float64Array | undefined;
   readonly sumSquares?: Float64Array | undefined;
+  /** Undefined where tails were not collected. */
+  readonly tail?: TailSums | undefined;
   /** Elements a channel. */
   count: number;
+}
+
+/** Sums by channel over the extremes of single samples. */
+export interface TailSums {
+  /** Samples, or rows where a sample has several. */
+  rows: number;
+  readonly high: Float64Array;
+  readonly highSquares: Float64Array;
+  readonly low: Float64Array;
+  readonly lowSquares: Float64Array;
 }
 
 /**
@@ -39,10 +51,10 @@ export class ValueStatistics {
   channelStats(): ChannelStats | undefined {
     const channels = this.channels;
     if (!channels) return undefined;
-    const { min, max, sum, sumSquares, count } = channels;
+    const { min, max, sum, sumSquares, count, tail } = channels;
     const mean = sum ? sum.map((value) => value / count) : min.map(() => Number.NaN);
     const meanSquare = sumSquares ? sumSquares.map((value) => value / count) : min.map(() => Number.NaN);
-    return { min, max, mean, meanSquare };
+    return { min, max, mean, meanSquare, ...(tail && { tail: tailOf(tail, count) }) };
   }
 
   toJSON(): ValueStatisticsJson {
@@ -58,6 +70,7 @@ export class ValueStatistics {
           max: [...channels.max],
           ...(channels.sum && { sum: [...channels.sum] }),
           ...(channels.sumSquares && { sumSquares: [...channels.sumSquares] }),
+          ...(channels.tail && { tail: tailJson(channels.tail) }),
         },
       }),
       ...(histogram && { histogram: histogram.toJSON() }),
@@ -70,13 +83,14 @@ export class ValueStatistics {
     statistics.max = json.max;
     statistics.count = json.count;
     if (json.channels) {
-      const { count, min, max, sum, sumSquares } = json.channels;
+      const { count, min, max, sum, sumSquares, tail } = json.channels;
       statistics.channels = {
         count,
         min: Float64Array.from(min),
         max: Float64Array.from(max),
         ...(sum && { sum: Float64Array.from(sum) }),
         ...(sumSquares && { sumSquares: Float64Array.from(sumSquares) }),
+        ...(tail && { tail: tailSums(tail) }),
       };
     }
     if (json.histogram) statistics.histogram = ValueHistogram.fromJSON(json.histogram);
@@ -96,6 +110,7 @@ export interface ValueStatisticsJson {
         max: number[];
         sum?: number[] | undefined;
         sumSquares?: number[] | undefined;
+        tail?: TailJson | undefined;
       }
     | undefined;
   histogram?: ValueHistogramJson | undefined;
@@ -110,6 +125,56 @@ function mergeChannels(a: ChannelSums, b: ChannelSums): ChannelSums | undefined 
     max: a.max.map((value, i) => Math.max(value, b.max[i]!)),
     sum: add(a.sum, b.sum),
     sumSquares: add(a.sumSquares, b.sumSquares),
+    tail: a.tail && b.tail && mergeTails(a.tail, b.tail),
     count: a.count + b.count,
+  };
+}
+
+/** {@link TailSums} in calibration.json. */
+export interface TailJson {
+  rows: number;
+  high: number[];
+  highSquares: number[];
+  low: number[];
+  lowSquares: number[];
+}
+
+/** Sums over no sample. */
+export function emptyTail(channels: number): TailSums {
+  const zeros = () => new Float64Array(channels);
+  return { rows: 0, high: zeros(), highSquares: zeros(), low: zeros(), lowSquares: zeros() };
+}
+
+function tailOf({ rows, high, highSquares, low, lowSquares }: TailSums, elements: number): ChannelTail {
+  return {
+    high: high.map((sum, c) => tailScale(rows, sum, highSquares[c]!)),
+    low: low.map((sum, c) => tailScale(rows, sum, lowSquares[c]!)),
+    elements,
+  };
+}
+
+function tailJson({ rows, high, highSquares, low, lowSquares }: TailSums): TailJson {
+  return { rows, high: [...high], highSquares: [...highSquares], low: [...low], lowSquares: [...lowSquares] };
+}
+
+function tailSums({ rows, high, highSquares, low, lowSquares }: TailJson): TailSums {
+  const list = (values: number[]) => Float64Array.from(values);
+  return {
+    rows,
+    high: list(high),
+    highSquares: list(highSquares),
+    low: list(low),
+    lowSquares: list(lowSquares),
+  };
+}
+
+function mergeTails(a: TailSums, b: TailSums): TailSums {
+  const add = (x: Float64Array, y: Float64Array) => x.map((value, i) => value + y[i]!);
+  return {
+    rows: a.rows + b.rows,
+    high: add(a.high, b.high),
+    highSquares: add(a.highSquares, b.highSquares),
+    low: add(a.low, b.low),
+    lowSquares: add(a.lowSquares, b.lowSquares),
   };
 }

@@ -24,4 +24,5 @@ export * from "./representability.js";
 export * from "./rounding.js";
 export * from "./significance.js";
 export * from "./statistics.js";
+export * from "./tail.js";
 export * from "./value-histogram.js";

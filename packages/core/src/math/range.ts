@@ -6,11 +6,11 @@ import { percentileRange } from "./range-percentile.js";
 import { ValueHistogram } from "./value-histogram.js";
 
 /** Ways to choose a clipping range, as they are written in options and recipes. */
-export const CHOOSERS = ["minmax", "percentile", "entropy", "mse"] as const;
+export const CHOOSERS = ["minmax", "tail", "percentile", "entropy", "mse"] as const;
 
 /** A parsed chooser. */
 export type Chooser =
-  | { readonly kind: "minmax" | "entropy" | "mse" }
+  | { readonly kind: "minmax" | "tail" | "entropy" | "mse" }
   | { readonly kind: "percentile" /** Share of values kept, in percent. */; readonly percent: number };
 
 /** Percentile when none is written. */
@@ -18,12 +18,12 @@ export const DEFAULT_PERCENTILE = 99.99;
 
 /** Options of {@link chooseRange}: the chooser, and the encoding for which the range is meant. */
 export interface ChooseRangeOptions extends EncodingOptions {
-  /** `minmax`, `percentile`, `percentile:99.9`, `entropy` or `mse`. Default: `'minmax'`. */
+  /** `minmax`, `tail`, `percentile`, `percentile:99.9`, `entropy` or `mse`. Default: `'minmax'`. */
   chooser?: string;
 }
 
 /**
- * Reads `minmax`, `percentile`, `percentile:99.99`, `entropy` or `mse`.
+ * Reads `minmax`, `tail`, `percentile`, `percentile:99.99`, `entropy` or `mse`.
  *
  * @throws {OptionsError} E2004 for another name, E2002 for a percentile outside 50 < p ≤ 100.
  */
@@ -31,8 +31,8 @@ export function parseChooser(text: string): Chooser {
   const [kind, argument, ...rest] = text.split(":");
   const known = CHOOSERS.find((name) => name === kind);
   if (!known || rest.length > 0 || (argument !== undefined && known !== "percentile")) {
-    throw new OptionsError("E2004", `chooser '${text}' is not one of minmax, percentile:P, entropy, mse`, {
-      expected: ["minmax", "percentile:P", "entropy", "mse"],
+    throw new OptionsError("E2004", `chooser '${text}' is not one of minmax, tail, percentile:P, entropy, mse`, {
+      expected: ["minmax", "tail", "percentile:P", "entropy", "mse"],
       actual: text,
     });
   }
@@ -87,6 +87,8 @@ export function chooseRange(source: ValueHistogram | Range, options: ChooseRange
 function rangeBy(chooser: Chooser, histogram: ValueHistogram, symmetric: boolean, options: EncodingOptions): Range {
   switch (chooser.kind) {
     case "minmax":
+    // Tails are known by channel, not to a histogram: what was seen is all it can say.
+    case "tail":
       return rangeWithZero(histogram, "chooseRange");
     case "percentile":
       return percentileRange(histogram, chooser.percent, symmetric);

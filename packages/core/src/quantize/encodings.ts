@@ -1,12 +1,13 @@
-import type { Calibration } from "../calibrate/index.js";
+import { type Calibration, knownBounds, valueTails } from "../calibrate/index.js";
 import { PreconditionError } from "../errors.js";
-import type { Graph } from "../graph/index.js";
+import { type Graph, indexGraph } from "../graph/index.js";
 import {
   assertFinite,
   chooseRange,
   type Encoding,
   encodingFromRange,
   type Range,
+  tailRange,
   ValueHistogram,
 } from "../math/index.js";
 import type { ResolvedQuantizeOptions } from "./options.js";
@@ -50,7 +51,7 @@ function groupRange(
     return tensor ? [rangeOfConstant(value, tensor.array() as Float32Array)] : [];
   });
   const measured = group.rangeFrom.filter((value) => !graph.initializers.has(value));
-  const ranges = measured.length > 0 ? [...constants, measuredRange(measured, calibration, options)] : constants;
+  const ranges = measured.length > 0 ? [...constants, measuredRange(graph, measured, calibration, options)] : constants;
   return {
     min: ranges.reduce((min, range) => Math.min(min, range.min), Number.POSITIVE_INFINITY),
     max: ranges.reduce((max, range) => Math.max(max, range.max), Number.NEGATIVE_INFINITY),
@@ -69,13 +70,19 @@ function rangeOfConstant(name: string, values: Float32Array): Range {
   return { min, max };
 }
 
-function measuredRange(values: readonly string[], calibration: Calibration, options: ResolvedQuantizeOptions): Range {
+function measuredRange(
+  graph: Graph,
+  values: readonly string[],
+  calibration: Calibration,
+  options: ResolvedQuantizeOptions,
+): Range {
   const statistics = values.map((value) => calibration.get(value));
   if (options.chooser === "minmax") {
     const min = Math.min(...statistics.map((value) => value.min));
     const max = Math.max(...statistics.map((value) => value.max));
     return { min, max };
   }
+  if (options.chooser === "tail") return unseenRange(graph, values, calibration, options);
   const histogram = new ValueHistogram();
   for (const [at, { histogram: part }] of statistics.entries()) {
     if (!part) {
@@ -92,4 +99,28 @@ function measuredRange(values: readonly string[], calibration: Calibration, opti
     bits: options.activationBits,
     symmetric: options.activationSymmetric,
   });
+}
+
+/** Each value's minimum and maximum, extended by what unseen samples will reach. */
+function unseenRange(
+  graph: Graph,
+  values: readonly string[],
+  calibration: Calibration,
+  { activationBits }: ResolvedQuantizeOptions,
+): Range {
+  const index = indexGraph(graph);
+  const ranges = values.map((value) => {
+    const { min, max, channels } = calibration.get(value);
+    const stats = calibration.get(value).channelStats();
+    if (!channels?.tail || !stats) {
+      throw new PreconditionError("E4005", `quantize: chooser 'tail' needs the tails of value "${value}"`, {
+        tensor: value,
+        hint: "calibrate with them: equant calibrate --tails",
+      });
+    }
+    const { tails, limits } = valueTails(stats, knownBounds(graph, index, value));
+    const range = tailRange(tails, 2 ** activationBits - 1, limits);
+    return { min: Math.min(min, range.min), max: Math.max(max, range.max) };
+  });
+  return { min: Math.min(...ranges.map(({ min }) => min)), max: Math.max(...ranges.map(({ max }) => max)) };
 }

@@ -31,7 +31,7 @@ export interface QuantizeOptions {
   bias?: BiasFormat;
   /** Scales are powers of two. Default: the target's, false. */
   powerOfTwo?: boolean;
-  /** Range chooser of activations: `minmax`, `percentile:P`, `entropy`, `mse`. Default: `'minmax'`. */
+  /** Range chooser of activations: `minmax`, `tail`, `percentile:P`, `entropy`, `mse`. Default: `'minmax'`. */
   chooser?: string;
   /** Range chooser of weights. Default: `'minmax'`. */
   weightChooser?: string;

@@ -32,11 +32,12 @@ export interface QuantizeReport extends TransformReport {
  */
 export function quantizationRequests(model: Model, options: QuantizeOptions = {}): StatisticsRequest[] {
   const resolved = resolveQuantizeOptions(options);
-  const histogram = resolved.chooser !== "minmax";
+  const tail = resolved.chooser === "tail";
+  const histogram = resolved.chooser !== "minmax" && !tail;
   return placementOf(model, resolved)
     .groups.flatMap(({ rangeFrom }) => rangeFrom)
     .filter((value) => !model.graph.initializers.has(value))
-    .map((value) => ({ value, moments: false, exactMinimum: false, histogram }));
+    .map((value) => ({ value, moments: false, exactMinimum: false, histogram, ...(tail && { tail }) }));
 }
 
 /** Decides everything about a quantization without changing the model: placement, encodings, integer parameters. */
