@@ -31,8 +31,8 @@ export interface QuantizeFlags {
   excludeBetween?: string[];
 }
 
-/** What is not given follows the target: see docs/transforms/quantize.md. */
-export function addQuantizeOptions(command: Command): Command {
+/** What is not given follows the target: see docs/transforms/quantize.md. `calibrator` is the default, which depends on the command. */
+export function addQuantizeOptions(command: Command, { calibrator = "minmax" } = {}): Command {
   return command
     .optionsGroup("Quantization options:")
     .addOption(choice("--target <name>", "hardware or runtime", TARGETS, "ort-cpu"))
@@ -53,7 +53,7 @@ export function addQuantizeOptions(command: Command): Command {
     .addOption(flag("--symmetric-activations", "zero point in the middle of the type"))
     .addOption(choice("--bias <format>", "biases (default: the target's)", ["int32", "int16", "float32"]))
     .addOption(flag("--power-of-two", "scales are powers of two"))
-    .addOption(text("--calibrator <name>", "activation ranges: minmax, percentile:P, entropy, mse", "minmax"))
+    .addOption(text("--calibrator <name>", "activation ranges: minmax, tail, percentile:P, entropy, mse", calibrator))
     .addOption(text("--weight-calibrator <name>", "weight ranges: minmax, percentile:P, entropy, mse", "minmax"))
     .addOption(formatOption())
     .addOption(choice("--rounding <ties>", "ties in the emulation", ["even", "away"], "even"))

@@ -11,11 +11,12 @@ export interface CliNames {
 /** The command that does what the recipe says: flags of what is not the default, else a config file. */
 export function cliLine(recipe: Recipe, { model, data, output }: CliNames): string {
   const quantize = stepOf(recipe, "quantize") ?? { use: "quantize" as const };
-  const flags = [...quantizeFlags(quantize), ...dataFlags(recipe.data.preprocess)];
+  const uses = recipe.steps.map(({ use }) => use);
+  const plain = uses.every((use) => use === "fold" || use === "quantize");
+  const flags = [...quantizeFlags(quantize, plain ? "minmax" : "tail"), ...dataFlags(recipe.data.preprocess)];
   const common = ["--data", data, "--samples", String(recipe.data.samples), ...flags, "-o", output];
   if (recipe.data.labels !== "auto") common.push("--labels", recipe.data.labels);
-  const uses = recipe.steps.map(({ use }) => use);
-  if (uses.every((use) => use === "fold" || use === "quantize")) return line("quantize", model, common);
+  if (plain) return line("quantize", model, common);
   const equalize = stepOf(recipe, "equalize");
   const bias = stepOf(recipe, "bias-correct");
   const rounding = stepOf(recipe, "ada-round");
@@ -47,7 +48,8 @@ function pair(flag: string, value: string | undefined, byDefault?: string): stri
   return value === undefined || value === byDefault ? [] : [flag, value];
 }
 
-function quantizeFlags(options: QuantizeOptions): string[] {
+/** `byDefault` is the chooser of the command without a flag. */
+function quantizeFlags(options: QuantizeOptions, byDefault: string): string[] {
   const { target, granularity, weightBits, weightSymmetric, weightStorage, activations, activationBits } = options;
   const { activationSymmetric, bias, powerOfTwo, chooser, weightChooser, exclude } = options;
   return [
@@ -61,7 +63,7 @@ function quantizeFlags(options: QuantizeOptions): string[] {
     ...(activationSymmetric ? ["--symmetric-activations"] : []),
     ...pair("--bias", bias),
     ...(powerOfTwo ? ["--power-of-two"] : []),
-    ...pair("--calibrator", chooser, "minmax"),
+    ...pair("--calibrator", chooser ?? "minmax", byDefault),
     ...pair("--weight-calibrator", weightChooser, "minmax"),
     ...(exclude?.nodes ?? []).flatMap((node) => ["--exclude", node]),
     ...(exclude?.opTypes ?? []).flatMap((type) => ["--exclude-type", type]),

@@ -10,7 +10,7 @@ export function runTitle(recipe: Recipe): string {
     `${quantize?.weightSymmetric === false ? "uint" : "int"}${bits} per ${quantize?.granularity === "perChannel" ? "channel" : "tensor"}`,
     quantize?.activations,
     quantize?.target && quantize.target !== "ort-cpu" ? quantize.target : undefined,
-    quantize?.chooser && quantize.chooser !== "minmax" ? quantize.chooser : undefined,
+    quantize?.chooser === "tail" ? undefined : (quantize?.chooser ?? "minmax"),
     pruneTitle(stepOf(recipe, "prune")),
     stepOf(recipe, "dead-channels") && "dead channels",
     equalize && `equalize ${equalize.method ?? "optimal"}`,

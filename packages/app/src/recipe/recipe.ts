@@ -25,7 +25,7 @@ export const DEFAULT_RECIPE: Recipe = {
     { use: "fold" },
     { use: "dead-channels" },
     { use: "equalize", method: "optimal", relu6: "auto" },
-    { use: "quantize", chooser: "minmax", granularity: "perTensor" },
+    { use: "quantize", chooser: "tail", granularity: "perTensor" },
     { use: "bias-correct", method: "sequential" },
   ],
 };

@@ -58,7 +58,7 @@ test("equal intents have equal texts", () => {
 test("the difference of recipes names paths and values", () => {
   const other = withoutStep(withStep(DEFAULT_RECIPE, { use: "quantize", granularity: "perChannel" }), "bias-correct");
   expect(recipeDiff(DEFAULT_RECIPE, other)).toEqual([
-    { path: "quantize.chooser", a: "minmax", b: undefined },
+    { path: "quantize.chooser", a: "tail", b: undefined },
     { path: "quantize.granularity", a: "perTensor", b: "perChannel" },
     { path: "bias-correct", a: "on", b: undefined },
     { path: "bias-correct.method", a: "sequential", b: undefined },

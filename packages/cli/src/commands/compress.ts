@@ -48,7 +48,7 @@ export const compress: CommandDefinition = {
       .addOption(flag("--ada-round", "learn which weights to round up; pays below 8 bits"))
       .addOption(flag("--tune-biases", "move biases by gradients towards the float network's output"));
     command.addOption(svgOption("the most significant bits of all values, against their integer types,"));
-    addQuantizeOptions(command);
+    addQuantizeOptions(command, { calibrator: "tail" });
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
     addOutputOptions(command, {
       file: "where the model is written; - is stdout",

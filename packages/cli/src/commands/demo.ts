@@ -31,7 +31,7 @@ export const demo: CommandDefinition = {
       )
       .optionsGroup("Options:")
       .addOption(integer("--samples <n>", "calibration images", { min: 1, max: 7500 }, 200));
-    addQuantizeOptions(command);
+    addQuantizeOptions(command, { calibrator: "tail" });
     addOutputOptions(command, {
       file: "where the model is written; - is stdout",
       folder: `folder for report.html and report.json (default: ${FOLDER})`,

@@ -47,7 +47,7 @@ export const STEPS = {
     weights: z.string().describe("int8, or another type").optional(),
     activations: z.string().describe("uint8, or another type").optional(),
     granularity: z.enum(["per-tensor", "per-channel"]).optional(),
-    calibrator: z.string().describe("min-max, percentile:99.99, entropy or mse").optional(),
+    calibrator: z.string().describe("min-max, tail, percentile:99.99, entropy or mse").optional(),
     target: z.enum(TARGETS).optional(),
     format: z.enum(FORMATS).optional(),
     exclude: z.array(z.string()).describe("globs of layers that stay float").optional(),

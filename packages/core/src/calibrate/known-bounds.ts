@@ -48,7 +48,9 @@ function clipped(graph: Graph, node: Node): KnownBounds {
     const input = node.inputs[at] ?? "";
     return input === "" ? absent : (graph.initializers.get(input)?.numbers()[0] ?? absent);
   };
-  return { low: bound("min", 1, Number.NEGATIVE_INFINITY), high: bound("max", 2, Number.POSITIVE_INFINITY) };
+  const high = bound("max", 2, Number.POSITIVE_INFINITY);
+  // Where max < min, Clip returns max.
+  return { low: Math.min(high, bound("min", 1, Number.NEGATIVE_INFINITY)), high };
 }
 
 /** Min and Max with a constant, which is one number or one a channel. */

@@ -23,7 +23,8 @@ export type RecipeStep = (FoldStep | FloatStep | QuantizeStep | LateStep) & {
  * 1. fold: later steps see layers without BatchNormalization, whose constants would hide in the weights' ranges;
  * 2. dead channels: their large, meaningless weights set the range of every layer they touch, and equalizing around them cannot work;
  * 3. equalize: on the channels that remain, for the granularity that will be used;
- * 4. quantize: ranges of the final float network;
+ * 4. quantize: ranges of the final float network, with room for what unseen samples reach (`tail`): equalization made every channel end
+ *    where its layer's range ends, so that any of them may exceed it;
  * 5. correct biases: the mean shift that rounding leaves in each channel, in the network as it will run.
  *
  * Two steps may follow that are not in it, for they cost more than all before: `ada-round`, which corrects biases on its way
@@ -33,7 +34,7 @@ export const COMPRESS_RECIPE: readonly RecipeStep[] = [
   { use: "fold" },
   { use: "dead-channels" },
   { use: "equalize" },
-  { use: "quantize" },
+  { use: "quantize", chooser: "tail" },
   { use: "bias-correct" },
 ];
 

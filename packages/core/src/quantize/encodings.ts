@@ -115,7 +115,7 @@ function unseenRange(
     if (!channels?.tail || !stats) {
       throw new PreconditionError("E4005", `quantize: chooser 'tail' needs the tails of value "${value}"`, {
         tensor: value,
-        hint: "calibrate with them: equant calibrate --tails",
+        hint: "calibrate with them: equant calibrate --calibrator tail",
       });
     }
     const { tails, limits } = valueTails(stats, knownBounds(graph, index, value));

@@ -91,7 +91,12 @@ export function resolveQuantizeOptions(options: QuantizeOptions): ResolvedQuanti
   ]);
   const bias = requireOneOf("quantize", "bias", merged.bias ?? spec.bias, ["int32", "int16", "float32"]);
   parseChooser(merged.chooser);
-  parseChooser(merged.weightChooser);
+  if (parseChooser(merged.weightChooser).kind === "tail") {
+    throw new OptionsError("E2004", "quantize: weight chooser 'tail' is for activations: all weights are seen", {
+      actual: merged.weightChooser,
+      expected: ["minmax", "percentile:P", "entropy", "mse"],
+    });
+  }
   const storedBits = activations.endsWith("16") ? 16 : 8;
   const activationBits = merged.activationBits ?? storedBits;
   checkBits("weight bits", merged.weightBits, 16);

@@ -8,6 +8,7 @@ import {
   modelBatches,
   type QuantizeOptions,
   representability,
+  representableRange,
   requiredInputs,
   requireRunner,
   resolveQuantizeOptions,
@@ -124,7 +125,7 @@ export function activationHistograms(
 ): HistogramRow[] {
   const { activationBits: bits, activationSymmetric: symmetric, chooser: used } = resolveQuantizeOptions(options);
   const choosers = [...new Set(["minmax", "percentile:99.99", "entropy", "mse", used])];
-  return observed.map(({ layer, tensor, histogram }) => {
+  return observed.map(({ layer, tensor, histogram, encoding }) => {
     const { min, max } = histogram;
     const width = (max - min) / BARS || 1;
     const counts = new Float64Array(BARS);
@@ -145,7 +146,8 @@ export function activationHistograms(
       edges: short(Array.from({ length: BARS + 1 }, (_, i) => min + i * width)),
       counts: Array.from(counts, Math.round),
       thresholds: choosers.map((chooser) => {
-        const range = chooseRange(histogram, { chooser, bits, symmetric });
+        // Tails are not in a histogram: what they led to is in the encoding.
+        const range = chooser === "tail" ? representableRange(encoding) : chooseRange(histogram, { chooser, bits, symmetric });
         return { chooser, min: shortNumber(range.min), max: shortNumber(range.max) };
       }),
       used,

@@ -57,6 +57,7 @@ export function QuantizeForm() {
           label="Ranges"
           value={step?.chooser ?? "minmax"}
           options={[
+            { value: "tail", text: "min–max and room for unseen images" },
             { value: "minmax", text: "min–max" },
             { value: "percentile:99.99", text: "percentile 99.99" },
             { value: "entropy", text: "entropy" },
