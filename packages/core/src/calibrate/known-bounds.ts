@@ -58,7 +58,8 @@ function limited(graph: Graph, index: GraphIndex, node: Node, steps: number): Kn
   const own = node.inputs.find((input) => !graph.initializers.has(input));
   const constants = node.inputs.flatMap((input) => graph.initializers.get(input) ?? []);
   const [constant] = constants;
-  if (own === undefined || !constant || constants.length !== node.inputs.length - 1 || constants.length > 1) return OPEN;
+  if (own === undefined || !constant || constants.length !== node.inputs.length - 1 || constants.length > 1)
+    return OPEN;
   const inner = knownBounds(graph, index, own, steps - 1);
   const numbers = constant.numbers();
   const { dims } = constant;
@@ -69,5 +70,7 @@ function limited(graph: Graph, index: GraphIndex, node: Node, steps: number): Kn
   return { low: bound ?? least(list), high: inner.high };
 }
 
-const least = (bound: number | Float64Array) => (typeof bound === "number" ? bound : bound.reduce((a, b) => Math.min(a, b)));
-const most = (bound: number | Float64Array) => (typeof bound === "number" ? bound : bound.reduce((a, b) => Math.max(a, b)));
+const least = (bound: number | Float64Array) =>
+  typeof bound === "number" ? bound : bound.reduce((a, b) => Math.min(a, b));
+const most = (bound: number | Float64Array) =>
+  typeof bound === "number" ? bound : bound.reduce((a, b) => Math.max(a, b));

@@ -50,7 +50,8 @@ interface Bound {
 
 /** A bound by channel where it has as many entries as there are channels, the widest of them for all where not. */
 function bound(given: number | Float64Array, channels: number, widest: (a: number, b: number) => number): Bound {
-  if (typeof given !== "number" && given.length === channels) return { all: given.reduce(widest), of: (c) => given[c]! };
+  if (typeof given !== "number" && given.length === channels)
+    return { all: given.reduce(widest), of: (c) => given[c]! };
   const all = typeof given === "number" ? given : given.reduce(widest);
   return { all, of: () => all };
 }

@@ -82,14 +82,7 @@ export function tailReach({ high, low, elements }: ValueTails, levels: number): 
 }
 
 /** Where dE/dH = 0, between what was seen and the bound; `other` is how far the range goes on the other side. */
-function end(
-  ends: ChannelEnds,
-  seen: number,
-  other: number,
-  elements: number,
-  levels: number,
-  bound: number,
-): number {
+function end(ends: ChannelEnds, seen: number, other: number, elements: number, levels: number, bound: number): number {
   const slope = (at: number) => (at + other) / (6 * levels * levels) - cutOff(ends, at, elements);
   if (seen >= bound || slope(seen) >= 0) return seen;
   let low = seen;

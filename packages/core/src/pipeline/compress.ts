@@ -23,6 +23,7 @@ import {
   type FloatStep,
   type FloatStepInput,
   type FloatStepResult,
+  promisedDb,
 } from "./float-steps.js";
 import { applyLateStep, type LateStep } from "./late-steps.js";
 import { describeFold, prepareModel } from "./prepare.js";
@@ -83,6 +84,11 @@ interface Candidate {
   readonly error: OutputError;
   /** Output SQNR in dB after a quick bias correction, once it was asked for. */
   trialDb?: number;
+}
+
+/** A float step and the copy of the network it was applied to. */
+interface Applied extends FloatStepResult {
+  readonly model: Model;
 }
 
 /** What a step did to a copy of the float network, with its quantized form where it changed something. */
@@ -200,15 +206,22 @@ class RecipeRun {
     return kept ? candidate : best;
   }
 
-  /** Tries a step; equalization with `relu6: 'auto'` tries bounds by channel and one bound, and takes what pays. */
+  /**
+   * Tries a step; equalization with `relu6: 'auto'` tries bounds by channel and one bound, and takes what pays. Bounds by
+   * channel that do not even promise half of what they must gain are not measured.
+   */
   async #chooseBounds(best: Candidate, step: FloatStep): Promise<Attempt> {
-    if (step.use !== "equalize" || (step.relu6 ?? "auto") !== "auto") return this.#attempt(best, step);
+    if (step.use !== "equalize" || (step.relu6 ?? "auto") !== "auto")
+      return this.#evaluated(await this.#apply(best, step));
     const equalization = await equalizationOf(best.model, this.#inputOf(best), this.context);
-    const exact = await this.#attempt(best, { ...step, relu6: "exact" }, equalization);
-    if (!exact.candidate || boundsByChannel(exact.report) === 0) return exact;
-    const common = await this.#attempt(best, { ...step, relu6: "common" }, equalization);
-    if (!common.candidate) return exact;
-    return (await this.#isBetter(exact.candidate, common.candidate, -BOUNDS_DB)) ? exact : common;
+    const exact = await this.#apply(best, { ...step, relu6: "exact" }, equalization);
+    if (boundsByChannel(exact.report) === 0) return this.#evaluated(exact);
+    const common = await this.#apply(best, { ...step, relu6: "common" }, equalization);
+    if (!common.modified) return this.#evaluated(exact);
+    const one = await this.#evaluated(common);
+    if (promisedDb(exact.report, common.report) < BOUNDS_DB / 2) return one;
+    const many = await this.#evaluated(exact);
+    return (await this.#isBetter(many.candidate!, one.candidate!, -BOUNDS_DB)) ? many : one;
   }
 
   #inputOf({ calibration }: Candidate): FloatStepInput {
@@ -216,10 +229,13 @@ class RecipeRun {
     return { quantize: this.#quantize, dataset: this.dataset, known, biasCorrected: this.#corrects };
   }
 
-  async #attempt(best: Candidate, step: FloatStep, equalization?: EqualizationInput): Promise<Attempt> {
+  async #apply(best: Candidate, step: FloatStep, equalization?: EqualizationInput): Promise<Applied> {
     const model = cloneModel(best.model);
     const input = { ...this.#inputOf(best), ...(equalization && { equalization }) };
-    const result = await applyFloatStep(model, step, input, this.context);
+    return { ...(await applyFloatStep(model, step, input, this.context)), model };
+  }
+
+  async #evaluated({ model, ...result }: Applied): Promise<Attempt> {
     if (!result.modified) return result;
     const drift = await this.#probe.measure(model, this.context);
     return { ...result, candidate: await this.#evaluate(model), drift };

@@ -93,6 +93,12 @@ export function boundsByChannel(report: unknown): number {
   return clips.filter(({ bound }) => bound === "vector").length;
 }
 
+/** By how many dB less noise one equalization promises than another; Infinity where a method predicts none. */
+export function promisedDb(report: unknown, other: unknown): number {
+  const [own, compared] = [report, other].map((one) => (one as Partial<EqualizeReport> | undefined)?.noise?.after);
+  return own && compared ? 10 * Math.log10(compared / own) : Number.POSITIVE_INFINITY;
+}
+
 function describeEqualization(report: EqualizeReport): string {
   const { method, classes, noise, proof } = report;
   const vectors = boundsByChannel(report);

@@ -62,7 +62,8 @@ describe.each([1, 2, 3, 4])("random network %i", (seed) => {
         expect(Math.abs(own[c]! - expected), `${value} ${c}`).toBeLessThan(1e-4 * size + 1e-5);
       }
       const again = merged.get(value).channelStats()!.tail!;
-      for (const [c, x] of Array.from(again.high).entries()) expect(Math.abs(x - own[c]!)).toBeLessThan(1e-6 + 1e-4 * size);
+      for (const [c, x] of Array.from(again.high).entries())
+        expect(Math.abs(x - own[c]!)).toBeLessThan(1e-6 + 1e-4 * size);
       expect(read.get(value).channelStats()).toEqual(whole.get(value).channelStats());
     }
   });
@@ -125,7 +126,12 @@ test("chooser 'tail' widens ranges, asks for what it needs, and is not for weigh
   const model = convReluConv({ channels: 3, seed: 4 });
   const dataset = randomDataset([3, 8, 8], 12, 1, { min: -1, max: 1 });
   const seen = await calibrate(model, dataset, { requests: quantizationRequests(model) }, context);
-  const tails = await calibrate(model, dataset, { requests: quantizationRequests(model, { chooser: "tail" }) }, context);
+  const tails = await calibrate(
+    model,
+    dataset,
+    { requests: quantizationRequests(model, { chooser: "tail" }) },
+    context,
+  );
   const plain = planQuantization(model, tails, {}).activations;
   const wider = planQuantization(model, tails, { chooser: "tail" }).activations;
   const ratios = [...plain].map(([value, { scale }]) => wider.get(value)!.scale[0]! / scale[0]!);

@@ -26,9 +26,11 @@ const ends = (channels: number) =>
     reach: fc.array(fc.double({ min: 0, max: 4, noNaN: true }), { minLength: channels, maxLength: channels }),
     scale: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: channels, maxLength: channels }),
   });
-const tails = fc.integer({ min: 1, max: 6 }).chain((channels) =>
-  fc.record({ high: ends(channels), low: ends(channels), elements: fc.integer({ min: 10, max: 1e6 }) }),
-);
+const tails = fc
+  .integer({ min: 1, max: 6 })
+  .chain((channels) =>
+    fc.record({ high: ends(channels), low: ends(channels), elements: fc.integer({ min: 10, max: 1e6 }) }),
+  );
 
 test("no range of a dense grid has a lower expected error, and what was seen stays inside", () => {
   fc.assert(

@@ -147,7 +147,8 @@ export function activationHistograms(
       counts: Array.from(counts, Math.round),
       thresholds: choosers.map((chooser) => {
         // Tails are not in a histogram: what they led to is in the encoding.
-        const range = chooser === "tail" ? representableRange(encoding) : chooseRange(histogram, { chooser, bits, symmetric });
+        const range =
+          chooser === "tail" ? representableRange(encoding) : chooseRange(histogram, { chooser, bits, symmetric });
         return { chooser, min: shortNumber(range.min), max: shortNumber(range.max) };
       }),
       used,
