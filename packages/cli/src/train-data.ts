@@ -21,12 +21,11 @@ export interface TrainingData {
   readonly measures: "top-1" | "agreement";
 }
 
-/** A network to train or to learn from, in an opset that there are gradients for. */
+/** A network to train or to learn from, in an opset that there are gradients for. One that is quantized can be trained: gradients pass through its rounding. */
 export async function floatModel(context: CommandContext, path: string): Promise<Model> {
-  const { assertFloat32, assertNotQuantized, assertValid, upgradeOpset } = await import("@equant/core");
+  const { assertFloat32, assertValid, upgradeOpset } = await import("@equant/core");
   const { model } = await context.loadModel(path);
   assertValid(model);
-  assertNotQuantized(model);
   assertFloat32(model);
   await upgradeOpset()(model, await context.transformContext());
   return model;
@@ -35,6 +34,8 @@ export async function floatModel(context: CommandContext, path: string): Promise
 /** The teacher, in the student's opset: both run in one graph. */
 export async function teacherModel(context: CommandContext, path: string, student: Model): Promise<Model> {
   const teacher = await floatModel(context, path);
+  const { assertNotQuantized } = await import("@equant/core");
+  assertNotQuantized(teacher);
   const [own, theirs] = [student, teacher].map(({ opsets }) => opsets.get("") ?? 0) as [number, number];
   if (own === theirs) return teacher;
   const { ModelError } = await import("@equant/core/errors");

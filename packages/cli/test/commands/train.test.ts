@@ -120,6 +120,23 @@ test("a damaged network learns from a teacher without a label, and is measured b
   expect(other.top1).toBeGreaterThan(0.9);
 });
 
+test("a quantized network's emulation learns through its rounding; integers do not move, and a teacher is a float model", async () => {
+  const cwd = await temporaryFolder();
+  const data = ["--data", await writeDigits(cwd, 40), "--preset", "zero-one"];
+  for (const format of ["emulation", "qdq"]) {
+    const flags = ["--format", format, "--weight-bits", "4", "-o", `${format}.onnx`, "-q"];
+    expect((await equant(["quantize", DIGITS_MODEL, ...data, ...flags], { cwd })).code).toBe(0);
+  }
+  const train = (student: string, teacher: string) =>
+    equant(["train", student, ...data, "--teacher", teacher, "--epochs", "1", "-o", `${student}.t.onnx`], { cwd });
+  const emulated = await train("emulation.onnx", DIGITS_MODEL);
+  expect(emulated.code, emulated.stderr).toBe(0);
+  const integers = await train("qdq.onnx", DIGITS_MODEL);
+  expect(integers.code).toBe(4);
+  expect(integers.stderr).toMatch(/E4005\]: train: no parameter to train[\s\S]*--format emulation/);
+  expect((await train("emulation.onnx", "qdq.onnx")).stderr).toContain("error[E4003]");
+});
+
 test("what a teacher needs is said", async () => {
   const cwd = await temporaryFolder();
   const data = await writeDigits(cwd, 40);

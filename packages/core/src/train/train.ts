@@ -67,7 +67,11 @@ export async function train(
   const output = settings.output ?? model.graph.outputs[0]?.name ?? "";
   const selected = learnableParameters(model.graph).filter(settings.select ?? (() => true));
   const parameters = selected.map(({ name }) => name);
-  if (parameters.length === 0) throw new PreconditionError("E4005", "train: no parameter to train", {});
+  if (parameters.length === 0) {
+    throw new PreconditionError("E4005", "train: no parameter to train", {
+      hint: "integers do not move: train the float model, or its emulation (quantize --format emulation), and quantize that",
+    });
+  }
   const dims = new Map(parameters.map((name) => [name, model.graph.initializers.get(name)!.dims]));
   const masks = checkMasks(settings.masks ?? new Map(), dims);
   const forward = cloneModel(model);
