@@ -128,7 +128,7 @@ test("a quantized network's emulation learns through its rounding; integers do n
     expect((await equant(["quantize", DIGITS_MODEL, ...data, ...flags], { cwd })).code).toBe(0);
   }
   const train = (student: string, teacher: string) =>
-    equant(["train", student, ...data, "--teacher", teacher, "--epochs", "1", "-o", `${student}.t.onnx`], { cwd });
+    equant(["train", student, ...data, "--teacher", teacher, "--epochs", "1", "-o", "t.onnx", "--overwrite"], { cwd });
   const emulated = await train("emulation.onnx", DIGITS_MODEL);
   expect(emulated.code, emulated.stderr).toBe(0);
   const integers = await train("qdq.onnx", DIGITS_MODEL);
