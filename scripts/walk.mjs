@@ -63,7 +63,10 @@ async function newcomer() {
   // The demo that goes wrong: who is to blame, why, and the repair that the page names.
   await page.locator('.rail a[href="#/start"]').click();
   await page.getByRole("button", { name: "Break it" }).click();
-  await page.getByTestId("verdict").getByText(/points of accuracy/).waitFor({ timeout: 60_000 });
+  await page
+    .getByTestId("verdict")
+    .getByText(/points of accuracy/)
+    .waitFor({ timeout: 60_000 });
   await idle(page);
   await page.waitForTimeout(800);
   await look("broken-verdict");
