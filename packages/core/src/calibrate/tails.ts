@@ -27,8 +27,7 @@ export function valueTails(stats: ChannelStats, bounds: KnownBounds): { tails: V
 
 /**
  * Statistics whose minima and maxima are those that unseen samples will reach, as far as it pays to leave room for them
- * (`tailReach`). Equalization makes all channels end at the end of the range: one that fired on few samples must not be
- * amplified until those few fill it.
+ * (`tailReach`), were all channels scaled to end where the range does.
  */
 export function extendedStats(stats: ChannelStats, bounds: KnownBounds, levels: number): ChannelStats {
   if (!stats.tail) return stats;

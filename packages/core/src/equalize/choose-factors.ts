@@ -27,7 +27,8 @@ export function chooseFactors(
   const { method, relu6, sMax, limitPreActivation } = options;
   const stats = options.stats ?? new Map();
   // The paper's one-step equalization amplifies only; its 70 % is for two steps.
-  const rules = clipRules(classes, options.stats, relu6, method === "one-step" ? 1 : PAPER_FLOOR);
+  const floor = method === "one-step" ? 1 : PAPER_FLOOR;
+  const rules = clipRules(classes, options.stats, relu6, { floor, levels: 2 ** options.noise.activationBits - 1 });
   const chosen = (): Omit<ChosenFactors, "rules"> => {
     const greedy = { sMax, limitPreActivation };
     switch (method) {

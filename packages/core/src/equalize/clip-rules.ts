@@ -1,4 +1,4 @@
-import type { ActivationStats } from "../calibrate/channel-stats.js";
+import { type ActivationStats, extendedStats } from "../calibrate/index.js";
 import { PreconditionError } from "../errors.js";
 import { labelOf } from "../graph/index.js";
 import { valuePower } from "./noise-values.js";
@@ -25,6 +25,8 @@ export const PAPER_FLOOR = 0.7;
 /** Share of a bound from which a channel counts as having reached it: float32 rounding lies below. */
 const REACHED = 1 - 1e-6;
 
+const OPEN = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
+
 /** How far the channels of a Clip went on calibration data. */
 export interface ClipReach {
   readonly clip: ClassClip;
@@ -34,15 +36,25 @@ export interface ClipReach {
   readonly headroom: Float64Array;
 }
 
-/** Reads from statistics of the values before or behind each Clip of a class. Undefined where a Clip has none. */
+/**
+ * Reads from statistics of the values before or behind each Clip of a class. Undefined where a Clip has none. With `levels`,
+ * steps of an activation's encoding, channels count as far as unseen samples will go, where the statistics tell.
+ */
 export function clipReaches(
   classes: ScaleClasses,
   scaleClass: ScaleClass,
   stats: ActivationStats,
+  levels?: number,
 ): (ClipReach | undefined)[] {
   return scaleClass.clips.map((clip) => {
     const { node, bounds, variables } = clip;
-    const known = [node.inputs[0]!, node.outputs[0]!].map((value) => valuePower(classes.flow, stats, value));
+    const { low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY } = bounds;
+    const limits = [OPEN, { low, high }];
+    const known = [node.inputs[0]!, node.outputs[0]!].map((value, at) => {
+      const own = stats.get(value);
+      const unseen = own && levels !== undefined ? new Map([[value, extendedStats(own, limits[at]!, levels)]]) : stats;
+      return valuePower(classes.flow, unseen, value);
+    });
     const power = known.find((own) => own?.max.length === variables.length);
     if (!power) return undefined;
     const headroom = Float64Array.from(variables, (_, channel) => {
@@ -69,16 +81,19 @@ interface ClassRules {
 
 const NO_RULES: ClassRules = { shared: undefined, limits: [], range: undefined, boundVariables: new Map() };
 
-/** Rules that a mode sets on factors. `floor` is the least factor in `paper` mode: 1 for one-step, {@link PAPER_FLOOR} else. */
+/**
+ * Rules that a mode sets on factors. `floor` is the least factor in `paper` mode: 1 for one-step, {@link PAPER_FLOOR} else.
+ * `levels` lets `common` leave room for what unseen samples reach: beyond the bound it would cut them off.
+ */
 export function clipRules(
   classes: ScaleClasses,
   stats: ActivationStats | undefined,
   mode: Relu6Mode,
-  floor = PAPER_FLOOR,
+  { floor = PAPER_FLOOR, levels }: { floor?: number; levels?: number } = {},
 ): FactorRules {
   const rules = classes.classes.map((scaleClass): ClassRules => {
     if (mode === "exact" || mode === "replace" || scaleClass.clips.length === 0) return NO_RULES;
-    const reaches = clipReaches(classes, scaleClass, stats ?? new Map());
+    const reaches = clipReaches(classes, scaleClass, stats ?? new Map(), mode === "common" ? levels : undefined);
     const unknown = scaleClass.clips.find((_, k) => reaches[k] === undefined);
     if (unknown) {
       const node = labelOf(unknown.node);

@@ -1,15 +1,7 @@
-import {
-  type ActivationStats,
-  calibrate,
-  extendedStats,
-  fixedBatchOf,
-  knownBounds,
-  modelBatches,
-  singleInput,
-} from "../calibrate/index.js";
+import { type ActivationStats, calibrate, fixedBatchOf, modelBatches, singleInput } from "../calibrate/index.js";
 import { type Dataset, spread } from "../data/index.js";
 import { equalizeValues, type NoiseOptions } from "../equalize/index.js";
-import { indexGraph, type Model } from "../graph/index.js";
+import type { Model } from "../graph/index.js";
 import { type QuantizeOptions, resolveQuantizeOptions } from "../quantize/index.js";
 import type { HostTensor, ObservedType, TransformContext } from "../runtime/index.js";
 
@@ -43,14 +35,9 @@ export async function equalizationInput(
     histogram: false,
     tail: true,
   }));
-  const seen = (await calibrate(model, dataset, { requests }, context)).activationStats();
+  const stats = (await calibrate(model, dataset, { requests }, context)).activationStats();
   const { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric } =
     resolveQuantizeOptions(quantize);
-  const index = indexGraph(model.graph);
-  const levels = 2 ** activationBits - 1;
-  const stats = new Map(
-    [...seen].map(([value, own]) => [value, extendedStats(own, knownBounds(model.graph, index, value), levels)]),
-  );
   const noise = { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric, biasCorrected };
   return { ...noise, ...(quantized && { quantized }), stats, shapes, probes: await probesOf(model, dataset, context) };
 }
