@@ -23,7 +23,7 @@ import {
   STORAGE_BITS,
   unpackInt4,
 } from "../math/index.js";
-import { dequantizeTensor } from "../quantize/index.js";
+import { dequantizeTensor, moveClampsToFloat } from "../quantize/index.js";
 import type { Skip } from "../runtime/index.js";
 
 /** A constant that the file stores as integers. */
@@ -75,7 +75,9 @@ export function readQdq(model: Model): QdqFile {
       hint: "give the quantized file first, the float one with --against",
     });
   }
-  return new QdqReader(cloneModel(model)).read();
+  const copy = cloneModel(model);
+  moveClampsToFloat(copy);
+  return new QdqReader(copy).read();
 }
 
 class QdqReader {

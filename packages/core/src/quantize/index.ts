@@ -5,6 +5,7 @@ export * from "./details.js";
 export { CONCAT_RANGE_RATIO } from "./detection-heads.js";
 export * from "./exclude.js";
 export * from "./float-model.js";
+export * from "./integer-clamps.js";
 export * from "./options.js";
 export { biasIntegers, type LayerParameters } from "./parameters.js";
 export { type Placement, planPlacement } from "./placement.js";
