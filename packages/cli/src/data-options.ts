@@ -6,8 +6,15 @@ import type { OpenedDataset } from "@equant/core/node";
 import type { CommandContext } from "./context.js";
 import { type DataOptions, PRESETS } from "./option-groups.js";
 
-/** Sizes that stand for dimensions the model leaves open are refused: images need to know what to be resized to. */
-export async function modelInput(model: Model, layout: "NCHW" | "NHWC" | undefined): Promise<ModelInput> {
+/**
+ * Shape of a sample. Height and width that the model leaves open are those that preprocessing ends with, `--crop` or else
+ * `--resize`; without either they are refused: images need to know what to be resized to.
+ */
+export async function modelInput(
+  model: Model,
+  layout: "NCHW" | "NHWC" | undefined,
+  { crop, resize }: PreprocessOptions = {},
+): Promise<ModelInput> {
   const { assertFloat32Input, requiredInputs } = await import("@equant/core");
   const inputs = requiredInputs(model.graph);
   if (inputs.length !== 1) {
@@ -21,7 +28,7 @@ export async function modelInput(model: Model, layout: "NCHW" | "NHWC" | undefin
   }
   assertFloat32Input(model);
   const [{ name, shape } = { name: "", shape: undefined }] = inputs;
-  const dims = shape?.slice(1) ?? [];
+  const dims = withSize(shape?.slice(1) ?? [], layout, crop ?? resize);
   if (!shape || shape.length < 2 || dims.some((dim) => typeof dim !== "number" || dim < 1)) {
     const written = shape ? `[${shape.map((dim) => dim ?? "?").join(", ")}]` : "unknown";
     throw new ModelError(
@@ -30,11 +37,22 @@ export async function modelInput(model: Model, layout: "NCHW" | "NHWC" | undefin
       {
         tensor: name,
         actual: written,
-        hint: "export the model with a fixed input size; only the batch may stay open",
+        hint: "say height and width with --resize HxW, or export the model with a fixed input size",
       },
     );
   }
   return { shape: dims as number[], ...(layout && { layout }) };
+}
+
+type Dims = readonly (number | string | undefined)[];
+
+/** Puts height and width where an image input leaves both open. */
+function withSize(dims: Dims, layout: "NCHW" | "NHWC" | undefined, size: PreprocessOptions["crop"]): Dims {
+  const [height, width] = typeof size === "number" ? [size, size] : (size ?? []);
+  const at = layout === "NHWC" ? 0 : 1;
+  const open = (dim: number | string | undefined) => typeof dim !== "number" || dim < 1;
+  if (height === undefined || dims.length !== 3 || !open(dims[at]) || !open(dims[at + 1])) return dims;
+  return dims.map((dim, axis) => (axis === at ? height : axis === at + 1 ? width : dim));
 }
 
 /** Reads the samples that the data options name, ready for the model's input. @throws {DataError} E5001 without --data. */
@@ -57,7 +75,7 @@ export async function openData(
   const preprocess = await preprocessOptions(context, options);
   const labels = options.labels;
   const dataset = await openDataset(path, {
-    input: await modelInput(model, options.layout),
+    input: await modelInput(model, options.layout, preprocess),
     preprocess,
     decode: sharpDecoder(sharp as never),
     seed: context.options().seed,

@@ -123,3 +123,32 @@ test("report reads stdin, and then wants a name for the page", async () => {
   expect(gone.code).toBe(3);
   expect(gone.stderr).toMatch(/E3001.*no such file[\s\S]*hint/);
 });
+
+describe("height and width that the model leaves open", () => {
+  const open = ({ graph }: Model) => {
+    graph.inputs = graph.inputs.map(({ name, dtype }) => ({ name, dtype, shape: [-1, 1, "height", "?"] }));
+  };
+
+  test("are refused with what to say", async () => {
+    const cwd = await folderWith(open);
+    const run = await equant(["quantize", "m.onnx", ...DATA, "-o", "q.onnx"], { cwd });
+    expect(run.code).toBe(3);
+    expect(run.stderr).toContain("has shape [-1, 1, height, ?], the sizes after the batch must be numbers");
+    expect(run.stderr).toContain("--resize HxW");
+  });
+
+  test("are what preprocessing ends with, and stay open in the file", async () => {
+    const cwd = await folderWith(open);
+    const run = await equant(["compress", "m.onnx", ...DATA, "--resize", "28x28", "-o", "q.onnx"], { cwd });
+    expect(run.code, run.stderr).toBe(0);
+    const written = parseModel(await readFile(join(cwd, "q.onnx")));
+    expect(written.graph.inputs[0]!.shape).toEqual([-1, 1, "height", "?"]);
+    const fixed = await folderWith(() => {});
+    const same = await equant(["compress", "m.onnx", ...DATA, "-o", "q.onnx"], { cwd: fixed });
+    expect(same.code).toBe(0);
+    const [one, other] = [written, parseModel(await readFile(join(fixed, "q.onnx")))].map((model) =>
+      [...model.graph.initializers.values()].map((tensor) => [tensor.dims, tensor.bytes()]),
+    );
+    expect(one).toEqual(other);
+  });
+});
