@@ -77,6 +77,8 @@ test("a link to a model of another site: fetched by the entry page, asked before
     "base64url",
   );
   await page.goto(`${app.url}/?model=${encodeURIComponent(`${other.url}/digits.onnx`)}#recipe=${recipe}`);
+  // The entry page names the model too; the app goes to its screen once it is open.
+  await page.waitForURL(/#\/model$/);
   await page.getByRole("heading", { name: "Model", level: 1 }).waitFor();
   await page.getByText("digits.onnx").first().waitFor();
   await idle(page);
