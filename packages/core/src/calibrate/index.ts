@@ -1,7 +1,7 @@
 export * from "./calibrate.js";
 export * from "./calibration.js";
 export * from "./channel-stats.js";
-export * from "./known-bounds.js";
+export { type KnownBounds, knownBounds } from "./known-bounds.js";
 export * from "./known-sign.js";
 export * from "./model-batches.js";
 export * from "./statistics-graph.js";

@@ -1,4 +1,4 @@
-import { attributeOf, type Graph, type GraphIndex, isOp, type Node } from "../graph/index.js";
+import { type Graph, type GraphIndex, isOp, type Node } from "../graph/index.js";
 
 /** What a value cannot exceed whatever the input: one number, or one a channel. ±Infinity where nothing is known. */
 export interface KnownBounds {
@@ -6,7 +6,8 @@ export interface KnownBounds {
   readonly high: number | Float64Array;
 }
 
-const OPEN: KnownBounds = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
+const OPEN_NUMBERS = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
+const OPEN: KnownBounds = OPEN_NUMBERS;
 
 const BY_FUNCTION: Readonly<Record<string, KnownBounds>> = {
   Relu: { ...OPEN, low: 0 },
@@ -27,7 +28,7 @@ export function knownBounds(graph: Graph, index: GraphIndex, value: string, step
   const node = index.producer(value);
   if (node?.domain !== "" || node.outputs[0] !== value || steps === 0) return OPEN;
   const before = () => knownBounds(graph, index, node.inputs[0]!, steps - 1);
-  if (node.opType === "Clip") return clipped(graph, node);
+  if (node.opType === "Clip") return clipBoundsOf(graph, node);
   if (isOp(node, "Min", "Max")) return limited(graph, index, node, steps);
   if (isOp(node, ...KEEPS_CHANNELS)) {
     const { low, high } = before();
@@ -41,16 +42,18 @@ export function knownBounds(graph: Graph, index: GraphIndex, value: string, step
   return BY_FUNCTION[node.opType] ?? OPEN;
 }
 
-function clipped(graph: Graph, node: Node): KnownBounds {
+/** What a Clip lets through. Bounds are attributes before opset 11; one that is computed may be anything. */
+export function clipBoundsOf(graph: Graph, clip: Node): { readonly low: number; readonly high: number } {
   const bound = (name: "min" | "max", at: number, absent: number) => {
-    const attribute = attributeOf(node, name, "float", Number.NaN);
-    if (!Number.isNaN(attribute)) return attribute;
-    const input = node.inputs[at] ?? "";
-    return input === "" ? absent : (graph.initializers.get(input)?.numbers()[0] ?? absent);
+    const attribute = clip.attributes.get(name);
+    if (attribute?.type === "float") return attribute.value;
+    const input = clip.inputs[at] ?? "";
+    return input === "" ? absent : graph.initializers.get(input)?.numbers()[0];
   };
   const high = bound("max", 2, Number.POSITIVE_INFINITY);
+  const low = bound("min", 1, Number.NEGATIVE_INFINITY) ?? Number.NEGATIVE_INFINITY;
   // Where max < min, Clip returns max.
-  return { low: Math.min(high, bound("min", 1, Number.NEGATIVE_INFINITY)), high };
+  return high === undefined ? OPEN_NUMBERS : { low: Math.min(low, high), high };
 }
 
 /** Min and Max with a constant, which is one number or one a channel. */
@@ -70,7 +73,9 @@ function limited(graph: Graph, index: GraphIndex, node: Node, steps: number): Kn
   return { low: bound ?? least(list), high: inner.high };
 }
 
-const least = (bound: number | Float64Array) =>
+/** The least of bounds by channel. */
+export const least = (bound: number | Float64Array) =>
   typeof bound === "number" ? bound : bound.reduce((a, b) => Math.min(a, b));
-const most = (bound: number | Float64Array) =>
+/** The largest of bounds by channel. */
+export const most = (bound: number | Float64Array) =>
   typeof bound === "number" ? bound : bound.reduce((a, b) => Math.max(a, b));

@@ -1,4 +1,5 @@
-import { type Graph, type GraphIndex, isOp, type Node } from "../graph/index.js";
+import { type Graph, type GraphIndex, isOp } from "../graph/index.js";
+import { clipBoundsOf } from "./known-bounds.js";
 
 const ALWAYS = ["Relu", "Sigmoid", "Softmax", "Softplus", "HardSigmoid", "Abs", "Exp", "Sqrt"];
 const WHEN_INPUTS_ARE = [
@@ -52,22 +53,9 @@ function look(graph: Graph, index: GraphIndex, value: string, known: Map<string,
   // Further outputs (indices of MaxPool, mask of Dropout) are no float values.
   if (node?.domain !== "" || node.outputs[0] !== value || known.size > MOST_VALUES) return false;
   if (isOp(node, ...ALWAYS)) return true;
-  if (node.opType === "Clip") return clipsToNonNegative(graph, node);
+  if (node.opType === "Clip") return clipBoundsOf(graph, node).low >= 0;
   if (!isOp(node, ...WHEN_INPUTS_ARE)) return false;
   const movesOneInput = !isOp(node, "Concat", "Add", "Mul", "Max", "Min");
   const inputs: readonly string[] = movesOneInput ? node.inputs.slice(0, 1) : node.inputs;
   return inputs.every((input) => signOf(graph, index, input, known));
-}
-
-/** Where max < min, Clip returns max. */
-function clipsToNonNegative(graph: Graph, clip: Node): boolean {
-  return bound(graph, clip, "min", 1, Number.NEGATIVE_INFINITY) >= 0 && bound(graph, clip, "max", 2, 0) >= 0;
-}
-
-/** Bound as attribute (before opset 11) or as constant; one that is computed counts as the worst. */
-function bound(graph: Graph, clip: Node, name: "min" | "max", input: number, absent: number): number {
-  const attribute = clip.attributes.get(name);
-  if (attribute?.type === "float") return attribute.value;
-  const value = clip.inputs[input] ?? "";
-  return value === "" ? absent : (graph.initializers.get(value)?.numbers()[0] ?? Number.NEGATIVE_INFINITY);
 }

@@ -1,18 +1,18 @@
 import { type Range, tailReach, type ValueTails } from "../math/index.js";
 import type { ChannelStats } from "./channel-stats.js";
-import type { KnownBounds } from "./known-bounds.js";
+import { type KnownBounds, least, most } from "./known-bounds.js";
 
 /** Share of a bound from which a channel counts as having reached it: float32 rounding lies below. */
-const REACHED = 1 - 1e-6;
+export const REACHED = 1 - 1e-6;
 
 /** Tails of a value whose channels cannot go beyond `bounds`, and the range nothing can leave. */
 export function valueTails(stats: ChannelStats, bounds: KnownBounds): { tails: ValueTails; limits: Range } {
   const { max, min, tail } = stats;
-  const high = bound(bounds.high, max.length, (a, b) => Math.max(a, b));
-  const low = bound(bounds.low, max.length, (a, b) => Math.min(a, b));
-  const end = (reach: ArrayLike<number>, scale: ArrayLike<number> | undefined, sign: 1 | -1, limit: Bound) => {
+  const high = byChannel(bounds.high, max.length, most);
+  const low = byChannel(bounds.low, max.length, least);
+  const end = (reach: ArrayLike<number>, scale: ArrayLike<number> | undefined, sign: 1 | -1, limit: BoundOf) => {
     const far = Float64Array.from(reach, (x) => Math.max(0, sign * x));
-    const beyond = far.map((x, c) => (x >= sign * limit.of(c) * REACHED || !(x > 0) ? 0 : (scale?.[c] ?? 0)));
+    const beyond = far.map((x, c) => (x >= sign * limit(c) * REACHED || !(x > 0) ? 0 : (scale?.[c] ?? 0)));
     return { reach: far, scale: beyond };
   };
   return {
@@ -21,7 +21,7 @@ export function valueTails(stats: ChannelStats, bounds: KnownBounds): { tails: V
       low: end(min, tail?.low, -1, low),
       elements: Math.max(1, tail?.elements ?? 1),
     },
-    limits: { min: Math.min(0, low.all), max: Math.max(0, high.all) },
+    limits: { min: Math.min(0, least(bounds.low)), max: Math.max(0, most(bounds.high)) },
   };
 }
 
@@ -33,24 +33,21 @@ export function extendedStats(stats: ChannelStats, bounds: KnownBounds, levels: 
   if (!stats.tail) return stats;
   const { tails } = valueTails(stats, bounds);
   const reach = tailReach(tails, levels);
-  const of = (limit: number | Float64Array, c: number) => (typeof limit === "number" ? limit : (limit[c] ?? limit[0]!));
   const { high, low } = tails;
+  const top = byChannel(bounds.high, stats.max.length, most);
+  const bottom = byChannel(bounds.low, stats.max.length, least);
   return {
     ...stats,
-    max: Float64Array.from(stats.max, (x, c) => Math.max(x, Math.min(of(bounds.high, c), x + reach * high.scale[c]!))),
-    min: Float64Array.from(stats.min, (x, c) => Math.min(x, Math.max(of(bounds.low, c), x - reach * low.scale[c]!))),
+    max: Float64Array.from(stats.max, (x, c) => Math.max(x, Math.min(top(c), x + reach * high.scale[c]!))),
+    min: Float64Array.from(stats.min, (x, c) => Math.min(x, Math.max(bottom(c), x - reach * low.scale[c]!))),
   };
 }
 
-interface Bound {
-  readonly all: number;
-  readonly of: (channel: number) => number;
-}
+type BoundOf = (channel: number) => number;
 
 /** A bound by channel where it has as many entries as there are channels, the widest of them for all where not. */
-function bound(given: number | Float64Array, channels: number, widest: (a: number, b: number) => number): Bound {
-  if (typeof given !== "number" && given.length === channels)
-    return { all: given.reduce(widest), of: (c) => given[c]! };
-  const all = typeof given === "number" ? given : given.reduce(widest);
-  return { all, of: () => all };
+function byChannel(bound: KnownBounds["high"], channels: number, widest: typeof most): BoundOf {
+  if (typeof bound !== "number" && bound.length === channels) return (c) => bound[c]!;
+  const all = widest(bound);
+  return () => all;
 }

@@ -1,4 +1,4 @@
-import { type ActivationStats, extendedStats } from "../calibrate/index.js";
+import { type ActivationStats, extendedStats, REACHED } from "../calibrate/index.js";
 import { PreconditionError } from "../errors.js";
 import { labelOf } from "../graph/index.js";
 import { valuePower } from "./noise-values.js";
@@ -21,9 +21,6 @@ export const RELU6_MODES = ["exact", "common", "paper", "replace"] as const sati
 
 /** "we limit the attenuation to 70% of the original range" (Meller et al. 2019, §5.2). */
 export const PAPER_FLOOR = 0.7;
-
-/** Share of a bound from which a channel counts as having reached it: float32 rounding lies below. */
-const REACHED = 1 - 1e-6;
 
 const OPEN = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
 

@@ -110,17 +110,15 @@ function unseenRange(
 ): Range {
   const index = indexGraph(graph);
   const ranges = values.map((value) => {
-    const { min, max, channels } = calibration.get(value);
     const stats = calibration.get(value).channelStats();
-    if (!channels?.tail || !stats) {
+    if (!stats?.tail) {
       throw new PreconditionError("E4005", `quantize: chooser 'tail' needs the tails of value "${value}"`, {
         tensor: value,
         hint: "calibrate with them: equant calibrate --calibrator tail",
       });
     }
     const { tails, limits } = valueTails(stats, knownBounds(graph, index, value));
-    const range = tailRange(tails, 2 ** activationBits - 1, limits);
-    return { min: Math.min(min, range.min), max: Math.max(max, range.max) };
+    return tailRange(tails, 2 ** activationBits - 1, limits);
   });
   return { min: Math.min(...ranges.map(({ min }) => min)), max: Math.max(...ranges.map(({ max }) => max)) };
 }
