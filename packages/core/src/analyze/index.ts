@@ -13,7 +13,6 @@ export {
 } from "./int8-coverage.js";
 export { KERNEL_SAMPLES, KERNEL_SQNR_DB } from "./kernel-agreement.js";
 export { LATENCY_DEFAULTS, type LatencyOptions, type LatencyReport, type ModelLatency } from "./latency.js";
-export * from "./macs.js";
 export { measuredCoverage, type OptimizeModel } from "./measured-coverage.js";
 export { OutputDifference, type OutputDifferenceSummary } from "./output-difference.js";
 export * from "./output-probe.js";

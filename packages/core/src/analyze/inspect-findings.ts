@@ -4,11 +4,11 @@ import {
   type Model,
   type Node,
   nonFiniteWeights,
-  otherFloatType,
   requiredInputs,
   tensorsOf,
   validateModel,
 } from "../graph/index.js";
+import { otherFloatType } from "../operators/index.js";
 import type { Finding, FindingKind, InspectedNode } from "./inspect-report.js";
 import { isQuantized } from "./int8-coverage.js";
 import { type ConstantLookup, constantLookup } from "./parameter-count.js";

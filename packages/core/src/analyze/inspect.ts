@@ -11,6 +11,7 @@ import {
   tensorsOf,
   type ValueInfo,
 } from "../graph/index.js";
+import { isMultiplying, macsOf } from "../operators/macs.js";
 import { findingsOf } from "./inspect-findings.js";
 import { quantizability } from "./inspect-quantizable.js";
 import type {
@@ -21,7 +22,6 @@ import type {
   InspectReport,
 } from "./inspect-report.js";
 import { isQuantized } from "./int8-coverage.js";
-import { isMultiplying, macsOf } from "./macs.js";
 import { type ConstantLookup, constantLookup, countParameters } from "./parameter-count.js";
 import { weightRanges } from "./weight-ranges.js";
 

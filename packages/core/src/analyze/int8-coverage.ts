@@ -1,5 +1,5 @@
 import { type GraphIndex, indexGraph, isOp, labelOf, type Model, type Node } from "../graph/index.js";
-import { isMultiplying, type MacsReport } from "./macs.js";
+import { isMultiplying, type MacsReport } from "../operators/macs.js";
 
 /** A layer that multiplies in float. */
 export interface FloatLayer {

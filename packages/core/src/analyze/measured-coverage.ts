@@ -1,4 +1,5 @@
 import { cloneModel, indexGraph, labelOf, type Model, type Node } from "../graph/index.js";
+import type { MacsReport } from "../operators/macs.js";
 import {
   floatIslands,
   floatReason,
@@ -10,7 +11,6 @@ import {
   type LeftoverConversion,
   shareOf,
 } from "./int8-coverage.js";
-import type { MacsReport } from "./macs.js";
 
 /** Gives the graph that the runtime executes for a model: `optimizedModel` of @equant/core/node is one. */
 export type OptimizeModel = (model: Model) => Promise<Model>;

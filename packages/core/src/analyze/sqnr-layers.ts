@@ -1,14 +1,6 @@
-import {
-  type Graph,
-  type GraphIndex,
-  indexGraph,
-  isOp,
-  type LinearLayer,
-  labelOf,
-  linearLayerOf,
-  type Node,
-} from "../graph/index.js";
+import { type Graph, type GraphIndex, indexGraph, isOp, labelOf, type Node } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
+import { type LinearLayer, linearLayerOf } from "../operators/index.js";
 import type { LayerParameters, QuantizationPlan } from "../quantize/index.js";
 import type { Skip } from "../runtime/index.js";
 

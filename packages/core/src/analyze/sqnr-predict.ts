@@ -1,5 +1,5 @@
-import { coverage, forEachWeight, type LinearLayer } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
+import { coverage, forEachWeight, type LinearLayer } from "../operators/index.js";
 import { dequantizeTensor } from "../quantize/index.js";
 import type { MeasuredLayer } from "./sqnr-layers.js";
 import { weightErrors } from "./weight-sqnr.js";

@@ -1,6 +1,7 @@
 import { BATCH_DEFAULTS, type Batch, batches, checkLabels, type Dataset } from "../data/index.js";
 import { DataError, OptionsError, RunError, rejectUnknownOptions } from "../errors.js";
 import { type Model, serializeModel } from "../graph/index.js";
+import { macsOf } from "../operators/macs.js";
 import {
   type HostTensor,
   observeShapes,
@@ -11,7 +12,6 @@ import {
 import { type Int8Coverage, int8Coverage, isQuantized } from "./int8-coverage.js";
 import { KERNEL_SQNR_DB, kernelAgreement } from "./kernel-agreement.js";
 import { type LatencyOptions, type LatencyReport, measureLatency } from "./latency.js";
-import { macsOf } from "./macs.js";
 import { measuredCoverage, type OptimizeModel } from "./measured-coverage.js";
 import { type ModelUnderTest, modelUnderTest, runSamples, type SampleOutputs } from "./model-under-test.js";
 import { PairScore } from "./pair-score.js";

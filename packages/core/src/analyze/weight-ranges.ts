@@ -1,16 +1,9 @@
 import { fold, upgradeOpset } from "../fold/index.js";
-import {
-  cloneModel,
-  forEachWeight,
-  type LinearLayer,
-  labelOf,
-  linearLayers,
-  type Model,
-  type Tensor,
-} from "../graph/index.js";
+import { cloneModel, labelOf, type Model, type Tensor } from "../graph/index.js";
 import { bfloat16ToFloat32, float16ToFloat32 } from "../math/float16.js";
 import { type MsbHistogram, msbHistogram } from "../math/msb-histogram.js";
 import { ValueHistogram } from "../math/value-histogram.js";
+import { forEachWeight, type LinearLayer, linearLayers } from "../operators/index.js";
 
 /** Range of the weights of one layer, as quantization will see them: with BatchNormalization folded in. */
 export interface LayerRange {

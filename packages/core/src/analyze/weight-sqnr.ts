@@ -1,5 +1,5 @@
-import { forEachWeight, type LinearLayer } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
+import { forEachWeight, type LinearLayer } from "../operators/index.js";
 import { dequantizeTensor, type LayerParameters } from "../quantize/index.js";
 
 /** A layer and how its parameters are quantized. */

@@ -1,8 +1,6 @@
 export * from "./calibrate.js";
 export * from "./calibration.js";
 export * from "./channel-stats.js";
-export { type KnownBounds, knownBounds } from "./known-bounds.js";
-export * from "./known-sign.js";
 export * from "./model-batches.js";
 export * from "./statistics-graph.js";
 export * from "./statistics-table.js";

@@ -1,6 +1,6 @@
+import { isNonNegative } from "../bounds/known-sign.js";
 import { cloneModel, GraphBuilder, indexGraph, int, ints, type Model, removeDead, Tensor } from "../graph/index.js";
 import type { ObservedType } from "../runtime/index.js";
-import { isNonNegative } from "./known-sign.js";
 import { fixedBatchOf } from "./model-batches.js";
 
 /** What to collect for one value. Nothing is computed that nobody asked for. */

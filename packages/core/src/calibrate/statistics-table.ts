@@ -1,4 +1,5 @@
-import { labelOf, linearLayers, type Model } from "../graph/index.js";
+import { labelOf, type Model } from "../graph/index.js";
+import { linearLayers } from "../operators/index.js";
 import type { Calibration } from "./calibration.js";
 
 /** A row of the statistics table, as dlquantizer's calibrate returns it (seed 000). */

@@ -1,6 +1,6 @@
+import { type KnownBounds, least, most } from "../bounds/known-bounds.js";
 import { type Range, tailReach, type ValueTails } from "../math/index.js";
 import type { ChannelStats } from "./channel-stats.js";
-import { type KnownBounds, least, most } from "./known-bounds.js";
 
 /** Share of a bound from which a channel counts as having reached it: float32 rounding lies below. */
 export const REACHED = 1 - 1e-6;

@@ -1,4 +1,5 @@
-import { type LinearLayer, labelOf, linearLayers, type Model, NameAllocator, Tensor } from "../graph/index.js";
+import { labelOf, type Model, NameAllocator, Tensor } from "../graph/index.js";
+import { type LinearLayer, linearLayers } from "../operators/index.js";
 import type { Skip, TransformReport } from "../runtime/index.js";
 
 /** What {@link ensureBiases} did. */

@@ -1,5 +1,5 @@
-import { isMultiplying } from "../analyze/macs.js";
 import { capturedValues, type Graph, type GraphIndex, indexGraph, type Node } from "../graph/index.js";
+import { isMultiplying } from "../operators/macs.js";
 
 /** One layer of a walk: what is run to reach it, from which kept values, and what is kept and forgotten after it. */
 export interface WalkStep {

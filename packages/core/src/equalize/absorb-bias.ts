@@ -1,19 +1,18 @@
 import type { ActivationStats } from "../calibrate/channel-stats.js";
+import { type ChannelFlow, channelFlow, type ObservedShapes } from "../channels/flow.js";
 import { requireOneOf } from "../errors.js";
 import {
   attributeOf,
-  forEachWeight,
   type Graph,
   indexGraph,
   isOp,
-  type LinearLayer,
   labelOf,
   NameAllocator,
   type Node,
   Tensor,
 } from "../graph/index.js";
+import { forEachWeight, type LinearLayer } from "../operators/index.js";
 import type { Skip } from "../runtime/index.js";
-import { type ChannelFlow, channelFlow, type ObservedShapes } from "./channel-flow.js";
 
 /** How much of a bias is absorbed: c = max(0, lowest value seen), or c = max(0, mean − 3·standard deviation). */
 export type AbsorbRule = "observed" | "three-sigma";

@@ -1,8 +1,8 @@
 import type { ActivationStats } from "../calibrate/channel-stats.js";
+import type { ObservedShapes } from "../channels/flow.js";
 import { OptionsError, rejectUnknownOptions, requireOneOf } from "../errors.js";
 import type { HostTensor } from "../runtime/index.js";
 import type { AbsorbRule } from "./absorb-bias.js";
-import type { ObservedShapes } from "./channel-flow.js";
 import { RELU6_MODES, type Relu6Mode } from "./clip-rules.js";
 import { NOISE_DEFAULTS, type NoiseOptions, type ResolvedNoiseOptions, resolveNoiseOptions } from "./noise-options.js";
 import { OPTIMAL_DEFAULTS } from "./optimal.js";

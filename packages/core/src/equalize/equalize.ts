@@ -1,3 +1,4 @@
+import { channelFlow, type ObservedShapes } from "../channels/flow.js";
 import { PreconditionError, throwIfAborted } from "../errors.js";
 import { cloneModel, labelOf, type Model } from "../graph/index.js";
 import {
@@ -10,7 +11,6 @@ import {
 } from "../runtime/index.js";
 import { absorbBiases } from "./absorb-bias.js";
 import { applyFactors } from "./apply-factors.js";
-import { channelFlow, type ObservedShapes } from "./channel-flow.js";
 import { chooseFactors } from "./choose-factors.js";
 import { clipReaches } from "./clip-rules.js";
 import { measureDrift } from "./drift.js";

@@ -1,5 +1,5 @@
+import { channelFlow, type ObservedShapes } from "../channels/flow.js";
 import { labelOf, type Model } from "../graph/index.js";
-import { channelFlow, type ObservedShapes } from "./channel-flow.js";
 import { type ScaleClass, scaleClasses } from "./scale-classes.js";
 
 /** One class as `equant equalize --explain` lists it. JSON-safe. */

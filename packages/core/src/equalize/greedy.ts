@@ -1,5 +1,6 @@
 import type { ActivationStats } from "../calibrate/channel-stats.js";
-import { type LinearLayer, labelOf } from "../graph/index.js";
+import { labelOf } from "../graph/index.js";
+import type { LinearLayer } from "../operators/index.js";
 import { LayerMaxima } from "./layer-maxima.js";
 import { behindActivation, valuePower } from "./noise-values.js";
 import type { FactorRules } from "./optimal.js";

@@ -6,9 +6,6 @@ export {
   type OutputMoments,
 } from "./absorb-bias.js";
 export { type AppliedFactors, type ApplyOptions, applyFactors, type ClipEdit } from "./apply-factors.js";
-export * from "./channel-flow.js";
-export { CHANNEL_RULES, type ChannelLink } from "./channel-rules.js";
-export type { ChannelPairs, ChannelSpace } from "./channel-space.js";
 export { type ClipReach, clipReaches, clipRules, PAPER_FLOOR, RELU6_MODES, type Relu6Mode } from "./clip-rules.js";
 export { DFQ_DEFAULTS, type DfqOptions, dfqFactors } from "./dfq.js";
 export { measureDrift } from "./drift.js";

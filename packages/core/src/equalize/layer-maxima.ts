@@ -1,4 +1,4 @@
-import type { LinearLayer } from "../graph/index.js";
+import type { LinearLayer } from "../operators/index.js";
 import { factorsOf } from "./factors.js";
 import type { ScaleClasses, ScaleFactors } from "./scale-classes.js";
 import { inputMaxima, outputMaxima, type WeightMagnitudes, weightMagnitudes } from "./weight-magnitudes.js";

@@ -1,5 +1,6 @@
 import type { ActivationStats } from "../calibrate/channel-stats.js";
-import { attributeOf, coverage, type LinearLayer, labelOf } from "../graph/index.js";
+import { attributeOf, labelOf } from "../graph/index.js";
+import { coverage, type LinearLayer } from "../operators/index.js";
 import type { ResolvedNoiseOptions } from "./noise-options.js";
 import { defaultQuantizedValues, type ValuePower, valuePower } from "./noise-values.js";
 import type { ScaleClasses, ScaleFactors } from "./scale-classes.js";

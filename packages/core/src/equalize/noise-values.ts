@@ -1,7 +1,7 @@
 import type { ActivationStats, ChannelStats } from "../calibrate/channel-stats.js";
+import type { ChannelFlow } from "../channels/flow.js";
+import { sameAxes } from "../channels/space.js";
 import { type GraphIndex, isOp } from "../graph/index.js";
-import type { ChannelFlow } from "./channel-flow.js";
-import { sameAxes } from "./channel-space.js";
 
 /** Statistics of a value, one entry a channel of its {@link ChannelFlow} space. */
 export interface ValuePower {

@@ -1,6 +1,7 @@
-import { type LinearLayer, labelOf, type Node } from "../graph/index.js";
-import type { ChannelFlow, NodeFlow } from "./channel-flow.js";
-import { ChannelUnion } from "./channel-union.js";
+import type { ChannelFlow, NodeFlow } from "../channels/flow.js";
+import { ChannelUnion } from "../channels/union.js";
+import { labelOf, type Node } from "../graph/index.js";
+import type { LinearLayer } from "../operators/index.js";
 import { type ClipBounds, clipBounds, refusalOf, SCALING_RULES } from "./scaling-rules.js";
 
 /** A layer at the end or beginning of a class, with the class's variable of each of its channels. */

@@ -1,4 +1,5 @@
-import { forEachWeight, type LinearLayer, Tensor } from "../graph/index.js";
+import { Tensor } from "../graph/index.js";
+import { forEachWeight, type LinearLayer } from "../operators/index.js";
 
 /** Weight of a layer with output channel j multiplied by b_j and input channel i divided by a_i, rounded once to float32. */
 export function scaleWeight(layer: LinearLayer, a: Float64Array | undefined, b: Float64Array | undefined): Tensor {

@@ -1,4 +1,4 @@
-import { forEachWeight, type LinearLayer } from "../graph/index.js";
+import { forEachWeight, type LinearLayer } from "../operators/index.js";
 
 /**
  * Largest magnitude of a layer's weights by pair of channels, over the kernel: everything equalization needs of a weight.

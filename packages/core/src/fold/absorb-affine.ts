@@ -1,4 +1,5 @@
-import { attributeOf, createNode, float, forEachWeight, isOp, type LinearLayer, type Node } from "../graph/index.js";
+import { attributeOf, createNode, float, isOp, type Node } from "../graph/index.js";
+import { forEachWeight, type LinearLayer } from "../operators/index.js";
 import { type ChannelAffine, whyNotByChannel } from "./channel-affine.js";
 import type { FoldScope } from "./fold-scope.js";
 import {

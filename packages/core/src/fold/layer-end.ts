@@ -1,4 +1,5 @@
-import { attributeOf, isOp, type LinearLayer, linearLayerOf, type Node, Tensor } from "../graph/index.js";
+import { attributeOf, isOp, type Node, Tensor } from "../graph/index.js";
+import { type LinearLayer, linearLayerOf } from "../operators/index.js";
 import { toFloat64, whyNotConstant } from "./channel-affine.js";
 import type { FoldScope } from "./fold-scope.js";
 

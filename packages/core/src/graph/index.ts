@@ -1,14 +1,11 @@
 export * from "./builder.js";
 export * from "./clone.js";
-export * from "./coverage.js";
 export * from "./document.js";
 export * from "./dtype.js";
 export * from "./edit.js";
 export * from "./finite-weights.js";
-export * from "./float32-model.js";
 export { type ForeignFile, recogniseForeign } from "./foreign-file.js";
 export * from "./index-graph.js";
-export * from "./linear-layer.js";
 export { type ParseOptions, parseModel } from "./parse.js";
 export type { ExternalReader } from "./parse-tensor.js";
 export { MAX_PROTOBUF_BYTES, type SerializeOptions, serializeModel } from "./serialize.js";

@@ -1,6 +1,6 @@
 import { geometryOf, kernelOffsets } from "../gradient/conv-geometry.js";
-import type { LinearLayer } from "../graph/index.js";
 import { createRandom } from "../math/index.js";
+import type { LinearLayer } from "../operators/index.js";
 import type { HostTensor } from "../runtime/index.js";
 
 /** Rows of a layer seen as products of matrices, group by group: x [group, rows, K], y [group, rows, M/group]. */

@@ -1,4 +1,4 @@
-import { forEachWeight, type LinearLayer } from "../graph/index.js";
+import { forEachWeight, type LinearLayer } from "../operators/index.js";
 import type { LayerParameters } from "../quantize/index.js";
 import type { Moments } from "./moments.js";
 

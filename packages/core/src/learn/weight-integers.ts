@@ -1,5 +1,6 @@
 import type { Calibration } from "../calibrate/index.js";
-import { type Graph, type LinearLayer, type Model, Tensor } from "../graph/index.js";
+import { type Graph, type Model, Tensor } from "../graph/index.js";
+import type { LinearLayer } from "../operators/index.js";
 import type { LayerParameters } from "../quantize/index.js";
 import { laneMaxima } from "../quantize/parameters.js";
 import { saturationRatios } from "../quantize/saturation.js";

@@ -1,5 +1,5 @@
 import { factorsOf, type ScaleClasses } from "../equalize/index.js";
-import { forEachWeight, type LinearLayer } from "../graph/index.js";
+import { forEachWeight, type LinearLayer } from "../operators/index.js";
 import { dequantizeTensor } from "../quantize/index.js";
 import type { LayerPair } from "./match-layers.js";
 import type { QdqFile } from "./read-qdq.js";

@@ -1,4 +1,5 @@
-import { type Graph, indexGraph, isOp, type LinearLayer, labelOf, linearLayers, type Node } from "../graph/index.js";
+import { type Graph, indexGraph, isOp, labelOf, type Node } from "../graph/index.js";
+import { type LinearLayer, linearLayers } from "../operators/index.js";
 import type { Skip } from "../runtime/index.js";
 import type { QdqFile } from "./read-qdq.js";
 

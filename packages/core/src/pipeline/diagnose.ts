@@ -1,8 +1,8 @@
 import type { MeasuredLayer } from "../analyze/sqnr-layers.js";
 import type { LayerSqnr } from "../analyze/sqnr-report.js";
 import type { ChannelStats } from "../calibrate/index.js";
-import { forEachWeight } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
+import { forEachWeight } from "../operators/index.js";
 import type { LossKind } from "./advice-report.js";
 
 /** The widest channel and how many times the median one it is. */

@@ -2,14 +2,14 @@ import { type ActivationStats, calibrate, firstSample, fixedBatchOf, singleInput
 import type { Dataset } from "../data/index.js";
 import { type EqualizeMethod, type EqualizeReport, equalize, type Relu6Mode } from "../equalize/index.js";
 import type { Model } from "../graph/index.js";
+import { type QuantizeOptions, quantizationRequests, resolveQuantizeOptions } from "../quantize/index.js";
+import { type ObservedType, observeShapes, requireRunner, type TransformContext } from "../runtime/index.js";
 import {
   type DeadChannelsReport,
   deadChannelValues,
   ORT_CHANNEL_MULTIPLE,
   removeDeadChannels,
-} from "../prune/index.js";
-import { type QuantizeOptions, quantizationRequests, resolveQuantizeOptions } from "../quantize/index.js";
-import { type ObservedType, observeShapes, requireRunner, type TransformContext } from "../runtime/index.js";
+} from "../shrink/index.js";
 import { type EqualizationInput, equalizationInput } from "./equalization-input.js";
 import { applyPruneStep, type PruneStep } from "./prune-step.js";
 

@@ -1,18 +1,10 @@
+import { channelFlow } from "../channels/index.js";
 import { ensureBiases } from "../correct/index.js";
 import type { Dataset } from "../data/index.js";
-import { applyFactors, type ClassClip, channelFlow, type ScaleFactors, scaleClasses } from "../equalize/index.js";
+import { applyFactors, type ClassClip, type ScaleFactors, scaleClasses } from "../equalize/index.js";
 import { ModelError } from "../errors.js";
 import { FOLD_KINDS, type FoldKind, fold, upgradeOpset } from "../fold/index.js";
-import {
-  assertFiniteWeights,
-  assertFloat32,
-  assertValid,
-  cloneModel,
-  indexGraph,
-  isOp,
-  labelOf,
-  type Model,
-} from "../graph/index.js";
+import { assertFiniteWeights, assertValid, cloneModel, indexGraph, isOp, labelOf, type Model } from "../graph/index.js";
 import {
   filePlan,
   findFactors,
@@ -22,6 +14,7 @@ import {
   readQdq,
   weightCosine,
 } from "../match/index.js";
+import { assertFloat32 } from "../operators/index.js";
 import { assertNotQuantized, type QuantizationPlan } from "../quantize/index.js";
 import { observeShapes, requireRunner, type Skip, type TransformContext, zeroFeeds } from "../runtime/index.js";
 import { applyFloatStep } from "./float-steps.js";

@@ -1,6 +1,7 @@
 import { type FoldReport, fold, type UpgradeReport, upgradeOpset } from "../fold/index.js";
 import type { Model } from "../graph/index.js";
-import { assertFiniteWeights, assertFloat32, assertValid } from "../graph/index.js";
+import { assertFiniteWeights, assertValid } from "../graph/index.js";
+import { assertFloat32 } from "../operators/index.js";
 import { assertNotQuantized } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
 

@@ -1,16 +1,15 @@
 import type { Dataset } from "../data/index.js";
 import type { Model } from "../graph/index.js";
 import {
-  ORT_CHANNEL_MULTIPLE,
   type PruneMethod,
   type PruneOptions,
   type PruneResult,
   type PruneSchedule,
   type PruneScope,
   prune,
-  shrink,
 } from "../prune/index.js";
 import { observeShapes, requireRunner, type TransformContext, zeroFeeds } from "../runtime/index.js";
+import { ORT_CHANNEL_MULTIPLE, shrink } from "../shrink/index.js";
 
 /** Prunes the float network. Kept although outputs get worse: it was asked for. */
 export interface PruneStep {

@@ -1,11 +1,12 @@
-import { macsOf } from "../analyze/macs.js";
 import { shuffled, spread } from "../data/index.js";
 import { PreconditionError } from "../errors.js";
-import { forEachWeight, type LinearLayer, type Model } from "../graph/index.js";
+import type { Model } from "../graph/index.js";
 import { createRandom } from "../math/index.js";
+import { forEachWeight, type LinearLayer } from "../operators/index.js";
+import { macsOf } from "../operators/macs.js";
 import { observeShapes, requireRunner, type Skip, type TransformContext, zeroFeeds } from "../runtime/index.js";
+import { type ChannelUnit, type ChannelUnits, channelUnits, MacCounter } from "../shrink/channel-units.js";
 import { taylorChannelScores } from "./channel-taylor.js";
-import { type ChannelUnit, type ChannelUnits, channelUnits, MacCounter } from "./channel-units.js";
 import type { MaskPlanner } from "./mask-planner.js";
 import type { PrunableParameter } from "./prunable.js";
 import type { PruneSettings } from "./prune-options.js";

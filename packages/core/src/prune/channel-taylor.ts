@@ -1,17 +1,9 @@
 import type { Dataset } from "../data/index.js";
 import { differentiate, gradientName } from "../gradient/index.js";
-import {
-  GraphBuilder,
-  indexGraph,
-  int,
-  isOp,
-  type LinearLayer,
-  type Model,
-  requiredInputs,
-  Tensor,
-} from "../graph/index.js";
+import { GraphBuilder, indexGraph, int, isOp, type Model, requiredInputs, Tensor } from "../graph/index.js";
+import type { LinearLayer } from "../operators/index.js";
 import { requireRunner, type TransformContext } from "../runtime/index.js";
-import type { ChannelUnits } from "./channel-units.js";
+import type { ChannelUnits } from "../shrink/channel-units.js";
 import { forEachBatch, labelsOf, lossNetwork, parameterFeeds } from "./taylor.js";
 import type { ParameterValues } from "./weight-scores.js";
 

@@ -1,4 +1,5 @@
-import { type LinearLayer, labelOf, type Model } from "../graph/index.js";
+import { labelOf, type Model } from "../graph/index.js";
+import type { LinearLayer } from "../operators/index.js";
 import type { Skip } from "../runtime/index.js";
 import { patternMask, patternObstacle } from "./n-of-m.js";
 import { type PrunableParameter, parametersByLayer } from "./prunable.js";

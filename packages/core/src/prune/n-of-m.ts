@@ -1,5 +1,5 @@
 import { OptionsError } from "../errors.js";
-import { forEachWeight, type LinearLayer } from "../graph/index.js";
+import { forEachWeight, type LinearLayer } from "../operators/index.js";
 
 /** `n` of every `m` consecutive weights along the input channels are kept. */
 export interface KeepPattern {

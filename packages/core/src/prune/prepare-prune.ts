@@ -1,5 +1,6 @@
 import { type FoldReport, fold, upgradeOpset } from "../fold/index.js";
-import { assertFiniteWeights, assertFloat32, assertValid, type Model } from "../graph/index.js";
+import { assertFiniteWeights, assertValid, type Model } from "../graph/index.js";
+import { assertFloat32 } from "../operators/index.js";
 import type { TransformContext } from "../runtime/index.js";
 
 /**

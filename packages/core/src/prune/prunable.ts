@@ -1,5 +1,6 @@
 import { PreconditionError } from "../errors.js";
-import { type LinearLayer, labelOf, linearLayers, type Model } from "../graph/index.js";
+import { labelOf, type Model } from "../graph/index.js";
+import { type LinearLayer, linearLayers } from "../operators/index.js";
 
 /** A weight or bias that pruning may set to zero. */
 export interface PrunableParameter {

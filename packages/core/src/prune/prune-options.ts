@@ -1,11 +1,11 @@
 import type { Dataset } from "../data/index.js";
 import { OptionsError, rejectUnknownOptions, requireOneOf } from "../errors.js";
+import { requireChannelMultiple } from "../shrink/removal-limits.js";
 import type { TrainOptions } from "../train/index.js";
 import { type KeepPattern, parsePattern } from "./n-of-m.js";
 import type { PruneParameters } from "./prunable.js";
 import { type PruneSchedule, pruneSchedule } from "./prune-schedule.js";
 import type { PruneScope } from "./ranking.js";
-import { requireChannelMultiple } from "./removal-limits.js";
 
 export type PruneMethod = "magnitude" | "synflow" | "taylor" | "random";
 

@@ -1,4 +1,5 @@
-import { forEachWeight, type LinearLayer, labelOf } from "../graph/index.js";
+import { labelOf } from "../graph/index.js";
+import { forEachWeight, type LinearLayer } from "../operators/index.js";
 import type { PrunableParameter } from "./prunable.js";
 import { parametersByLayer } from "./prunable.js";
 import type { MaskArrays } from "./ranking.js";

@@ -1,6 +1,7 @@
 import { shuffled, spread } from "../data/index.js";
 import { PreconditionError, RunError, throwIfAborted } from "../errors.js";
-import { cloneModel, linearLayers, type Model, Tensor } from "../graph/index.js";
+import { cloneModel, type Model, Tensor } from "../graph/index.js";
+import { linearLayers } from "../operators/index.js";
 import { requireRunner, type Skip, type TransformContext } from "../runtime/index.js";
 import { train } from "../train/index.js";
 import { ChannelPlanner } from "./channel-planner.js";

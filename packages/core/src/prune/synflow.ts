@@ -1,6 +1,7 @@
 import { RunError } from "../errors.js";
 import { differentiate, gradientName } from "../gradient/index.js";
-import { forEachWeight, linearLayers, type Model } from "../graph/index.js";
+import type { Model } from "../graph/index.js";
+import { forEachWeight, linearLayers } from "../operators/index.js";
 import { type HostTensor, observeShapes, type Runner, type Session, zeroFeeds } from "../runtime/index.js";
 import { type LinearNetwork, linearize } from "./linearize.js";
 import type { Scores } from "./ranking.js";

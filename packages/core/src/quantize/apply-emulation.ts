@@ -1,13 +1,6 @@
-import {
-  type Graph,
-  GraphBuilder,
-  type LinearLayer,
-  type Model,
-  replaceUses,
-  sortNodes,
-  Tensor,
-} from "../graph/index.js";
+import { type Graph, GraphBuilder, type Model, replaceUses, sortNodes, Tensor } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
+import type { LinearLayer } from "../operators/index.js";
 import type { QuantizationPlan } from "./apply-qdq.js";
 import { dropUnused, placeOf } from "./place.js";
 

@@ -1,5 +1,6 @@
 import type { Calibration } from "../calibrate/index.js";
-import { type Graph, type GraphIndex, indexGraph, labelOf, linearLayerOf, type Node } from "../graph/index.js";
+import { type Graph, type GraphIndex, indexGraph, labelOf, type Node } from "../graph/index.js";
+import { linearLayerOf } from "../operators/index.js";
 import type { FloatReasons, Placement } from "./placement.js";
 import { calibratedSource } from "./sources.js";
 

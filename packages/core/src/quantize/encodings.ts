@@ -1,4 +1,5 @@
-import { type Calibration, knownBounds, valueTails } from "../calibrate/index.js";
+import { knownBounds } from "../bounds/index.js";
+import { type Calibration, valueTails } from "../calibrate/index.js";
 import { PreconditionError } from "../errors.js";
 import { type Graph, indexGraph } from "../graph/index.js";
 import {

@@ -1,5 +1,5 @@
 import { ModelError } from "../errors.js";
-import { type DType, type Graph, type LinearLayer, labelOf, Tensor } from "../graph/index.js";
+import { type DType, type Graph, labelOf, Tensor } from "../graph/index.js";
 import {
   chooseRange,
   type Encoding,
@@ -13,6 +13,7 @@ import {
   roundHalfEven,
   ValueHistogram,
 } from "../math/index.js";
+import type { LinearLayer } from "../operators/index.js";
 import type { ResolvedQuantizeOptions } from "./options.js";
 import { saturationRatios } from "./saturation.js";
 

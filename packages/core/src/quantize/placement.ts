@@ -5,12 +5,11 @@ import {
   type GraphIndex,
   indexGraph,
   isOp,
-  type LinearLayer,
   labelOf,
-  linearLayerOf,
   type Node,
   subgraphsOf,
 } from "../graph/index.js";
+import { type LinearLayer, linearLayerOf } from "../operators/index.js";
 import type { Skip } from "../runtime/index.js";
 import { type EncodingGroup, SharedEncodings } from "./shared-encodings.js";
 import type { TargetSpec } from "./targets.js";

@@ -1,4 +1,4 @@
-import type { LinearLayer } from "../graph/index.js";
+import type { LinearLayer } from "../operators/index.js";
 
 /** Largest and smallest sum of two products that a 16-bit lane holds. */
 const INT16_MAX = 32767;

@@ -1,5 +1,6 @@
 import type { Calibration } from "../calibrate/index.js";
-import { type Graph, type GraphIndex, indexGraph, isOp, type LinearLayer, type Node } from "../graph/index.js";
+import { type Graph, type GraphIndex, indexGraph, isOp, type Node } from "../graph/index.js";
+import type { LinearLayer } from "../operators/index.js";
 import { MOVERS } from "./targets.js";
 
 /** The calibrated value from which another follows through operators that only move data. */

@@ -3,8 +3,9 @@ import { describe, expect, it } from "vitest";
 import { optimalRatio, weightSqnr } from "../../src/analyze/index.js";
 import type { MeasuredLayer } from "../../src/analyze/sqnr-layers.js";
 import { predictFromRanges, predictFromWeights } from "../../src/analyze/sqnr-predict.js";
-import { coverage, createGraph, createNode, int, ints, linearLayerOf, string, Tensor } from "../../src/graph/index.js";
+import { createGraph, createNode, int, ints, string, Tensor } from "../../src/graph/index.js";
 import { encodingFromRange, encodingFromScale, quantizeValues } from "../../src/math/index.js";
+import { coverage, linearLayerOf } from "../../src/operators/index.js";
 
 /** A Conv of a weight tensor, with int8 weights at the given scales and, if asked for, an output encoding of that step. */
 function measured(

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { isNonNegative } from "../../src/bounds/known-sign.js";
 import { Calibration, calibrate, type StatisticsRequest } from "../../src/calibrate/index.js";
-import { isNonNegative } from "../../src/calibrate/known-sign.js";
 import { type Dataset, randomDataset, subset } from "../../src/data/index.js";
 import { indexGraph, type Model } from "../../src/graph/index.js";
 import { runner } from "../helpers/runner.js";

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { knownBounds } from "../../src/bounds/index.js";
 import {
   Calibration,
   calibrate,
   extendedStats,
-  knownBounds,
   type StatisticsRequest,
   valueTails,
 } from "../../src/calibrate/index.js";

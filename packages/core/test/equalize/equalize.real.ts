@@ -27,7 +27,7 @@ import {
 import { openDataset, sharpDecoder } from "../../src/node.js";
 import { runner } from "../helpers/runner.js";
 import { SHARED_MODELS, sharedModel, sharedPath } from "../helpers/shared.js";
-import { shapesOf } from "../prune/helpers.js";
+import { shapesOf } from "../shrink/helpers.js";
 
 type Name = (typeof SHARED_MODELS)[number];
 const context = { runner };

@@ -1,4 +1,5 @@
-import { channelFlow, type ScaleClasses, scaleClasses } from "../../src/equalize/index.js";
+import { channelFlow } from "../../src/channels/index.js";
+import { type ScaleClasses, scaleClasses } from "../../src/equalize/index.js";
 import type { Model } from "../../src/graph/index.js";
 import { createRandom } from "../../src/math/index.js";
 import { runner } from "../helpers/runner.js";

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyFactors, powerOfTwoFactors } from "../../src/equalize/index.js";
-import { cloneModel, linearLayers } from "../../src/graph/index.js";
+import { cloneModel } from "../../src/graph/index.js";
+import { linearLayers } from "../../src/operators/index.js";
 import { randomFeeds } from "./feeds.js";
 import { classesOf, drift, outputsOf, randomFactors } from "./helpers.js";
 import { BLOCKS, randomNetwork } from "./random-network.js";

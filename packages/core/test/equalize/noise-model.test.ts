@@ -14,8 +14,9 @@ import {
   twoStepFactors,
   unitFactors,
 } from "../../src/equalize/index.js";
-import { GraphBuilder, ints, linearLayers, type Model, Tensor } from "../../src/graph/index.js";
+import { GraphBuilder, ints, type Model, Tensor } from "../../src/graph/index.js";
 import { createRandom } from "../../src/math/index.js";
+import { linearLayers } from "../../src/operators/index.js";
 import { naiveStatistics } from "../helpers/channel-statistics.js";
 import { randomFeeds } from "./feeds.js";
 import { classesOf as classesOfNetwork, randomFactors } from "./helpers.js";

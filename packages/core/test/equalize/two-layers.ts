@@ -1,5 +1,6 @@
 import type { ActivationStats, ChannelStats } from "../../src/calibrate/index.js";
-import { channelFlow, type ScaleClasses, scaleClasses } from "../../src/equalize/index.js";
+import { channelFlow } from "../../src/channels/index.js";
+import { type ScaleClasses, scaleClasses } from "../../src/equalize/index.js";
 import { GraphBuilder, int, type Model, Tensor } from "../../src/graph/index.js";
 
 /** Weights and biases of {@link twoLayers}. */

@@ -4,9 +4,7 @@ import {
   assertFiniteWeights,
   assertValid,
   cloneModel,
-  forEachWeight,
   indexGraph,
-  linearLayers,
   type Model,
   NameAllocator,
   parseModel,
@@ -16,6 +14,7 @@ import {
   sortNodes,
   tensorsOf,
 } from "../../src/graph/index.js";
+import { forEachWeight, linearLayers } from "../../src/operators/index.js";
 import { mutated } from "./mutate.js";
 
 /** Run by fuzz.test.ts in a process of its own, whose memory and time are the measurement. */

@@ -1,13 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import {
-  assertFiniteWeights,
-  cloneModel,
-  linearLayers,
-  parseModel,
-  serializeModel,
-  validateModel,
-} from "../../src/graph/index.js";
+import { assertFiniteWeights, cloneModel, parseModel, serializeModel, validateModel } from "../../src/graph/index.js";
+import { linearLayers } from "../../src/operators/index.js";
 import { SHARED_MODELS, sharedModel } from "../helpers/shared.js";
 import { expectRobust, fuzz } from "./fuzz.js";
 

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { type Attribute, GraphBuilder, int, ints, linearLayers, Tensor } from "../../src/graph/index.js";
+import { type Attribute, GraphBuilder, int, ints, Tensor } from "../../src/graph/index.js";
 import { momentsOf } from "../../src/learn/moments.js";
 import { addInputs, addOutputs, choosePositions, positionsOf, Rows } from "../../src/learn/patches.js";
 import { relaxedRounding } from "../../src/learn/relax.js";
 import { bestOf, type Choices, descend, noiseOf } from "../../src/learn/rounding.js";
 import { createRandom } from "../../src/math/index.js";
+import { linearLayers } from "../../src/operators/index.js";
 import { runner } from "../helpers/quantized.js";
 
 const random = createRandom(11);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { measureSqnr } from "../../src/analyze/index.js";
 import type { Dataset } from "../../src/data/index.js";
-import { forEachWeight, indexGraph, linearLayerOf, linearLayers, type Model, Tensor } from "../../src/graph/index.js";
+import { indexGraph, type Model, Tensor } from "../../src/graph/index.js";
+import { forEachWeight, linearLayerOf, linearLayers } from "../../src/operators/index.js";
 import { type AdviceReport, advise } from "../../src/pipeline/index.js";
 import { planQuantization } from "../../src/quantize/index.js";
 import { calibrated } from "../helpers/quantized.js";

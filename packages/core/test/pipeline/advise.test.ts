@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { measureSqnr } from "../../src/analyze/index.js";
 import { randomDataset } from "../../src/data/index.js";
-import { cloneModel, forEachWeight, linearLayers, type Model, Tensor } from "../../src/graph/index.js";
+import { cloneModel, type Model, Tensor } from "../../src/graph/index.js";
+import { forEachWeight, linearLayers } from "../../src/operators/index.js";
 import { type AdviceReport, type AdviseInput, advise } from "../../src/pipeline/index.js";
 import { planQuantization, type QuantizeOptions } from "../../src/quantize/index.js";
 import { NETWORKS } from "../helpers/networks.js";

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { measureSqnr } from "../../src/analyze/index.js";
+import { channelFlow } from "../../src/channels/index.js";
 import { type Dataset, randomDataset } from "../../src/data/index.js";
-import { applyFactors, channelFlow, scaleClasses } from "../../src/equalize/index.js";
+import { applyFactors, scaleClasses } from "../../src/equalize/index.js";
 import { cloneModel, type Model, parseModel, Tensor } from "../../src/graph/index.js";
 import { advise, emulatedNetwork, OutputProbe, planOfFile } from "../../src/index.js";
 import { createRandom } from "../../src/math/index.js";

@@ -15,11 +15,11 @@ import {
   zeroFeeds,
 } from "../../src/index.js";
 import { taylorChannelScores } from "../../src/prune/channel-taylor.js";
-import { channelUnits } from "../../src/prune/channel-units.js";
+import { channelUnits } from "../../src/shrink/channel-units.js";
 import { batchNorm, testModel } from "../helpers/build.js";
 import { runner } from "../helpers/runner.js";
+import { driftOf, shapesOf } from "../shrink/helpers.js";
 import { bands, smallNetwork, weightsOf } from "../train/small.js";
-import { driftOf, shapesOf } from "./helpers.js";
 
 const context = { runner };
 

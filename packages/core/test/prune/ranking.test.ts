@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { linearLayers } from "../../src/graph/index.js";
 import { kthSmallest, OptionsError, pruneSchedule, thresholdMasks } from "../../src/index.js";
+import { linearLayers } from "../../src/operators/index.js";
 import { parsePattern, patternMask, patternObstacle } from "../../src/prune/n-of-m.js";
 import { testModel } from "../helpers/build.js";
 

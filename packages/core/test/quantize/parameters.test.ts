@@ -1,19 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { calibrate } from "../../src/calibrate/index.js";
-import {
-  type Attribute,
-  float,
-  forEachWeight,
-  GraphBuilder,
-  int,
-  ints,
-  type LinearLayer,
-  linearLayers,
-  type Model,
-  Tensor,
-} from "../../src/graph/index.js";
+import { type Attribute, float, GraphBuilder, int, ints, type Model, Tensor } from "../../src/graph/index.js";
 import { createRandom, encodingFromRange } from "../../src/math/index.js";
+import { forEachWeight, type LinearLayer, linearLayers } from "../../src/operators/index.js";
 import {
   type BiasFormat,
   biasIntegers,

@@ -1,18 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { calibrate } from "../../src/calibrate/index.js";
 import type { Dataset } from "../../src/data/index.js";
-import {
-  type Attribute,
-  cloneModel,
-  GraphBuilder,
-  int,
-  ints,
-  type LinearLayer,
-  linearLayers,
-  type Model,
-  Tensor,
-} from "../../src/graph/index.js";
+import { type Attribute, cloneModel, GraphBuilder, int, ints, type Model, Tensor } from "../../src/graph/index.js";
 import { createRandom } from "../../src/math/index.js";
+import { type LinearLayer, linearLayers } from "../../src/operators/index.js";
 import { type QuantizeOptions, quantizationRequests, quantize } from "../../src/quantize/index.js";
 import { saturationRatios } from "../../src/quantize/saturation.js";
 import { runner } from "../helpers/runner.js";
