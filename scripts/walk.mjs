@@ -5,7 +5,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import { appFolder, createAppServer } from "../packages/cli/dist/app-server.js";
+import { appFolder, createAppServer } from "../packages/cli/dist/commands/app-server.js";
 
 const out = join(import.meta.dirname, "../build/walk");
 rmSync(out, { recursive: true, force: true });

@@ -1,8 +1,8 @@
 import type { ConfigInput } from "./config/schema.js";
-import { type Io, processIo, writeAll } from "./io.js";
+import { type Io, processIo, writeAll } from "./files/io.js";
 
 export type { Config, ConfigInput } from "./config/schema.js";
-export type { Io } from "./io.js";
+export type { Io } from "./files/io.js";
 
 /** Types a config written as JavaScript or TypeScript: `export default defineConfig({ … })`. */
 export function defineConfig(config: ConfigInput): ConfigInput {
@@ -12,8 +12,8 @@ export function defineConfig(config: ConfigInput): ConfigInput {
 /** What is answered without loading the parser. */
 const QUICK: Readonly<Record<string, () => Promise<string>>> = {
   "--version": async () => `${(await import("./version.js")).toolVersion()}\n`,
-  "--help": async () => (await import("./help.js")).programHelp(),
-  "-h": async () => (await import("./help.js")).programHelp(),
+  "--help": async () => (await import("./frame/help.js")).programHelp(),
+  "-h": async () => (await import("./frame/help.js")).programHelp(),
 };
 
 /**
@@ -23,11 +23,11 @@ const QUICK: Readonly<Record<string, () => Promise<string>>> = {
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   try {
     const quick = argv.length === 1 ? QUICK[argv[0]!] : undefined;
-    if (!quick) return await (await import("./program.js")).runProgram(argv, io);
+    if (!quick) return await (await import("./frame/program.js")).runProgram(argv, io);
     await writeAll(io.stdout, await quick());
     return 0;
   } catch (error) {
-    return (await import("./usage-error.js")).failEarly(error, argv, io);
+    return (await import("./frame/usage-error.js")).failEarly(error, argv, io);
   }
 }
 
@@ -41,7 +41,7 @@ export async function runProcess(): Promise<void> {
   }
   // What escapes every catch is a bug, and 1 would say that a gate failed.
   process.on("uncaughtException", async (error) => {
-    const { renderError } = await import("./render-error.js");
+    const { renderError } = await import("./text/render-error.js");
     process.stderr.write(renderError(error, { verbose: process.argv.includes("-v") }), () => process.exit(70));
   });
   process.exitCode = await main(process.argv.slice(2), processIo());

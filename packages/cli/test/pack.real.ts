@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { createAppServer } from "../src/app-server.js";
+import { createAppServer } from "../src/commands/app-server.js";
 
 const root = join(import.meta.dirname, "..");
 

@@ -1,7 +1,7 @@
 import { resolveQuantizeOptions } from "@equant/core";
 import { Command } from "commander";
 import { expect, test } from "vitest";
-import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../../../cli/src/quantize-flags.js";
+import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../../../cli/src/options/quantize-flags.js";
 import { cliLine } from "../../src/recipe/cli-line.js";
 import { runTitle } from "../../src/recipe/describe.js";
 import { DEFAULT_RECIPE, type Recipe, type StepOf, stepOf, withStep } from "../../src/recipe/recipe.js";

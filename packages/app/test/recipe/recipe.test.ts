@@ -1,7 +1,7 @@
 import { checkRecipe } from "@equant/core";
 import { expect, test } from "vitest";
 import type { StepConfig } from "../../../cli/src/config/steps.js";
-import { recipeSteps } from "../../../cli/src/recipe-steps.js";
+import { recipeSteps } from "../../../cli/src/options/recipe-steps.js";
 import { decodeRecipe, encodeRecipe } from "../../src/link/recipe-link.js";
 import { cliLine } from "../../src/recipe/cli-line.js";
 import { toConfig } from "../../src/recipe/config.js";

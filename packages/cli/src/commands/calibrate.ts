@@ -1,12 +1,12 @@
 import { OptionsError } from "@equant/core/errors";
-import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { openData } from "../data-options.js";
-import { readInput } from "../model-file.js";
-import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
-import { completing, flag, repeatable } from "../options.js";
-import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
+import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
+import { readInput } from "../files/model-file.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { openData } from "../options/data-options.js";
+import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../options/option-groups.js";
+import { completing, flag, repeatable } from "../options/options.js";
+import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
 import { CALIBRATION_SAMPLES, describeCalibration, requireSameModel } from "./quantize.js";
 
 interface CalibrateCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {

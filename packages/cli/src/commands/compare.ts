@@ -1,14 +1,14 @@
 import { ModelError, OptionsError } from "@equant/core/errors";
 import type { ParetoPoint } from "@equant/report";
-import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import { type ComparedModel, contender, fromReport, type LoadedContender, measureAll } from "../compare-models.js";
-import type { CommandContext } from "../context.js";
-import { openData } from "../data-options.js";
-import { formatBytes, formatDb, formatMs, formatPercent, formatPp } from "../format.js";
-import { addDataOptions, type DataOptions } from "../option-groups.js";
-import { flag } from "../options.js";
-import type { Column } from "../table.js";
+import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { openData } from "../options/data-options.js";
+import { addDataOptions, type DataOptions } from "../options/option-groups.js";
+import { flag } from "../options/options.js";
+import { formatBytes, formatDb, formatMs, formatPercent, formatPp } from "../text/format.js";
+import type { Column } from "../text/table.js";
+import { type ComparedModel, contender, fromReport, type LoadedContender, measureAll } from "./compare-models.js";
 
 interface CompareOptions extends ChartOptions, DataOptions {
   latency: boolean;

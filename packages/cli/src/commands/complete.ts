@@ -1,10 +1,10 @@
 import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { listNames, sha256 } from "../model-file.js";
-import { writeOutput } from "../output-file.js";
+import { listNames, sha256 } from "../files/model-file.js";
+import { writeOutput } from "../files/output-file.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
 
 /** `equant __complete names MODEL`: one layer name a line, for the completion scripts. Silent when it cannot. */
 export const complete: CommandDefinition = {

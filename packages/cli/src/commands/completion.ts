@@ -1,7 +1,7 @@
 import { Argument } from "commander";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { parseChoice } from "../values.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { parseChoice } from "../options/values.js";
 
 const SHELLS = ["bash", "zsh", "fish", "powershell"] as const;
 type Shell = (typeof SHELLS)[number];

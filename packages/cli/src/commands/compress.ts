@@ -1,23 +1,23 @@
 import { join } from "node:path";
 import type { RecipeStep } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
-import { type ChartOptions, svgOption } from "../chart-file.js";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { openData } from "../data-options.js";
-import { EQUALIZE, RELU6_OR_AUTO } from "../equalize-words.js";
-import { formatResize } from "../format.js";
+import { type ChartOptions, svgOption } from "../files/chart-file.js";
+import { bytesOf, resultFiles, runReport, stepsTable } from "../files/result-folder.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { openData } from "../options/data-options.js";
+import { EQUALIZE, RELU6_OR_AUTO } from "../options/equalize-words.js";
 import {
   addDataOptions,
   addModelOutputOptions,
   addOutputOptions,
   type DataOptions,
   type OutputOptions,
-} from "../option-groups.js";
-import { choice, flag } from "../options.js";
-import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
-import { seeded } from "../recipe-steps.js";
-import { bytesOf, resultFiles, runReport, stepsTable } from "../result-folder.js";
+} from "../options/option-groups.js";
+import { choice, flag } from "../options/options.js";
+import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
+import { seeded } from "../options/recipe-steps.js";
+import { formatResize } from "../text/format.js";
 import { CALIBRATION_SAMPLES, NOTHING_QUANTIZED } from "./quantize.js";
 
 const METHODS = [...EQUALIZE, "none"] as const;
@@ -101,7 +101,7 @@ export const compress: CommandDefinition = {
     if (options.out !== undefined) await context.writeOutputs(await resultFiles(context, options.out, record, dataset));
     if (options.output !== undefined) await context.writeModel(options.output, result.model);
     if (options.svg !== undefined) {
-      const { writeMsbChart } = await import("../quantized-chart.js");
+      const { writeMsbChart } = await import("./quantized-chart.js");
       await writeMsbChart(context, options.svg, result, dataset);
     }
     const size = formatResize(identity.bytes, bytesOf(files));

@@ -1,17 +1,17 @@
 import type { LayerSqnr, SqnrReport } from "@equant/core";
 import { ModelError } from "@equant/core/errors";
-import { adviceHint, adviceText } from "../advice-text.js";
-import { svgOption, writeChart } from "../chart-file.js";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import { compareEqualization, comparisonTable } from "../compare-equalization.js";
-import type { CommandContext } from "../context.js";
-import { openData } from "../data-options.js";
-import { type DebugOptions, debugAgainst, OF_QUANTIZATION, refuseQuantizeFlags } from "../debug-against.js";
-import { formatDb } from "../format.js";
-import { addDataOptions } from "../option-groups.js";
-import { choice, completing, flag, integer, text } from "../options.js";
-import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
-import { agreementLine, SORTS, sortedLayers, sqnrTable } from "../sqnr-text.js";
+import { svgOption, writeChart } from "../files/chart-file.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { openData } from "../options/data-options.js";
+import { addDataOptions } from "../options/option-groups.js";
+import { choice, completing, flag, integer, text } from "../options/options.js";
+import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
+import { adviceHint, adviceText } from "../text/advice-text.js";
+import { formatDb } from "../text/format.js";
+import { agreementLine, SORTS, sortedLayers, sqnrTable } from "../text/sqnr-text.js";
+import { compareEqualization, comparisonTable } from "./compare-equalization.js";
+import { type DebugOptions, debugAgainst, OF_QUANTIZATION, refuseQuantizeFlags } from "./debug-against.js";
 import { CALIBRATION_SAMPLES, describeCalibration } from "./quantize.js";
 
 interface DebugCommandOptions extends DebugOptions, QuantizeFlags {

@@ -2,15 +2,15 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RecipeStep } from "@equant/core";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { demoPruning } from "../demo-pruning.js";
-import { sha256 } from "../model-file.js";
-import { addOutputOptions, type OutputOptions } from "../option-groups.js";
-import { integer } from "../options.js";
-import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
-import { reportFiles } from "../report-files.js";
-import { validationText } from "../validation-text.js";
+import { sha256 } from "../files/model-file.js";
+import { reportFiles } from "../files/report-files.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { addOutputOptions, type OutputOptions } from "../options/option-groups.js";
+import { integer } from "../options/options.js";
+import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
+import { validationText } from "../text/validation-text.js";
+import { demoPruning } from "./demo-pruning.js";
 
 interface DemoOptions extends QuantizeFlags, OutputOptions {
   samples: number;

@@ -1,9 +1,9 @@
 import { access, constants, mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, cpus, freemem, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { formatBytes } from "../format.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { formatBytes } from "../text/format.js";
 import { toolVersion } from "../version.js";
 
 interface Check {

@@ -1,19 +1,19 @@
 import type { EqualizeReport, Model } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
-import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { openData } from "../data-options.js";
-import { EQUALIZE_OR_CLE, RELU6 } from "../equalize-words.js";
+import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { openData } from "../options/data-options.js";
+import { EQUALIZE_OR_CLE, RELU6 } from "../options/equalize-words.js";
 import {
   addDataOptions,
   addModelOutputOptions,
   addOutputOptions,
   type DataOptions,
   type OutputOptions,
-} from "../option-groups.js";
-import { choice, flag, number } from "../options.js";
-import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
+} from "../options/option-groups.js";
+import { choice, flag, number } from "../options/options.js";
+import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
 import { CALIBRATION_SAMPLES } from "./quantize.js";
 
 interface EqualizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
@@ -131,7 +131,7 @@ async function drawChannels(
   before: Model,
   after: Model,
 ): Promise<void> {
-  const { equalizationCharts } = await import("../equalize-chart.js");
+  const { equalizationCharts } = await import("./equalize-chart.js");
   const charts = await equalizationCharts(report, before, after);
   if (charts.length > 0) await writeChart(context, file, ...charts);
   else context.reporter.info("--svg: no layer was equalized, so there is nothing to draw");

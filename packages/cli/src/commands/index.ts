@@ -1,4 +1,4 @@
-import type { CommandEntry } from "../command.js";
+import type { CommandEntry } from "../frame/command.js";
 
 /** All commands, in the order of the help. Adding one: a file in this folder and a line here (docs/cli.md). */
 export const COMMANDS: readonly CommandEntry[] = [

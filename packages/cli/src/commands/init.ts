@@ -1,12 +1,18 @@
 import { dirname, relative, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { OptionsError, RunError } from "@equant/core/errors";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { ConfigInput } from "../config/schema.js";
-import type { CommandContext } from "../context.js";
-import { toJson } from "../envelope.js";
-import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions, PRESETS } from "../option-groups.js";
-import { flag } from "../options.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { toJson } from "../frame/envelope.js";
+import {
+  addDataOptions,
+  addOutputOptions,
+  type DataOptions,
+  type OutputOptions,
+  PRESETS,
+} from "../options/option-groups.js";
+import { flag } from "../options/options.js";
 
 interface InitOptions extends DataOptions, OutputOptions {
   output: string;

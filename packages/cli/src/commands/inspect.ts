@@ -1,13 +1,13 @@
 import type { InspectReport, Model, ObservedType } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
-import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { formatBytes, formatCount } from "../format.js";
-import { weightsChart } from "../inspect-chart.js";
-import { layerText, reportText, weightsText } from "../inspect-text.js";
-import { matchNames } from "../match.js";
-import { completing, flag, repeatable } from "../options.js";
+import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { matchNames } from "../options/match.js";
+import { completing, flag, repeatable } from "../options/options.js";
+import { formatBytes, formatCount } from "../text/format.js";
+import { layerText, reportText, weightsText } from "../text/inspect-text.js";
+import { weightsChart } from "./inspect-chart.js";
 
 interface InspectCommandOptions extends ChartOptions {
   names?: boolean;

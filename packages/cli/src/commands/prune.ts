@@ -1,13 +1,13 @@
 import type { Dataset, FineTuneOptions, Model, PruneOptions, PruneResult } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
-import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { openData } from "../data-options.js";
-import { formatPercent } from "../format.js";
-import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
-import { choice, completing, flag, integer, number, share, text } from "../options.js";
-import { iterationTable, layerTable, outcomeLine } from "../prune-text.js";
+import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { openData } from "../options/data-options.js";
+import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../options/option-groups.js";
+import { choice, completing, flag, integer, number, share, text } from "../options/options.js";
+import { formatPercent } from "../text/format.js";
+import { iterationTable, layerTable, outcomeLine } from "../text/prune-text.js";
 
 const METHODS = ["synflow", "magnitude", "taylor", "random"] as const;
 
@@ -110,7 +110,7 @@ export const prune: CommandDefinition = {
     const verified = await context.phase("verify", () => runOnce(context, after));
     const bytes = await context.writeModel(options.output, after);
     if (options.masks !== undefined) {
-      const { writeOutput } = await import("../output-file.js");
+      const { writeOutput } = await import("../files/output-file.js");
       const file = { overwrite: options.overwrite ?? false, inputs: [path], cwd: context.io.cwd };
       if (!context.options().dryRun) await writeOutput(options.masks, core.serializeMasks(result), file);
     }
@@ -237,7 +237,7 @@ function warnOfCollapse(context: CommandContext, { iterations }: PruneResult): v
 }
 
 async function checkMasks(context: CommandContext, path: string): Promise<void> {
-  const { checkOutput } = await import("../output-file.js");
+  const { checkOutput } = await import("../files/output-file.js");
   const { overwrite = false } = context.options<OutputOptions>();
   await checkOutput(path, { overwrite, inputs: [], cwd: context.io.cwd });
 }

@@ -1,19 +1,19 @@
 import { ModelError } from "@equant/core/errors";
-import { type ChartOptions, svgOption } from "../chart-file.js";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { openData } from "../data-options.js";
-import { formatDb, formatPercent, formatResize } from "../format.js";
-import { readInput } from "../model-file.js";
+import { type ChartOptions, svgOption } from "../files/chart-file.js";
+import { readInput } from "../files/model-file.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { openData } from "../options/data-options.js";
 import {
   addDataOptions,
   addModelOutputOptions,
   addOutputOptions,
   type DataOptions,
   type OutputOptions,
-} from "../option-groups.js";
-import { completing, text } from "../options.js";
-import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../quantize-flags.js";
+} from "../options/option-groups.js";
+import { completing, text } from "../options/options.js";
+import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
+import { formatDb, formatPercent, formatResize } from "../text/format.js";
 
 interface QuantizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
   output: string;
@@ -91,7 +91,7 @@ export const quantize: CommandDefinition = {
     }
     const bytes = await context.writeModel(options.output, model);
     if (charted) {
-      const { writeMsbChart } = await import("../quantized-chart.js");
+      const { writeMsbChart } = await import("./quantized-chart.js");
       const plan = core.planQuantization(charted, calibration, settings);
       await writeMsbChart(context, options.svg!, { floatModel: charted, plan }, dataset);
     }

@@ -1,12 +1,12 @@
 import { dirname, join } from "node:path";
 import { OptionsError } from "@equant/core/errors";
 import type { Chart, Report } from "@equant/report";
-import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { readInput } from "../model-file.js";
-import { addOutputOptions, type OutputOptions } from "../option-groups.js";
-import { choice, text } from "../options.js";
+import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
+import { readInput } from "../files/model-file.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { addOutputOptions, type OutputOptions } from "../options/option-groups.js";
+import { choice, text } from "../options/options.js";
 
 /** Charts by name, each from the sections it needs; undefined where the report has none of them. */
 const CHARTS = [

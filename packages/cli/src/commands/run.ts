@@ -1,16 +1,21 @@
 import { resolve } from "node:path";
 import type { Dataset, Model, ValidationReport } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
 import type { Config } from "../config/schema.js";
-import type { CommandContext } from "../context.js";
-import { openData } from "../data-options.js";
-import { formatBytes, formatResize } from "../format.js";
-import { addModelOutputOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../option-groups.js";
-import { recipeSteps, seeded } from "../recipe-steps.js";
-import { bytesOf, resultFiles, runReport, stepsTable } from "../result-folder.js";
-import { validationGates, validationText } from "../validation-text.js";
-import { parseBytes, parsePp, parseShare } from "../values.js";
+import { bytesOf, resultFiles, runReport, stepsTable } from "../files/result-folder.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { openData } from "../options/data-options.js";
+import {
+  addModelOutputOptions,
+  addOutputOptions,
+  type DataOptions,
+  type OutputOptions,
+} from "../options/option-groups.js";
+import { recipeSteps, seeded } from "../options/recipe-steps.js";
+import { parseBytes, parsePp, parseShare } from "../options/values.js";
+import { formatBytes, formatResize } from "../text/format.js";
+import { validationGates, validationText } from "../text/validation-text.js";
 import { CALIBRATION_SAMPLES } from "./quantize.js";
 
 /** `equant run`: executes a recipe, the way CI uses it. */

@@ -1,8 +1,8 @@
 import { Argument } from "commander";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { toJson } from "../envelope.js";
-import { parseChoice } from "../values.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { toJson } from "../frame/envelope.js";
+import { parseChoice } from "../options/values.js";
 
 /** JSON Schemas by name, each made from the zod schema that checks the real thing. */
 const SCHEMAS = {

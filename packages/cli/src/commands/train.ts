@@ -2,13 +2,18 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Checkpoint, EpochRow, Loss, Optimizer, Schedule } from "@equant/core";
 import { DataError, OptionsError } from "@equant/core/errors";
-import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { formatBytes, formatPercent } from "../format.js";
-import { addDataOptions, addModelOutputOptions, addOutputOptions, type OutputOptions } from "../option-groups.js";
-import { choice, completing, flag, integer, number, share, text } from "../options.js";
-import { floatModel, type TrainDataOptions, teacherModel, trainingData } from "../train-data.js";
+import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import {
+  addDataOptions,
+  addModelOutputOptions,
+  addOutputOptions,
+  type OutputOptions,
+} from "../options/option-groups.js";
+import { choice, completing, flag, integer, number, share, text } from "../options/options.js";
+import { formatBytes, formatPercent } from "../text/format.js";
+import { floatModel, type TrainDataOptions, teacherModel, trainingData } from "./train-data.js";
 
 const OPTIMIZERS = ["sgd", "adam"] as const;
 const SCHEDULES = ["constant", "step", "cosine"] as const;
@@ -185,7 +190,7 @@ async function resumePoint(context: CommandContext): Promise<Checkpoint | undefi
   const { checkpoint, resume, overwrite = false } = context.options<TrainCommandOptions>();
   if (checkpoint === undefined) return undefined;
   if (!resume) {
-    const { checkOutput } = await import("../output-file.js");
+    const { checkOutput } = await import("../files/output-file.js");
     await checkOutput(checkpoint, { overwrite, inputs: [], cwd: context.io.cwd });
     return undefined;
   }
@@ -208,6 +213,6 @@ async function resumePoint(context: CommandContext): Promise<Checkpoint | undefi
 async function writeCheckpoint(context: CommandContext, path: string, checkpoint: Checkpoint): Promise<void> {
   if (context.options().dryRun) return;
   const { serializeCheckpoint } = await import("@equant/core");
-  const { writeOutput } = await import("../output-file.js");
+  const { writeOutput } = await import("../files/output-file.js");
   await writeOutput(path, serializeCheckpoint(checkpoint), { overwrite: true, inputs: [], cwd: context.io.cwd });
 }

@@ -1,16 +1,16 @@
 import { join, resolve } from "node:path";
 import type { TuneReport, TuneTrial } from "@equant/core";
 import type { ParetoPoint } from "@equant/report";
-import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
-import type { CommandDefinition, CommandOutcome, Gate } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { openData } from "../data-options.js";
-import { toJson } from "../envelope.js";
-import { formatBytes, formatDb, formatPercent, formatPp } from "../format.js";
-import { addDataOptions, type DataOptions } from "../option-groups.js";
-import { bytes, choice, completing, flag, integer, points, text } from "../options.js";
-import { TARGETS } from "../quantize-flags.js";
-import { TuneFolder } from "../tune-folder.js";
+import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
+import { TuneFolder } from "../files/tune-folder.js";
+import type { CommandDefinition, CommandOutcome, Gate } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { toJson } from "../frame/envelope.js";
+import { openData } from "../options/data-options.js";
+import { addDataOptions, type DataOptions } from "../options/option-groups.js";
+import { bytes, choice, completing, flag, integer, points, text } from "../options/options.js";
+import { TARGETS } from "../options/quantize-flags.js";
+import { formatBytes, formatDb, formatPercent, formatPp } from "../text/format.js";
 
 interface TuneCommandOptions extends DataOptions, ChartOptions {
   out: string;

@@ -1,12 +1,12 @@
 import type { Model, ValidationReport } from "@equant/core";
 import { DataError, OptionsError } from "@equant/core/errors";
-import { type ChartOptions, svgOption, writeChart } from "../chart-file.js";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { openData } from "../data-options.js";
-import { addDataOptions, type DataOptions } from "../option-groups.js";
-import { bytes, completing, flag, points, share, text } from "../options.js";
-import { type ValidateFlags, validationGates, validationText } from "../validation-text.js";
+import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { openData } from "../options/data-options.js";
+import { addDataOptions, type DataOptions } from "../options/option-groups.js";
+import { bytes, completing, flag, points, share, text } from "../options/options.js";
+import { type ValidateFlags, validationGates, validationText } from "../text/validation-text.js";
 
 interface ValidateCommandOptions extends ChartOptions, ValidateFlags, DataOptions {
   against?: string;

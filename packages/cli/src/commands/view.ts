@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { PreconditionError, RunError } from "@equant/core/errors";
-import type { CommandDefinition, CommandOutcome } from "../command.js";
-import type { CommandContext } from "../context.js";
-import { readInput } from "../model-file.js";
-import { integer } from "../options.js";
+import { readInput } from "../files/model-file.js";
+import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
+import type { CommandContext } from "../frame/context.js";
+import { integer } from "../options/options.js";
 
 interface ViewOptions {
   port: number;
@@ -31,7 +31,7 @@ export const view: CommandDefinition = {
       const text = new TextDecoder().decode(await readInput(path, context.io));
       pages.set("/report/", renderReport(readReport(text, path)));
     }
-    const { appFolder, createAppServer } = await import("../app-server.js");
+    const { appFolder, createAppServer } = await import("./app-server.js");
     const folder = appFolder();
     if (folder === undefined) {
       throw new PreconditionError("E3001", "view: the app is not built", { hint: "npm run build" });

@@ -1,7 +1,7 @@
 import { Command, type Option } from "commander";
-import type { CommandListing } from "../context.js";
-import { addGlobalOptions } from "../option-groups.js";
-import { type Completes, completesOf } from "../options.js";
+import type { CommandListing } from "../frame/context.js";
+import { addGlobalOptions } from "../options/option-groups.js";
+import { type Completes, completesOf } from "../options/options.js";
 
 export interface CompletionOption {
   /** `--weights`, and `-w` where there is one. */

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { parseBytes, parsePp, parseShare } from "../values.js";
+import { parseBytes, parsePp, parseShare } from "../options/values.js";
 import type { LoadedConfig } from "./load.js";
 
 /** The config's values under the names of the command's options (`dir` of the data is `--data`, and so on). */

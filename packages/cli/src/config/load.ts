@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, extname, isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { CompressionError, OptionsError } from "@equant/core/errors";
-import { fromSystemError } from "../system-errors.js";
+import { fromSystemError } from "../files/system-errors.js";
 import type { Config } from "./schema.js";
 
 export interface LoadedConfig {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { parseBytes, parsePp, parseShare } from "../values.js";
+import { parseBytes, parsePp, parseShare } from "../options/values.js";
 import { STEPS, type StepConfig } from "./steps.js";
 
 /** Text with a unit, checked by the same parser as the flag; the value stays as written, so a lock file can repeat it. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { EQUALIZE_OR_CLE, RELU6_OR_AUTO } from "../equalize-words.js";
-import { FORMATS, TARGETS } from "../quantize-flags.js";
+import { EQUALIZE_OR_CLE, RELU6_OR_AUTO } from "../options/equalize-words.js";
+import { FORMATS, TARGETS } from "../options/quantize-flags.js";
 
 /**
  * The steps a recipe may name, each with the schema of its options. Adding a step: one entry here. Option names are

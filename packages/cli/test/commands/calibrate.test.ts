@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Calibration, digitImage } from "@equant/core";
 import { expect, test } from "vitest";
-import type { Envelope } from "../../src/envelope.js";
+import type { Envelope } from "../../src/frame/envelope.js";
 import { DIGITS_MODEL, writeDamagedModel, writeDigits } from "../helpers/digits.js";
 import { equant, type RunOptions, temporaryFolder } from "../helpers/run.js";
 

@@ -9,7 +9,7 @@ import { fishCompletion } from "../../src/completion/fish.js";
 import { powershellCompletion } from "../../src/completion/powershell.js";
 import { type CompletionCommand, completionWords, describeOption } from "../../src/completion/words.js";
 import { zshCompletion } from "../../src/completion/zsh.js";
-import { choice, completing, repeatable, text } from "../../src/options.js";
+import { choice, completing, repeatable, text } from "../../src/options/options.js";
 import { equant, temporaryFolder } from "../helpers/run.js";
 
 const has = (shell: string) => spawnSync(shell, ["--version"]).status === 0;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseModel, type QuantizationDetails, serializeModel, Tensor } from "@equant/core";
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
-import type { Envelope } from "../../src/envelope.js";
+import type { Envelope } from "../../src/frame/envelope.js";
 import { DIGITS_MODEL, writeDamagedModel, writeDigits } from "../helpers/digits.js";
 import { equant, type RunOptions, temporaryFolder } from "../helpers/run.js";
 

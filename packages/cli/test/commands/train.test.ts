@@ -13,7 +13,7 @@ import {
 } from "@equant/core";
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
-import type { Envelope } from "../../src/envelope.js";
+import type { Envelope } from "../../src/frame/envelope.js";
 import { DIGITS_MODEL, writeDamagedModel, writeDigits } from "../helpers/digits.js";
 import { equant, temporaryFolder } from "../helpers/run.js";
 

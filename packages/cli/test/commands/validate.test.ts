@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { digitImage, type ValidationReport } from "@equant/core";
 import * as ort from "onnxruntime-node";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { Envelope } from "../../src/envelope.js";
+import type { Envelope } from "../../src/frame/envelope.js";
 import { DIGITS_MODEL, writeDamagedModel, writeDigits } from "../helpers/digits.js";
 import { equant, temporaryFolder } from "../helpers/run.js";
 

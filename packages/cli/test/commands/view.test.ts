@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { createAppServer } from "../../src/app-server.js";
+import { createAppServer } from "../../src/commands/app-server.js";
 import { equant, temporaryFolder } from "../helpers/run.js";
 
 async function served() {

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { onTestFinished } from "vitest";
-import type { CommandDefinition } from "../../src/command.js";
-import { execute } from "../../src/execute.js";
-import type { Io, SignalName } from "../../src/io.js";
+import type { Io, SignalName } from "../../src/files/io.js";
+import type { CommandDefinition } from "../../src/frame/command.js";
+import { execute } from "../../src/frame/execute.js";
 import { main } from "../../src/main.js";
-import { addGlobalOptions } from "../../src/option-groups.js";
+import { addGlobalOptions } from "../../src/options/option-groups.js";
 
 export interface RunOptions {
   cwd?: string;

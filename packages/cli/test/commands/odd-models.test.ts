@@ -1,0 +1,154 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createNode, float32ToFloat16, type Model, parseModel, serializeModel, Tensor } from "@equant/core";
+import { beforeAll, describe, expect, test } from "vitest";
+import { DIGITS_MODEL, writeDigits } from "../helpers/digits.js";
+import { equant, temporaryFolder } from "../helpers/run.js";
+
+let digits: Uint8Array;
+beforeAll(async () => {
+  digits = await readFile(DIGITS_MODEL);
+});
+
+/** A folder with the digit network, changed, and data for it. */
+async function folderWith(change: (model: Model) => void) {
+  const cwd = await temporaryFolder();
+  const model = parseModel(digits);
+  change(model);
+  await writeFile(join(cwd, "m.onnx"), serializeModel(model));
+  await writeDigits(cwd, 8);
+  return cwd;
+}
+
+const DATA = ["--data", "digits-images-idx3-ubyte", "--preset", "zero-one", "--samples", "8"];
+
+function halfWeights({ graph }: Model): void {
+  for (const [name, tensor] of graph.initializers) {
+    if (tensor.dtype !== "float32") continue;
+    const half = float32ToFloat16(tensor.array() as Float32Array);
+    graph.initializers.set(name, Tensor.of("float16", tensor.dims, half));
+  }
+}
+
+function halfInput({ graph }: Model): void {
+  graph.inputs = graph.inputs.map(({ name, shape }) => ({ name, shape, dtype: "float16" }));
+}
+
+describe("half precision", () => {
+  test.each([
+    ["quantize", "-o", "q.onnx"],
+    ["compress", "-o", "q.onnx"],
+    ["calibrate", "-o", "c.json"],
+    ["equalize", "-o", "e.onnx"],
+    ["prune", "-o", "p.onnx"],
+    ["train", "-o", "t.onnx"],
+    ["tune", "-o", "t"],
+    ["debug"],
+    ["validate"],
+  ])("%s says that float32 is needed, not what ONNX Runtime says", async (command, ...rest) => {
+    const cwd = await folderWith((model) => {
+      halfWeights(model);
+      halfInput(model);
+    });
+    const run = await equant([command, "m.onnx", ...DATA, ...rest], { cwd });
+    expect(run.code, run.stderr).toBe(4);
+    expect(run.stderr).toMatch(/error\[E4001\]: \w+: input "\w+"( of the candidate)? is float16, expected float32/);
+    expect(run.stderr).toContain("hint: ");
+  });
+
+  test("weights alone are noticed too, by what would quantize and by inspect", async () => {
+    const cwd = await folderWith(halfWeights);
+    const run = await equant(["quantize", "m.onnx", ...DATA, "-o", "q.onnx"], { cwd });
+    expect(run.code).toBe(4);
+    expect(run.stderr).toMatch(/error\[E4001\]: model: the weights of "conv_1" are float16/);
+    const inspected = await equant(["inspect", "m.onnx"], { cwd });
+    expect(inspected.stdout).toContain("weights are float16: quantizing starts from float32");
+    expect(inspected.stderr).not.toContain("equant compress");
+  });
+});
+
+test("an opset newer than ONNX Runtime reads is E4002, with the newest it does", async () => {
+  const cwd = await folderWith((model) => model.opsets.set("", 99));
+  const run = await equant(["quantize", "m.onnx", ...DATA, "-o", "q.onnx"], { cwd });
+  expect(run.code).toBe(4);
+  expect(run.stderr).toMatch(/error\[E4002\]: \w+: opset 99 is newer than ONNX Runtime reads \(up to \d+\)/);
+  expect(run.stderr).not.toContain("onnxruntime_src");
+});
+
+test("a result in which nothing was quantized is a warning", async () => {
+  const cwd = await folderWith(({ graph }) => {
+    graph.nodes = [createNode({ opType: "Relu", inputs: [graph.inputs[0]!.name], outputs: ["out"], name: "relu" })];
+    graph.outputs = [{ name: "out", dtype: "float32" }];
+    graph.initializers.clear();
+  });
+  for (const command of ["quantize", "compress"]) {
+    const run = await equant([command, "m.onnx", ...DATA, "-o", `${command}.onnx`, "--json"], { cwd });
+    expect(run.code, run.stderr).toBe(0);
+    const { warnings } = run.json<{ warnings: { code: string; message: string }[] }>();
+    expect(warnings.map(({ message }) => message)).toContain("nothing was quantized: the output is a float model");
+  }
+});
+
+test("quantized and float model in each other's place: the hint is the command that works", async () => {
+  const cwd = await folderWith(() => {});
+  expect((await equant(["quantize", "m.onnx", ...DATA, "-o", "q.onnx"], { cwd })).code).toBe(0);
+  const data = ["--data", "digits-images-idx3-ubyte", "--preset", "zero-one", "--samples", "8"];
+  const alone = await equant(["debug", "q.onnx", ...data], { cwd });
+  expect(alone.stderr).toMatch(/E4003[\s\S]*equant debug q\.onnx --against FLOAT\.onnx/);
+  const swapped = await equant(["debug", "m.onnx", "--against", "q.onnx", ...data], { cwd });
+  expect(swapped.stderr).toMatch(/E4003[\s\S]*comes first: {2}equant debug q\.onnx --against m\.onnx/);
+  const right = await equant(["debug", "q.onnx", "--against", "m.onnx", "--no-advice", ...data], { cwd });
+  expect(right.code, right.stderr).toBe(0);
+  // The file says how it was quantized: defaults of flags that do not count are not echoed.
+  expect(right.stderr).not.toMatch(/weights int8 \(default\)/);
+});
+
+test("a model through pipes: no hint that names a pipe", async () => {
+  const cwd = await folderWith(() => {});
+  const run = await equant(["quantize", "-", "-o", "-", ...DATA], { cwd, stdin: digits });
+  expect(run.code, run.stderr).toBe(0);
+  expect(run.stderr).not.toContain("hint");
+});
+
+test("report reads stdin, and then wants a name for the page", async () => {
+  const cwd = await folderWith(() => {});
+  const made = await equant(["compress", "m.onnx", ...DATA, "--equalize", "none", "--out", "out"], { cwd });
+  expect(made.code, made.stderr).toBe(0);
+  const stdin = await readFile(join(cwd, "out/report.json"));
+  expect((await equant(["report", "-"], { cwd, stdin })).stderr).toMatch(/E2005[\s\S]*-o report\.html/);
+  const page = await equant(["report", "-", "-o", "-"], { cwd, stdin });
+  expect(page.code, page.stderr).toBe(0);
+  expect(page.stdout).toMatch(/^<!doctype html>/i);
+  const gone = await equant(["report", "none.json"], { cwd });
+  expect(gone.code).toBe(3);
+  expect(gone.stderr).toMatch(/E3001.*no such file[\s\S]*hint/);
+});
+
+describe("height and width that the model leaves open", () => {
+  const open = ({ graph }: Model) => {
+    graph.inputs = graph.inputs.map(({ name, dtype }) => ({ name, dtype, shape: [-1, 1, "height", "?"] }));
+  };
+
+  test("are refused with what to say", async () => {
+    const cwd = await folderWith(open);
+    const run = await equant(["quantize", "m.onnx", ...DATA, "-o", "q.onnx"], { cwd });
+    expect(run.code).toBe(3);
+    expect(run.stderr).toContain("has shape [-1, 1, height, ?], the sizes after the batch must be numbers");
+    expect(run.stderr).toContain("--resize HxW");
+  });
+
+  test("are what preprocessing ends with, and stay open in the file", async () => {
+    const cwd = await folderWith(open);
+    const run = await equant(["compress", "m.onnx", ...DATA, "--resize", "28x28", "-o", "q.onnx"], { cwd });
+    expect(run.code, run.stderr).toBe(0);
+    const written = parseModel(await readFile(join(cwd, "q.onnx")));
+    expect(written.graph.inputs[0]!.shape).toEqual([-1, 1, "height", "?"]);
+    const fixed = await folderWith(() => {});
+    const same = await equant(["compress", "m.onnx", ...DATA, "-o", "q.onnx"], { cwd: fixed });
+    expect(same.code).toBe(0);
+    const [one, other] = [written, parseModel(await readFile(join(fixed, "q.onnx")))].map((model) =>
+      [...model.graph.initializers.values()].map((tensor) => [tensor.dims, tensor.bytes()]),
+    );
+    expect(one).toEqual(other);
+  });
+});
