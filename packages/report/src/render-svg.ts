@@ -1,6 +1,7 @@
 import { parseHTML } from "linkedom";
 import { CHART_CSS } from "./charts/colours.js";
 import type { Chart, DrawOptions } from "./charts/frame.js";
+import { escaped } from "./charts/text.js";
 
 let page: Document | undefined;
 
@@ -10,7 +11,7 @@ export function lightDocument(): Document {
   return page;
 }
 
-const GEOMETRY = /( (?:d|x|y|x1|x2|y1|y2|cx|cy|r|width|height|transform|points|dx|dy|viewBox)=")([^"]*)"/g;
+const GEOMETRY = new Set("d x y x1 x2 y1 y2 cx cy r width height transform points dx dy viewBox".split(" "));
 
 /**
  * Draws a chart as SVG text. Coordinates are rounded to a tenth of a px, so that files are small and the same everywhere.
@@ -26,7 +27,7 @@ export function renderSvg(
     asFile(svg);
     heading(svg, chart);
   }
-  return rounded(svg);
+  return asXml(svg);
 }
 
 /** Several charts below each other in one file. */
@@ -51,7 +52,7 @@ export function renderSvgStack(charts: readonly Chart[], options: Omit<DrawOptio
   }
   all.setAttribute("class", "equant-chart");
   asFile(all);
-  return rounded(all);
+  return asXml(all);
 }
 
 /** Name space and style sheet, which a page has. */
@@ -62,12 +63,22 @@ function asFile(svg: SVGSVGElement): void {
   svg.insertBefore(style, svg.firstChild);
 }
 
-function rounded(svg: SVGSVGElement): string {
-  return svg.outerHTML.replace(GEOMETRY, (_all, before: string, value: string) => {
-    return `${before}${value.replace(/-?\d+\.\d+(?:e-?\d+)?/g, (n) => String(Math.round(Number(n) * 10) / 10))}"`;
-  });
+/** A drawing as XML, with coordinates rounded; what a document without a browser writes is HTML, where `<` may stand in an attribute. */
+function asXml(node: Node): string {
+  if (node.nodeType !== ELEMENT) return escaped(node.textContent ?? "");
+  const { localName, attributes, childNodes } = node as Element;
+  const given = [...attributes].map(
+    ({ name, value }) => ` ${name}="${GEOMETRY.has(name) ? rounded(value) : escaped(value)}"`,
+  );
+  const inside = [...childNodes].map(asXml).join("");
+  return `<${localName}${given.join("")}${inside === "" ? " /" : `>${inside}</${localName}`}>`;
 }
 
+function rounded(numbers: string): string {
+  return numbers.replace(/-?\d+\.\d+(?:e-?\d+)?/g, (n) => String(Math.round(Number(n) * 10) / 10));
+}
+
+const ELEMENT = 1;
 const SVG = "http://www.w3.org/2000/svg";
 const HEADING = 26;
 /** Height of a line for the unit alone. */

@@ -15,8 +15,7 @@ scope.onmessage = ({ data: { id, name, args, width, standalone } }) => {
     const chart = make(...args);
     if (!chart) return scope.postMessage({ id, chart: null, css: CHART_CSS });
     const { title, unit, summary, table } = chart;
-    // The drawing as a whole has a label; those of its groups are none that ARIA allows.
-    const svg = renderSvg(chart, { width, standalone }).replace(/(<g\b[^>]*?) aria-label="[^"]*"/g, "$1");
+    const svg = renderSvg(chart, { width, standalone });
     scope.postMessage({ id, chart: { svg, title, unit, summary, table }, css: CHART_CSS });
   } catch (error) {
     scope.postMessage({ id, error: error instanceof Error ? error.message : String(error) });

@@ -1,11 +1,7 @@
 import { deflateSync, strFromU8, strToU8 } from "fflate";
 import type { Cell, Chart, ChartTable } from "../charts/index.js";
+import { escaped } from "../charts/text.js";
 import { renderSvg } from "../render-svg.js";
-
-/** Text as HTML. */
-export function asHtml(text: string): string {
-  return text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);
-}
 
 /** JSON that may stand in a script element. */
 export function embeddedJson(value: unknown): string {
@@ -73,21 +69,21 @@ export function figure(chart: Chart | undefined, options: FigureOptions = {}): s
   );
   const others = (options.others ?? []).map(
     ({ name, chart: other }) =>
-      `<template data-view="${asHtml(name)}">${renderSvg(other, { standalone: false })}</template>`,
+      `<template data-view="${escaped(name)}">${renderSvg(other, { standalone: false })}</template>`,
   );
   const names = options.others ? [options.view ?? chart.title, ...options.others.map(({ name }) => name)] : [];
   const choice = names.map(
     (name, at) =>
-      `<button type="button" data-show="${asHtml(name)}" aria-pressed="${at === 0}">${asHtml(name)}</button>`,
+      `<button type="button" data-show="${escaped(name)}" aria-pressed="${at === 0}">${escaped(name)}</button>`,
   );
   const views = names.length > 0 ? `<p class="choice" role="group" aria-label="Drawing">${choice.join("")}</p>` : "";
-  const drawing = options.eager ? svg : `<template data-view="${asHtml(names[0] ?? "")}">${svg}</template>`;
+  const drawing = options.eager ? svg : `<template data-view="${escaped(names[0] ?? "")}">${svg}</template>`;
   const place = options.scroll ? "" : ` style="aspect-ratio:${width}/${height};max-width:${width}px"`;
   return `<figure class="chart${options.scroll ? " wide" : ""}" id="${id}" data-chart="${chart.id}" aria-labelledby="${id}h">
-<figcaption><h3 id="${id}h">${asHtml(chart.title)} <span class="unit">${asHtml(chart.unit)}</span></h3><p>${asHtml(chart.summary)}</p></figcaption>
+<figcaption><h3 id="${id}h">${escaped(chart.title)} <span class="unit">${escaped(chart.unit)}</span></h3><p>${escaped(chart.summary)}</p></figcaption>
 ${options.extra ?? ""}${views}<div class="plot${options.scroll ? " scroll" : ""}"${options.scroll ? ' tabindex="0" role="group" aria-label="Drawing, scrolls"' : ""}${place}>${drawing}${others.join("")}</div>
 <div class="tools"><button type="button" class="show-table" aria-expanded="false" aria-controls="${id}t">Table</button><button type="button" class="save-csv">Save CSV</button><button type="button" class="save-svg">Save SVG</button></div>
-<div class="data scroll" id="${id}t" hidden tabindex="0" role="group" aria-label="Table: ${asHtml(chart.title)}"></div><script type="application/json">${embeddedJson(packTable(chart.table))}</script>
+<div class="data scroll" id="${id}t" hidden tabindex="0" role="group" aria-label="Table: ${escaped(chart.title)}"></div><script type="application/json">${embeddedJson(packTable(chart.table))}</script>
 ${options.after ?? ""}</figure>
 `;
 }
@@ -99,12 +95,12 @@ export function packHtml(html: string): string {
 
 /** A table of HTML cells; the first column names the row. */
 export function htmlTable(caption: string, columns: readonly string[], rows: readonly (readonly string[])[]): string {
-  const head = columns.map((column) => `<th scope="col">${asHtml(column)}</th>`).join("");
+  const head = columns.map((column) => `<th scope="col">${escaped(column)}</th>`).join("");
   const body = rows
     .map(
       ([first = "", ...rest]) =>
         `<tr><th scope="row">${first}</th>${rest.map((cell) => `<td>${cell}</td>`).join("")}</tr>`,
     )
     .join("\n");
-  return `<div class="scroll" tabindex="0" role="group" aria-label="${asHtml(caption)}"><table><caption>${asHtml(caption)}</caption><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>\n`;
+  return `<div class="scroll" tabindex="0" role="group" aria-label="${escaped(caption)}"><table><caption>${escaped(caption)}</caption><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>\n`;
 }

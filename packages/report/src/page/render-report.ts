@@ -1,7 +1,8 @@
 import { PRINT_CSS } from "../charts/colours.js";
 import { CHART_CSS } from "../charts/index.js";
+import { escaped } from "../charts/text.js";
 import type { Report } from "../schema.js";
-import { asHtml, beginPage } from "./html.js";
+import { beginPage } from "./html.js";
 import { pageScript } from "./script.js";
 import { pageSections } from "./sections.js";
 import { PAGE_CSS } from "./style.js";
@@ -27,15 +28,15 @@ export function renderReport(report: Report): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
-<meta name="generator" content="equant ${asHtml(report.tool.version)}">
-<title>${asHtml(title)} · equant report</title>
+<meta name="generator" content="equant ${escaped(report.tool.version)}">
+<title>${escaped(title)} · equant report</title>
 <link rel="icon" href="data:,">
 <style id="chart-style">${CHART_CSS}</style>
 <style>${PAGE_CSS}${PRINT_CSS}</style>
 </head>
 <body>
 <a class="hide skip" href="#summary">Skip to the summary</a>
-<header><h1>${asHtml(title)}</h1><label>Search <input id="search" type="search" placeholder="layer, operator"></label><button type="button" id="theme">Light or dark</button></header>
+<header><h1>${escaped(title)}</h1><label>Search <input id="search" type="search" placeholder="layer, operator"></label><button type="button" id="theme">Light or dark</button></header>
 <nav aria-label="Parts of the report">${links}</nav>
 <main>
 <noscript><p>Charts beyond the summary are shown by a script in this file; it is turned off here.</p></noscript>

@@ -261,11 +261,10 @@ export function pageScript(): void {
     } else if (button?.classList.contains("save-svg") && figure) {
       reveal(one(".plot", figure)!);
       const svg = one(".plot svg", figure)!.cloneNode(true) as Element;
-      svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
       const style = document.createElementNS("http://www.w3.org/2000/svg", "style");
       style.textContent = one("#chart-style")!.textContent;
       svg.prepend(style);
-      save(`${figure.getAttribute("data-chart")}.svg`, "image/svg+xml", svg.outerHTML);
+      save(`${figure.getAttribute("data-chart")}.svg`, "image/svg+xml", new XMLSerializer().serializeToString(svg));
     } else if (button?.dataset.show && figure) {
       reveal(one(".plot", figure)!, button.dataset.show);
       for (const other of all("[data-show]", figure)) other.setAttribute("aria-pressed", String(other === button));

@@ -20,10 +20,10 @@ import {
   valueHistogram,
   weightRanges,
 } from "../charts/index.js";
-import { bytes, percent } from "../charts/text.js";
+import { bytes, escaped, percent } from "../charts/text.js";
 import { channelSpread } from "../charts/weight-ranges.js";
 import type { LayerWeights, Report } from "../schema.js";
-import { asHtml, figure, htmlTable, packHtml } from "./html.js";
+import { figure, htmlTable, packHtml } from "./html.js";
 import { rowChoice, rowTemplate } from "./msb-rows.js";
 import { verdictOf } from "./verdict.js";
 
@@ -56,29 +56,29 @@ function summary(report: Report): string {
   const icon = { good: "✔", loss: "✖", unknown: "?" }[kind];
   const cards = figures.map(
     ({ name, value, note }) =>
-      `<div><dt>${asHtml(name)}</dt><dd><strong>${asHtml(value)}</strong> <span>${asHtml(note)}</span></dd></div>`,
+      `<div><dt>${escaped(name)}</dt><dd><strong>${escaped(value)}</strong> <span>${escaped(note)}</span></dd></div>`,
   );
   const steps = report.steps.map(({ step, kept, note, error }) => [
-    asHtml(step),
+    escaped(step),
     kept ? "kept" : "undone",
     error.sqnrDb >= 300 ? "no noise" : `${error.sqnrDb.toFixed(1)} dB`,
     percent(error.agreement),
-    asHtml(note),
+    escaped(note),
   ]);
   const table = htmlTable(
     "Effect of every step on the quantized network's outputs",
     ["step", "", "output SQNR", "same answer", "effect"],
     steps,
   );
-  return `<p class="verdict ${kind}"><span aria-hidden="true">${icon}</span> ${asHtml(sentence)}</p><dl class="figures">${cards.join("")}</dl>${steps.length > 0 ? table : ""}`;
+  return `<p class="verdict ${kind}"><span aria-hidden="true">${icon}</span> ${escaped(sentence)}</p><dl class="figures">${cards.join("")}</dl>${steps.length > 0 ? table : ""}`;
 }
 
 function findings({ findings }: Report): string {
   if (findings.length === 0) return "<p>Nothing stands out.</p>";
   const items = findings.map(({ layer, severity, text, reason, remedy }) => {
     const link =
-      layer === null ? "" : ` <button type="button" class="pick" data-pick="${asHtml(layer)}">Show layer</button>`;
-    return `<li class="${severity}" data-name="${asHtml(layer ?? "")}"><strong>${asHtml(text)}</strong>${link}<br>${asHtml(reason)}.${remedy ? ` <em>Try: ${asHtml(remedy)}.</em>` : ""}</li>`;
+      layer === null ? "" : ` <button type="button" class="pick" data-pick="${escaped(layer)}">Show layer</button>`;
+    return `<li class="${severity}" data-name="${escaped(layer ?? "")}"><strong>${escaped(text)}</strong>${link}<br>${escaped(reason)}.${remedy ? ` <em>Try: ${escaped(remedy)}.</em>` : ""}</li>`;
   });
   return `<ol class="list">${items.join("\n")}</ol>`;
 }
@@ -93,8 +93,8 @@ function layers(report: Report): string {
     const ratio = ratios.get(layer.name);
     const loss = losses.get(layer.name);
     return [
-      `<button type="button" class="pick" data-pick="${asHtml(layer.name)}">${asHtml(layer.name)}</button>`,
-      asHtml(layer.opType),
+      `<button type="button" class="pick" data-pick="${escaped(layer.name)}">${escaped(layer.name)}</button>`,
+      escaped(layer.opType),
       layer.shape.join("×"),
       String(layer.parameters),
       layer.bits >= 32 ? "float" : `${layer.bits} bit`,
@@ -133,12 +133,12 @@ function layerTemplate(report: Report, name: string): string {
   const histogram = report.histograms?.find(({ layer }) => layer === name);
   const eager = { eager: true };
   const html = [
-    `<h3 class="layer-name">${asHtml(name)}</h3>`,
+    `<h3 class="layer-name">${escaped(name)}</h3>`,
     weights ? figure(weightRanges(weights), eager) : "",
     msb.length > 0 ? figure(msbHeatmap(msb), { ...eager, after: rowChoice(msb) }) : "",
     histogram ? figure(valueHistogram(histogram), eager) : "",
   ].join("");
-  return `<script type="text/plain" data-layer-charts="${asHtml(name)}">${packHtml(html)}</script>\n`;
+  return `<script type="text/plain" data-layer-charts="${escaped(name)}">${packHtml(html)}</script>\n`;
 }
 
 function error({ sqnr, curves }: Report): string {
@@ -227,14 +227,14 @@ function network(report: Report): string {
 
 function about(report: Report): string {
   const rows = [
-    ["equant", asHtml(report.tool.version)],
-    ["input", report.model ? `sha256 <code>${asHtml(report.model.sha256)}</code>, ${bytes(report.model.bytes)}` : "–"],
+    ["equant", escaped(report.tool.version)],
+    ["input", report.model ? `sha256 <code>${escaped(report.model.sha256)}</code>, ${bytes(report.model.bytes)}` : "–"],
     [
       "output",
-      report.output ? `sha256 <code>${asHtml(report.output.sha256)}</code>, ${bytes(report.output.bytes)}` : "–",
+      report.output ? `sha256 <code>${escaped(report.output.sha256)}</code>, ${bytes(report.output.bytes)}` : "–",
     ],
-    ["recipe", `<code>${asHtml(JSON.stringify(report.recipe))}</code>`],
-    ["data", `<code>${asHtml(JSON.stringify(report.data ?? {}))}</code>`],
+    ["recipe", `<code>${escaped(JSON.stringify(report.recipe))}</code>`],
+    ["data", `<code>${escaped(JSON.stringify(report.data ?? {}))}</code>`],
     ["statistics", `${report.samples ?? 0} calibration samples`],
   ];
   return htmlTable("Where this report comes from", ["what", "value"], rows);

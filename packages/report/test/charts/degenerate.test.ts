@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { treemap } from "../../src/charts/layer-treemap.js";
 import type { Chart, LayerRow, LayerSqnrRow, Report } from "../../src/index.js";
 import * as charts from "../../src/index.js";
-import { renderSvg } from "../../src/node.js";
+import { drawn } from "../helpers.js";
 
 /** Whatever a report says, a chart has its texts, a table whose rows fit, and a drawing without a broken number. */
 function checkChart(chart: Chart | undefined, widths: readonly number[]): void {
@@ -13,11 +13,7 @@ function checkChart(chart: Chart | undefined, widths: readonly number[]): void {
     expect(text, `${chart.id}: ${text}`).not.toMatch(/NaN|undefined|Infinity|null/);
   }
   for (const row of chart.table.rows) expect(row).toHaveLength(chart.table.columns.length);
-  for (const width of widths) {
-    const svg = renderSvg(chart, { width, standalone: false });
-    expect(svg, chart.id).not.toMatch(/NaN|undefined|Infinity/);
-    expect(svg).toContain('role="img"');
-  }
+  for (const width of widths) drawn(chart, width);
 }
 
 /** Every chart of a report, in every mode. */
