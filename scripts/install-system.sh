@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# System packages that tests need: Chromium, for the tests in a real browser. Does nothing where it is installed.
+# System packages that tests need: Chromium, for the tests in a real browser, and strace, for what a command must not do.
+# Does nothing where they are installed.
 set -euo pipefail
-if command -v chromium >/dev/null || [ -n "${EQUANT_CHROMIUM:-}" ]; then exit 0; fi
+missing=()
+if ! command -v chromium >/dev/null && [ -z "${EQUANT_CHROMIUM:-}" ]; then missing+=(chromium); fi
+if [ "$(uname)" = Linux ] && ! command -v strace >/dev/null; then missing+=(strace); fi
+if [ "${#missing[@]}" -eq 0 ]; then exit 0; fi
 if ! command -v apt-get >/dev/null; then
-  echo "install-system: install Chromium and set EQUANT_CHROMIUM to its path" >&2
+  echo "install-system: install ${missing[*]}; EQUANT_CHROMIUM is the path of a browser elsewhere" >&2
   exit 1
 fi
 sudo=""
 if [ "$(id -u)" -ne 0 ]; then sudo="sudo"; fi
 $sudo apt-get update -qq
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}"

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, expect, type MockInstance, vi } from "vitest";
 
+// Tests that open sessions without a runner of ours send nothing either.
+process.env.ORT_DISABLE_TELEMETRY = "1";
+
 const METHODS = ["log", "info", "warn", "error"] as const;
 let spies: MockInstance[] = [];
 

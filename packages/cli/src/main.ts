@@ -2,7 +2,7 @@ import type { ConfigInput } from "./config/schema.js";
 import { type Io, processIo, writeAll } from "./files/io.js";
 
 export type { Config, ConfigInput } from "./config/schema.js";
-export type { Io } from "./files/io.js";
+export { type Io, processIo } from "./files/io.js";
 
 /** Types a config written as JavaScript or TypeScript: `export default defineConfig({ … })`. */
 export function defineConfig(config: ConfigInput): ConfigInput {

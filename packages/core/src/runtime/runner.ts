@@ -3,6 +3,7 @@ import { RunError, throwIfAborted } from "../errors.js";
 import { type DType, type Model, sizeOf, type TypedArray } from "../graph/index.js";
 import { loadError } from "./load-error.js";
 import { sessionSource } from "./session-source.js";
+import { silenceTelemetry } from "./telemetry.js";
 
 /** What equant needs of ONNX Runtime: onnxruntime-node and onnxruntime-web both are one. */
 export interface OrtModule {
@@ -79,11 +80,14 @@ export interface Runner {
 }
 
 /**
- * Makes a runner of an ONNX Runtime module, which the caller imports: core depends on neither runtime.
+ * Makes a runner of an ONNX Runtime module, which the caller imports: core depends on neither runtime. In Node it switches
+ * ONNX Runtime's telemetry off first, unless the environment variable ORT_DISABLE_TELEMETRY says otherwise.
+ * @throws {RunError} E6007 telemetry that cannot be switched off any more: a session was opened before, or this is a worker.
  * @example const runner = createRunner(await import("onnxruntime-node"), { threads: 2 });
  */
 export function createRunner(ort: OrtModule, options: RunnerOptions = {}): Runner {
   const backend = ort.env.versions.node === undefined ? "web" : "node";
+  if (backend === "node") silenceTelemetry();
   const runner: Runner = {
     backend,
     version: ort.env.versions.node ?? ort.env.versions.web,

@@ -1,0 +1,131 @@
+import { spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { COMMANDS } from "../src/commands/index.js";
+import { DIGITS_MODEL, writeDigits } from "./helpers/digits.js";
+
+/**
+ * Runs command lines one after the other; a file that is looked for in between marks in the trace where each begins. What
+ * ONNX Runtime would send, it sends seconds after a session, hence the wait.
+ */
+const RUNS = `
+import { existsSync } from "node:fs";
+const dist = ${JSON.stringify(new URL("../dist/", import.meta.url).href)};
+const { main, processIo } = await import(dist + "main.js");
+const [lines, cwd] = process.argv.slice(2);
+for (const line of JSON.parse(lines)) {
+  existsSync("/begin/" + line[0]);
+  let said = "";
+  let stop = () => {};
+  const say = (text, done) => {
+    said += text;
+    // view runs until it is stopped; demo goes on with what prune and report have shown before.
+    if (/press Ctrl\\+C|^bias-correct done/.test(text) && /view|demo/.test(line[0])) setImmediate(stop);
+    done?.();
+    return true;
+  };
+  const onSignal = (name, listener) => {
+    if (name === "SIGINT") stop = listener;
+    return () => {};
+  };
+  const io = { ...processIo(), cwd, env: {}, onSignal, stdout: { write: say }, stderr: { write: say } };
+  const code = await main(line, io);
+  if (code !== (/view|demo/.test(line[0]) ? 130 : 0)) throw new Error(line.join(" ") + " ended with " + code + "\\n" + said);
+}
+await new Promise((done) => setTimeout(done, 3000));
+`;
+
+/** Reaching the network, and making, changing or removing a file. */
+const CALLS = [
+  ...["socket", "connect", "bind", "sendto", "sendmsg", "sendmmsg"],
+  ...["open", "openat", "creat", "mkdir", "mkdirat", "mknod", "mknodat", "truncate"],
+  ...["rename", "renameat", "renameat2", "unlink", "unlinkat", "link", "linkat", "symlink", "symlinkat"],
+];
+/** How Node looks for a file: what the marks are. */
+const LOOKS = ["access", "faccessat", "faccessat2", "stat", "statx", "newfstatat"];
+
+/** What the trace shows besides reading, as `command: call`. Opening a list of name servers is the beginning of a look-up. */
+function deedsOf(trace: string): string[] {
+  let command = "start";
+  const deeds: string[] = [];
+  for (const line of trace.split("\n")) {
+    const call = line.replace(/^\d+ +/, "");
+    const name = /^\w+/.exec(call)?.[0] ?? "";
+    command = /"\/begin\/(\w+)"/.exec(call)?.[1] ?? command;
+    if (LOOKS.includes(name) || !CALLS.includes(name)) continue;
+    const reads =
+      /^open/.test(name) && !/O_(CREAT|WRONLY|RDWR|TRUNC)/.test(call) && !/resolv\.conf|nsswitch/.test(call);
+    if (!reads) deeds.push(`${command}: ${call}`);
+  }
+  return deeds;
+}
+
+const hasStrace = spawnSync("strace", ["-V"]).status === 0;
+
+test.skipIf(process.platform !== "linux" || (!hasStrace && !process.env.CI))(
+  "no command reaches the network, looks a name up, or writes a file that is not its output",
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "equant-trace-"));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const [inputs, outputs, temporary] = ["inputs", "outputs", "tmp"].map((name) => join(folder, name));
+    for (const path of [inputs, outputs, temporary]) await mkdir(path!);
+    const script = join(inputs!, "runs.mjs");
+    await writeFile(script, RUNS);
+    const digits = await writeDigits(inputs!, 24);
+    const data = ["--data", digits, "--preset", "zero-one"];
+    const few = ["--samples", "8"];
+    const at = (name: string) => join(outputs!, name);
+    const config = join(inputs!, "equant.config.json");
+    const dir = { dir: digits };
+    const settings = {
+      model: DIGITS_MODEL,
+      data: { calibrate: dir, validate: dir, preprocess: { preset: "zero-one" } },
+    };
+    await writeFile(config, JSON.stringify({ ...settings, steps: [{ use: "fold" }, { use: "quantize" }] }));
+    const lines = [
+      ["doctor"],
+      ["schema", "config"],
+      ["completion", "bash"],
+      ["__complete", "--", "inspect", ""],
+      ["inspect", DIGITS_MODEL],
+      ["init", DIGITS_MODEL, "--data", digits, "-o", at("equant.config.json")],
+      ["calibrate", DIGITS_MODEL, ...data, "-o", at("c.json")],
+      ["quantize", DIGITS_MODEL, ...data, "-o", at("q.onnx")],
+      ["compress", DIGITS_MODEL, ...data, ...few, "-o", at("p.onnx")],
+      ["validate", at("q.onnx"), "--against", DIGITS_MODEL, ...data],
+      ["compare", DIGITS_MODEL, at("q.onnx"), ...data],
+      ["equalize", DIGITS_MODEL, ...data, "-o", at("e.onnx")],
+      ["debug", DIGITS_MODEL, ...data, ...few, "--no-advice"],
+      ["prune", DIGITS_MODEL, "--steps", "1", "-o", at("s.onnx")],
+      ["tune", DIGITS_MODEL, ...data, ...few, "--calibration-samples", "4", "--trials", "1", "-o", at("tuned")],
+      ["train", DIGITS_MODEL, ...data, "--epochs", "1", "-o", at("t.onnx")],
+      ["run", config, "--out", at("run")],
+      ["report", at("run/report.json"), "-o", at("r.html")],
+      ["demo", "--samples", "20", "--out", at("demo")],
+      ["view"],
+    ];
+    expect([...new Set(lines.map(([name]) => name))].sort()).toEqual(COMMANDS.map(({ name }) => name).sort());
+    const trace = join(folder, "trace");
+    const traced = ["-f", "--seccomp-bpf", "-qq", "-e", `trace=${[...CALLS, ...LOOKS].join(",")}`, "-o", trace];
+    const { status, stderr } = spawnSync(
+      "strace",
+      [...traced, process.execPath, script, JSON.stringify(lines), outputs!],
+      // The test runs switch telemetry off for themselves; the command must do it alone.
+      { env: { PATH: process.env.PATH, HOME: folder, TMPDIR: temporary }, encoding: "utf8" },
+    );
+    expect(status, stderr).toBe(0);
+    const deeds = deedsOf(await readFile(trace, "utf8"));
+    const elsewhere = deeds.filter((deed) => !deed.includes(`"${outputs}/`));
+    expect(deeds.length - elsewhere.length).toBeGreaterThan(lines.length);
+    // `view` listens on this machine alone. The optimized graph goes to a file without a name.
+    const allowed = [
+      /^view: socket\(AF_INET,/,
+      /^view: bind\(.*inet_addr\("127\.0\.0\.1"\)/,
+      /O_TMPFILE/,
+      /^\w+: openat\(AT_FDCWD, "\/proc\/self\/fd\//,
+    ];
+    expect(elsewhere.filter((deed) => !allowed.some((pattern) => pattern.test(deed)))).toEqual([]);
+  },
+);
