@@ -21,7 +21,9 @@ interface NodeProcess {
  * later, and a log file in the temporary folder. A caller who set the variable to 0 keeps that choice.
  * @throws {RunError} E6007 where it is too late, or where the variable would not reach ONNX Runtime.
  */
-export function silenceTelemetry(process = (globalThis as { process?: NodeProcess }).process): void {
+export function silenceTelemetry(
+  process: NodeProcess | undefined = (globalThis as { process?: NodeProcess }).process,
+): void {
   if (process === undefined || ["0", "1"].includes(process.env[VARIABLE] ?? "")) return;
   // The environment of a worker is a copy that native code never sees.
   if (process.getBuiltinModule?.("node:worker_threads")?.isMainThread === false) {
