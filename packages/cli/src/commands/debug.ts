@@ -63,7 +63,7 @@ export const debug: CommandDefinition = {
         hint: `give the float model it was made from:  equant debug ${path} --against FLOAT.onnx --data ${options.data ?? "DIR"}`,
       });
     }
-    const transform = await context.transformContext();
+    const transform = await core.contextOf(options.target, await context.transformContext());
     const dataset = await openData(context, model, options);
     await context.phase(
       "fold",
@@ -75,7 +75,7 @@ export const debug: CommandDefinition = {
       () => core.calibrate(model, dataset, { requests: core.quantizationRequests(model, settings) }, transform),
       describeCalibration,
     );
-    const plan = core.planQuantization(model, calibration, settings);
+    const plan = core.planQuantization(model, calibration, await core.forThisProcessor(settings, transform));
     const report = await context.phase(
       "measure",
       () => core.measureSqnr(model, plan, dataset, transform, { perChannel: options.channels ?? false }),

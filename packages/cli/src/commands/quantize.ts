@@ -44,14 +44,15 @@ export const quantize: CommandDefinition = {
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<QuantizeCommandOptions>();
-    const settings = quantizeOptions(options);
+    const asked = quantizeOptions(options);
     const core = await import("@equant/core");
-    core.resolveQuantizeOptions(settings);
+    core.resolveQuantizeOptions(asked);
     await context.checkOutput(options.output);
     if (options.saveCalibration !== undefined) await context.checkOutput(options.saveCalibration);
     if (options.svg !== undefined) await context.checkOutput(options.svg);
     const { model, identity } = await context.loadModel(path);
-    const transform = await context.transformContext();
+    const transform = await core.contextOf(options.target, await context.transformContext());
+    const settings = await core.forThisProcessor(asked, transform);
     const dataset = await openData(context, model, options);
     // Folding checks the model first, with errors that say more than ONNX Runtime's.
     const original = core.cloneModel(model);
@@ -86,7 +87,7 @@ export const quantize: CommandDefinition = {
     );
     for (const { node, reason } of report.skipped) context.warn("W4001", `stays in float: ${reason}`, node);
     if (!report.details.isQuantized) context.warn("W4001", NOTHING_QUANTIZED);
-    if (verification.kernelLossDb > 6) {
+    if (verification.kernelLossDb > 6 && !(await core.sumsExactly(core.requireRunner(transform, "quantize")))) {
       context.warn("W6001", "integer kernels of this processor lose accuracy: try --weight-storage uint8");
     }
     const bytes = await context.writeModel(options.output, model);

@@ -7,6 +7,7 @@ import { parseChoice } from "./values.js";
 export const TARGETS = ["ort-cpu", "ort-web", "tensorrt", "hailo", "fpga"] as const;
 export const WEIGHT_TYPES = ["int8", "uint8", "int16", "int4"] as const;
 export const FORMATS = ["qdq", "emulation"] as const;
+export const BIAS_FORMATS = ["int32", "int16", "int8", "float32"] as const;
 export const ACTIVATION_TYPES = ["uint8", "int8", "uint16", "int16"] as const;
 
 /** Options of every command that quantizes; see {@link addQuantizeOptions}. */
@@ -17,10 +18,11 @@ export interface QuantizeFlags {
   granularity?: "per-tensor" | "per-channel";
   perChannel?: boolean;
   weightStorage: "auto" | "int8" | "uint8";
+  processor?: "vnni" | "avx2";
   activations?: (typeof ACTIVATION_TYPES)[number];
   activationBits?: number;
   symmetricActivations?: boolean;
-  bias?: "int32" | "int16" | "float32";
+  bias?: (typeof BIAS_FORMATS)[number];
   powerOfTwo?: boolean;
   calibrator: string;
   weightCalibrator: string;
@@ -43,15 +45,22 @@ export function addQuantizeOptions(command: Command, { calibrator = "minmax" } =
     .addOption(
       choice(
         "--weight-storage <how>",
-        "int8, uint8 with zero point 128 (same values, never saturates), or by layer",
+        "int8; uint8 with zero point 128 (same values, for kernels that saturate); auto: as the processor needs",
         ["auto", "int8", "uint8"],
         "auto",
+      ),
+    )
+    .addOption(
+      choice(
+        "--processor <kind>",
+        "what an ort-cpu file will run on: vnni adds 8-bit products exactly, as ARM does; avx2 does not (default: this one)",
+        ["vnni", "avx2"],
       ),
     )
     .addOption(choice("--activations <type>", "type of activations (default: the target's)", ACTIVATION_TYPES))
     .addOption(integer("--activation-bits <n>", "bits of activations", { min: 2, max: 16 }))
     .addOption(flag("--symmetric-activations", "zero point in the middle of the type"))
-    .addOption(choice("--bias <format>", "biases (default: the target's)", ["int32", "int16", "float32"]))
+    .addOption(choice("--bias <format>", "biases (default: the target's)", BIAS_FORMATS))
     .addOption(flag("--power-of-two", "scales are powers of two"))
     .addOption(text("--calibrator <name>", "activation ranges: minmax, tail, percentile:P, entropy, mse", calibrator))
     .addOption(text("--weight-calibrator <name>", "weight ranges: minmax, percentile:P, entropy, mse", "minmax"))
@@ -93,6 +102,7 @@ export function quantizeOptions(flags: QuantizeFlags): QuantizeOptions {
     weightBits: flags.weightBits ?? (flags.weights === "int16" ? 16 : flags.weights === "int4" ? 4 : 8),
     weightSymmetric: flags.weights !== "uint8",
     weightStorage: flags.weightStorage,
+    ...(flags.processor && { processor: flags.processor }),
     chooser: flags.calibrator.replace(/^min-max$/, "minmax"),
     weightChooser: flags.weightCalibrator.replace(/^min-max$/, "minmax"),
     rounding: flags.rounding,

@@ -12,8 +12,8 @@ export const KERNEL_SQNR_DB = 20;
 
 /**
  * Outputs of a quantized model as ONNX Runtime executes it, against the same graph executed literally (optimizations
- * off), on up to 32 samples. They differ by a rounding step; where the difference is large, the processor's integer
- * kernels saturate (x86 without VNNI adds two products in 16 bits), or the runtime quantized something by itself.
+ * off), on up to 32 samples. They differ by a rounding step, which a network that is not sure of its answer makes larger; on a
+ * processor whose integer kernels saturate (x86 without VNNI adds two products in 16 bits) a large difference is theirs.
  * Undefined for models without quantization nodes.
  */
 export async function kernelAgreement(

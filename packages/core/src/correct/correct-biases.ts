@@ -38,7 +38,7 @@ export async function correctBiases(
   throwIfAborted(context.signal, "correctBiases");
   const { targets, skipped } = findTargets("correctBiases", resolved);
   const { learn, check, heldOut } = splitSamples(resolved.dataset);
-  const originals = targets.map(({ bias }) => bias.tensor);
+  const originals = targets.map(({ bias }) => bias.state);
   const restore = () => {
     for (const [at, { bias }] of targets.entries()) bias.restore(originals[at]!);
   };
@@ -59,7 +59,7 @@ export async function correctBiases(
   if (!verdict.kept) restore();
   return {
     transform: "correctBiases",
-    modified: verdict.kept && targets.some(({ bias }, at) => bias.tensor !== originals[at]),
+    modified: verdict.kept && targets.some(({ bias }, at) => bias.state.stored !== originals[at]!.stored),
     skipped,
     method: resolved.method,
     samples: run.samples,

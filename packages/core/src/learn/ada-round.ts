@@ -38,7 +38,7 @@ export async function adaRound(options: AdaRoundOptions, context: TransformConte
   const probe = await OutputProbe.of(resolved.floatModel, check, context, CHECK_SAMPLES);
   const sqnrDb = async () => finiteDb((await probe.measure(resolved.model, context, LITERAL_WEIGHTS)).sqnrDb);
   const before = await sqnrDb();
-  const originals = layers.map(({ weight, bias }) => ({ weight: weight.tensor, bias: bias?.tensor }));
+  const originals = layers.map(({ weight, bias }) => ({ weight: weight.tensor, bias: bias?.state }));
   const restore = () => {
     for (const [at, { weight, bias }] of layers.entries()) {
       weight.restore(originals[at]!.weight);

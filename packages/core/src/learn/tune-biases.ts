@@ -45,7 +45,7 @@ export async function tuneBiases(options: TuneBiasesOptions, context: TransformC
   const probe = await OutputProbe.of(resolved.floatModel, check, context, CHECK_SAMPLES);
   const sqnrDb = async () => finiteDb((await probe.measure(resolved.model, context, LITERAL_WEIGHTS)).sqnrDb);
   const before = await sqnrDb();
-  const originals = targets.map(({ bias }) => bias.tensor);
+  const originals = targets.map(({ bias }) => bias.state);
   const restore = () => {
     for (const [at, { bias }] of targets.entries()) bias.restore(originals[at]!);
   };
@@ -68,7 +68,7 @@ export async function tuneBiases(options: TuneBiasesOptions, context: TransformC
   if (!verdict.kept) restore();
   return {
     transform: "tuneBiases",
-    modified: verdict.kept && targets.some(({ bias }, at) => bias.tensor !== originals[at]),
+    modified: verdict.kept && targets.some(({ bias }, at) => bias.state.stored !== originals[at]!.stored),
     skipped: [...found.skipped, ...skipped],
     samples: learn.length,
     checkSamples: probe.dataset.length,

@@ -1,6 +1,6 @@
 import { type Graph, indexGraph, isOp, labelOf, type Model, type Node, Tensor } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
-import { dequantizeTensor, type LayerParameters, type QuantizationPlan } from "../quantize/index.js";
+import { dequantizeTensor, type LayerParameters, type QuantizationPlan, targetOf } from "../quantize/index.js";
 import type { Skip } from "../runtime/index.js";
 import type { LayerMatch, LayerPair } from "./match-layers.js";
 import { matchValues } from "./match-values.js";
@@ -56,7 +56,13 @@ export function filePlan(file: QdqFile, float: Model, match: LayerMatch): FilePl
   const nodes = integerNodes(float.graph, activations);
   const layers = parameters.map(({ layer }) => layer);
   return {
-    plan: { placement: { layers, nodes, groups: [], skipped }, activations, parameters, constants: [] },
+    plan: {
+      target: targetOf(file.skeleton) ?? "ort-cpu",
+      placement: { layers, nodes, groups: [], skipped },
+      activations,
+      parameters,
+      constants: [],
+    },
     unmatched: [...unmatched, ...file.skipped],
   };
 }

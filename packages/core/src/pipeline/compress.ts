@@ -6,6 +6,8 @@ import { OptionsError, throwIfAborted } from "../errors.js";
 import { cloneModel, type Model, serializeModel } from "../graph/index.js";
 import {
   applyQdq,
+  contextOf,
+  forThisProcessor,
   moveClampsToIntegers,
   planQuantization,
   type QuantizationDetails,
@@ -124,7 +126,8 @@ export async function compress(
 ): Promise<CompressResult> {
   const steps = options.steps ?? COMPRESS_RECIPE;
   const quantizeStep = checkRecipe(steps);
-  const run = new RecipeRun(model, keepSamples(dataset), quantizeStep, options, context);
+  const here = await contextOf(quantizeStep.target ?? "ort-cpu", context);
+  const run = new RecipeRun(model, keepSamples(dataset), await forThisProcessor(quantizeStep, context), options, here);
   return run.execute(steps);
 }
 

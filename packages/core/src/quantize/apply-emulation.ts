@@ -3,6 +3,7 @@ import type { Encoding } from "../math/index.js";
 import type { LinearLayer } from "../operators/index.js";
 import type { QuantizationPlan } from "./apply-qdq.js";
 import { dropUnused, placeOf } from "./place.js";
+import { TARGET_KEY } from "./targets.js";
 
 /**
  * Rewrites the model so that float operators behave like integer ones (seed 001): every encoded value is scaled,
@@ -27,6 +28,7 @@ export function applyEmulation(model: Model, plan: QuantizationPlan, rounding: "
   for (const [value, encoding] of plan.activations)
     if (!constants.has(value)) insert(model.graph, builder, value, encoding, plan, rounding);
   sortNodes(model.graph);
+  if (plan.parameters.length + plan.activations.size > 0) model.metadata.set(TARGET_KEY, plan.target);
 }
 
 function setInput(builder: GraphBuilder, layer: LinearLayer, input: 1 | 2, tensor: Tensor): void {

@@ -17,9 +17,11 @@ import { integerTensor } from "./integer-tensor.js";
 import type { LayerParameters } from "./parameters.js";
 import { dropUnused, placeOf } from "./place.js";
 import type { Placement } from "./placement.js";
+import { TARGET_KEY, type TargetName } from "./targets.js";
 
 /** Everything that is decided before the graph is touched. */
 export interface QuantizationPlan {
+  readonly target: TargetName;
   readonly placement: Placement;
   /** Encoding by value name; values of one group share one object. */
   readonly activations: ReadonlyMap<string, Encoding>;
@@ -40,6 +42,7 @@ export function applyQdq(model: Model, plan: QuantizationPlan): void {
   writer.constants(plan);
   writer.activations(plan);
   sortNodes(model.graph);
+  if (plan.parameters.length + plan.activations.size > 0) model.metadata.set(TARGET_KEY, plan.target);
 }
 
 /** Data types that only Microsoft's operators take below opset 21. */

@@ -25,8 +25,12 @@ export function quantizationDetails(plan: QuantizationPlan, target: string): Qua
       { layer: name, parameter: "Weights", shape: weight.data.dims, dtype: weight.encoding.dtype },
     ];
     if (bias) {
-      const dtype = bias.data ? (bias.encoding!.bits === 16 ? "int16" : "int32") : "float32";
-      rows.push({ layer: name, parameter: "Bias", shape: [layer.outChannels], dtype });
+      rows.push({
+        layer: name,
+        parameter: "Bias",
+        shape: [layer.outChannels],
+        dtype: bias.data?.dtype ?? "float32",
+      });
     }
     return rows;
   });

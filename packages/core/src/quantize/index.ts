@@ -1,5 +1,6 @@
 export { applyEmulation, dequantizeTensor, emulateValue } from "./apply-emulation.js";
 export { applyQdq, type QuantizationPlan } from "./apply-qdq.js";
+export { accumulatorBias, narrowBias, type QuantizedBias } from "./bias.js";
 export type { ConstantParameters } from "./constants.js";
 export * from "./details.js";
 export { CONCAT_RANGE_RATIO } from "./detection-heads.js";
@@ -7,8 +8,9 @@ export * from "./exclude.js";
 export * from "./float-model.js";
 export * from "./integer-clamps.js";
 export * from "./options.js";
-export { biasIntegers, type LayerParameters } from "./parameters.js";
+export type { LayerParameters } from "./parameters.js";
 export { type Placement, planPlacement } from "./placement.js";
+export * from "./processor.js";
 export * from "./quantize.js";
 export type { EncodingGroup } from "./shared-encodings.js";
 export * from "./targets.js";

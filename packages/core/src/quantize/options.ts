@@ -1,7 +1,7 @@
 import { OptionsError, rejectUnknownOptions, requireOneOf } from "../errors.js";
 import { parseChooser } from "../math/index.js";
 import type { Exclusions } from "./exclude.js";
-import { type BiasFormat, type TargetName, type TargetSpec, targetSpec } from "./targets.js";
+import { BIAS_FORMATS, type BiasFormat, type TargetName, type TargetSpec, targetSpec } from "./targets.js";
 
 /** Options for {@link quantize}. What is undefined follows the target's table. */
 export interface QuantizeOptions {
@@ -16,18 +16,24 @@ export interface QuantizeOptions {
   /** Symmetric weights use −(2^(bits−1)−1)…2^(bits−1)−1 and zero point 0. Default: true. */
   weightSymmetric?: boolean;
   /**
-   * How 8-bit symmetric weights are stored: `int8`, or `uint8` with zero point 128. The values are the same. On x86 without
-   * VNNI, ONNX Runtime multiplies uint8 activations by int8 weights with an instruction that saturates in 16 bits; uint8 weights
-   * take a slower exact path. `auto` chooses by layer: int8 where no calibrated input can saturate. Default: `'auto'`.
+   * How 8-bit symmetric weights are stored: `int8`, or `uint8` with zero point 128. The values are the same. `auto` is int8,
+   * except where the target's kernels add products in pairs on this {@link processor}: there it chooses by layer, int8 where no
+   * calibrated input can saturate. Default: `'auto'`.
    */
   weightStorage?: "auto" | "int8" | "uint8";
+  /**
+   * What an `ort-cpu` file will run on. On x86 without VNNI (`'avx2'`), ONNX Runtime multiplies uint8 activations by int8 weights
+   * with an instruction that saturates in 16 bits; uint8 weights take a slower exact path. `'vnni'` stands for every processor
+   * that adds exactly, ARM included. {@link forThisProcessor} measures it. Default: `'avx2'`, which is right everywhere.
+   */
+  processor?: Processor;
   /** Stored type of activations. Default: the target's, `'uint8'`. */
   activations?: "uint8" | "int8" | "int16" | "uint16";
   /** Bits of activations, 2–16, at most those of the stored type. Default: all of it. */
   activationBits?: number;
-  /** Symmetric activations: zero point in the middle of the type. Default: false; true for `tensorrt`. */
+  /** Symmetric activations: zero point in the middle of the type. Default: the target's, false; true for `tensorrt`. */
   activationSymmetric?: boolean;
-  /** Default: the target's, `'int32'`. */
+  /** How biases are stored, see {@link BiasFormat}. Default: the target's, `'int32'`, the only one with ONNX Runtime's integer kernels. */
   bias?: BiasFormat;
   /** Scales are powers of two. Default: the target's, false. */
   powerOfTwo?: boolean;
@@ -35,7 +41,7 @@ export interface QuantizeOptions {
   chooser?: string;
   /** Range chooser of weights. Default: `'minmax'`. */
   weightChooser?: string;
-  /** Ties in the emulation: to even as ONNX, or away from zero as seed 002. Default: `'even'`. */
+  /** Ties in the emulation: to even as ONNX, or away from zero as MATLAB's `round`. Default: `'even'`. */
   rounding?: "even" | "away";
   /** Nodes that stay in float. */
   exclude?: Exclusions;
@@ -46,12 +52,18 @@ export interface ResolvedQuantizeOptions extends Required<Omit<QuantizeOptions, 
   readonly exclude: Exclusions;
 }
 
+/** Whether a processor multiplies and adds 8-bit integers exactly (`'vnni'`) or in pairs in 16 bits (`'avx2'`). */
+export type Processor = "vnni" | "avx2";
+
+export const PROCESSORS = ["vnni", "avx2"] as const satisfies readonly Processor[];
+
 export const QUANTIZE_DEFAULTS = {
   target: "ort-cpu",
   format: "qdq",
   weightBits: 8,
   weightSymmetric: true,
   weightStorage: "auto",
+  processor: "avx2",
   chooser: "minmax",
   weightChooser: "minmax",
   rounding: "even",
@@ -64,6 +76,7 @@ const KEYS: readonly (keyof QuantizeOptions)[] = [
   "weightBits",
   "weightSymmetric",
   "weightStorage",
+  "processor",
   "activations",
   "activationBits",
   "activationSymmetric",
@@ -84,12 +97,23 @@ export function resolveQuantizeOptions(options: QuantizeOptions): ResolvedQuanti
   requireOneOf("quantize", "activations", activations, ["uint8", "int8", "int16", "uint16"]);
   requireOneOf("quantize", "format", merged.format, ["qdq", "emulation"]);
   requireOneOf("quantize", "rounding", merged.rounding, ["even", "away"]);
-  requireOneOf("quantize", "weight storage", merged.weightStorage, ["auto", "int8", "uint8"]);
+  requireOneOf("quantize", "processor", merged.processor, PROCESSORS);
+  requireOneOf("quantize", `weight storage of target '${merged.target}'`, merged.weightStorage, [
+    "auto",
+    ...spec.weightStorage,
+  ]);
+  if (spec.symmetric.weights && !merged.weightSymmetric) {
+    throw new OptionsError("E2004", `quantize: target '${merged.target}' takes symmetric weights only`, {
+      expected: "symmetric",
+      actual: "asymmetric",
+      hint: "leave --weights at int8, or choose another target",
+    });
+  }
   const granularity = requireOneOf("quantize", "granularity", merged.granularity ?? spec.granularity, [
     "perTensor",
     "perChannel",
   ]);
-  const bias = requireOneOf("quantize", "bias", merged.bias ?? spec.bias, ["int32", "int16", "float32"]);
+  const bias = requireOneOf("quantize", "bias", merged.bias ?? spec.bias, BIAS_FORMATS);
   parseChooser(merged.chooser);
   if (parseChooser(merged.weightChooser).kind === "tail") {
     throw new OptionsError("E2004", "quantize: weight chooser 'tail' is for activations: all weights are seen", {
@@ -107,7 +131,7 @@ export function resolveQuantizeOptions(options: QuantizeOptions): ResolvedQuanti
     granularity,
     activations,
     activationBits,
-    activationSymmetric: merged.activationSymmetric ?? merged.target === "tensorrt",
+    activationSymmetric: merged.activationSymmetric ?? spec.symmetric.activations,
     bias,
     powerOfTwo: merged.powerOfTwo ?? spec.powerOfTwo,
     exclude: merged.exclude ?? {},

@@ -5,15 +5,14 @@ import {
   type Encoding,
   encodingFromRange,
   encodingFromRanges,
-  encodingFromScale,
   type IntegerDType,
   MIN_SCALE,
   quantizeValues,
   type Range,
-  roundHalfEven,
   ValueHistogram,
 } from "../math/index.js";
 import type { LinearLayer } from "../operators/index.js";
+import { accumulatorBias, narrowBias, type QuantizedBias } from "./bias.js";
 import type { ResolvedQuantizeOptions } from "./options.js";
 import { saturationRatios } from "./saturation.js";
 
@@ -43,16 +42,16 @@ export function quantizeParameters(
   const bias = layer.bias === undefined ? undefined : (graph.initializers.get(layer.bias)!.array() as Float32Array);
   if (bias) requireFinite(bias, layer, layer.bias!);
   const chosen = weightEncoding(layer, weights, options);
-  const asInteger = bias !== undefined && options.bias !== "float32";
-  const { encoding, raised } = asInteger
-    ? fitBias(chosen, bias, inputEncoding.scale[0]!, options.powerOfTwo)
-    : { encoding: chosen, raised: [] };
+  // Only the accumulator's own grid can be too fine for a bias.
+  const { encoding, raised } =
+    bias !== undefined && options.bias === "int32"
+      ? fitBias(chosen, bias, inputEncoding.scale[0]!, options.powerOfTwo)
+      : { encoding: chosen, raised: [] };
   const weight = fitLanes(layer, weights, encoding, inputEncoding, options, inputMaxima);
   return {
     layer,
     weight,
-    bias:
-      bias && (asInteger ? quantizeBias(bias, weight.encoding, inputEncoding.scale[0]!, options.bias === "int16") : {}),
+    bias: bias && quantizeBias(bias, weight.encoding, inputEncoding.scale[0]!, options),
     raisedChannels: raised,
   };
 }
@@ -154,7 +153,9 @@ function fitLanes(
 ): { encoding: Encoding; data: Tensor } {
   const { dims } = layer.tensor;
   const data = quantizedTensor(dims, weights, encoding);
-  if (options.weightStorage !== "auto" || encoding.dtype !== "int8" || input.bits > 8) return { encoding, data };
+  const { weightStorage, processor, spec } = options;
+  if (weightStorage !== "auto" || processor === "vnni" || !spec.pairedSums) return { encoding, data };
+  if (encoding.dtype !== "int8" || input.bits > 8) return { encoding, data };
   const inputMax = laneMaxima(layer, input, maxima);
   const ratiosOf = (tensor: Tensor) => saturationRatios(layer, tensor.array() as Int8Array, inputMax);
   let ratios = ratiosOf(data);
@@ -224,36 +225,16 @@ function fitBias(
   return { encoding: raised.length > 0 ? { ...encoding, scale } : encoding, raised };
 }
 
-/**
- * Bias on the grid of the accumulator, scale_x·scale_w. With 16 bits (seed 003, §5) the integer keeps 16 significant bits:
- * it is a multiple of the smallest power of two for which it fits, so integer kernels run it unchanged.
- */
+/** The bias in the format asked for; the channels of a grouped ConvTranspose share the weight's scales group by group. */
 function quantizeBias(
   bias: Float32Array,
   weight: Encoding,
   inputScale: number,
-  sixteenBits: boolean,
-): { encoding: Encoding; data: Tensor } {
-  // One scale a channel; the channels of a grouped ConvTranspose share them group by group.
-  const perChannel = weight.axis !== null;
-  const scale = Float32Array.from(
-    perChannel ? bias : [0],
-    (_, c) => weight.scale[c % weight.scale.length]! * inputScale,
-  );
-  const integers = biasIntegers(bias, scale, sixteenBits);
-  const encoding = encodingFromScale({ scale, dtype: "int32", axis: perChannel ? 0 : null });
-  return {
-    encoding: sixteenBits ? { ...encoding, bits: 16 } : encoding,
-    data: Tensor.of("int32", [bias.length], integers),
-  };
-}
-
-/** round(bias/scale) in int32, with one scale or one a channel; `sixteenBits` keeps 16 significant bits, see above. */
-export function biasIntegers(bias: ArrayLike<number>, scale: Float32Array, sixteenBits: boolean): Int32Array {
-  const [low, high] = sixteenBits ? [-32767 * 2 ** 16, 32767 * 2 ** 16] : [-(2 ** 31), 2 ** 31 - 1];
-  return Int32Array.from(bias, (value, channel) => {
-    const steps = Math.max(low, Math.min(high, value / scale[scale.length === 1 ? 0 : channel]!));
-    const unit = sixteenBits ? 2 ** Math.max(0, Math.ceil(Math.log2(Math.abs(steps) / 32767))) : 1;
-    return roundHalfEven(steps / unit) * unit;
-  });
+  { bias: format, powerOfTwo }: ResolvedQuantizeOptions,
+): Partial<QuantizedBias> {
+  if (format === "float32") return {};
+  if (format !== "int32") return narrowBias(bias, format, powerOfTwo);
+  const scales = weight.axis === null ? [0] : bias;
+  const scale = Float32Array.from(scales, (_, c) => weight.scale[c % weight.scale.length]! * inputScale);
+  return accumulatorBias(bias, scale);
 }

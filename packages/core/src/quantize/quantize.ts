@@ -62,7 +62,7 @@ export function planQuantization(
     ),
   );
   const constants = quantizeConstants(model.graph, placement, activations);
-  return { placement, activations, parameters, constants };
+  return { target: resolved.target, placement, activations, parameters, constants };
 }
 
 /**

@@ -1,10 +1,13 @@
 import { OptionsError } from "../errors.js";
+import type { Model } from "../graph/index.js";
 
 /** Hardware or runtime a model is quantized for. */
 export type TargetName = "ort-cpu" | "ort-web" | "tensorrt" | "hailo" | "fpga";
 
-/** How biases are stored: 32-bit at scale_x·scale_w, 16 significant bits on the same grid, or float. */
-export type BiasFormat = "int32" | "int16" | "float32";
+/** How biases are stored: 32-bit at scale_x·scale_w, or 16 or 8 bits on one grid of the layer's own, or float. */
+export type BiasFormat = "int32" | "int16" | "int8" | "float32";
+
+export const BIAS_FORMATS = ["int32", "int16", "int8", "float32"] as const satisfies readonly BiasFormat[];
 
 /**
  * What a target computes in integers and how, as data: adding a target is adding a row.
@@ -27,6 +30,12 @@ export interface TargetSpec {
   readonly bias: BiasFormat;
   readonly powerOfTwo: boolean;
   readonly activations: "uint8" | "int8";
+  /** Stored types that its kernels take for symmetric 8-bit weights; `uint8` has zero point 128. */
+  readonly weightStorage: readonly ("int8" | "uint8")[];
+  /** Whether weights, and activations unless told otherwise, have no zero point of their own. */
+  readonly symmetric: { readonly weights: boolean; readonly activations: boolean };
+  /** Whether its kernels add products in pairs in 16 bits on a processor that has no better instruction: see `processor`. */
+  readonly pairedSums: boolean;
 }
 
 /** Operators that move data, the same for every target. */
@@ -60,29 +69,49 @@ const CPU: TargetSpec = {
   bias: "int32",
   powerOfTwo: false,
   activations: "uint8",
+  weightStorage: ["int8", "uint8"],
+  symmetric: { weights: false, activations: false },
+  pairedSums: true,
 };
 
-/** One row per target. `ort-cpu` and `ort-web` have the same integer kernels; the others state their hardware's rules. */
+/** What hardware has in common: int8 weights, exact sums, an encoding on every output. */
+const HARDWARE: TargetSpec = {
+  ...CPU,
+  floatOutput: new Set(),
+  sharedConcat: true,
+  weightStorage: ["int8"],
+  pairedSums: false,
+};
+
+/** One row per target. `ort-cpu` and `ort-web` run the same operators on integers; the others state their hardware's rules. */
 export const TARGETS: Readonly<Record<TargetName, TargetSpec>> = {
   "ort-cpu": CPU,
-  "ort-web": CPU,
-  // Seed 001 (cuDNN): weights int8, biases single; TensorRT wants symmetric int8 activations.
+  // WebAssembly widens products before it adds them.
+  "ort-web": { ...CPU, pairedSums: false },
+  // MathWorks' page on emulating a GPU target (cuDNN): weights int8, biases single. TensorRT: no zero points anywhere.
   tensorrt: {
-    ...CPU,
+    ...HARDWARE,
+    floatOutput: CPU.floatOutput,
     operators: new Set(["Add", "AveragePool", "GlobalAveragePool", "Concat", "MatMul"]),
-    fused: new Set(["Relu", "Clip"]),
-    sharedConcat: true,
-    granularity: "perTensor",
     bias: "float32",
     activations: "int8",
+    symmetric: { weights: true, activations: true },
   },
-  // Seed 003, §5: layer-wise quantization, activations 8-bit unsigned, weights 8-bit, biases 16-bit.
-  hailo: { ...CPU, floatOutput: new Set(), sharedConcat: true, bias: "int16" },
+  // Meller et al. 2019, §5: layer-wise quantization, activations 8-bit unsigned, weights 8-bit, biases 16-bit.
+  hailo: { ...HARDWARE, bias: "int16" },
   // Shifts instead of multiplications: every scale is a power of two.
-  fpga: { ...CPU, floatOutput: new Set(), sharedConcat: true, powerOfTwo: true, activations: "int8" },
+  fpga: { ...HARDWARE, powerOfTwo: true, activations: "int8" },
 };
 
+/** Key of a model's metadata under which the target of a quantized file is written. */
+export const TARGET_KEY = "equant.target";
+
 export const TARGET_NAMES = Object.keys(TARGETS) as TargetName[];
+
+/** The target that a quantized file was made for; undefined where it does not say. */
+export function targetOf(model: Model): TargetName | undefined {
+  return TARGET_NAMES.find((name) => name === model.metadata.get(TARGET_KEY));
+}
 
 /** @throws {OptionsError} E2004 for an unknown target. */
 export function targetSpec(name: string): TargetSpec {

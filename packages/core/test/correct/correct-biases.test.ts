@@ -115,19 +115,24 @@ describe("correctBiases, parallel", () => {
 });
 
 describe("bias formats", () => {
-  it("16 bits: corrected integers keep 16 significant bits", async () => {
-    const options = { ...COARSE, bias: "int16" } as const;
-    const { floatModel, model, plan } = await quantized(NETWORKS.chain!(), DATA, options);
-    const report = await correctBiases({ floatModel, model, plan, dataset: DATA, keep: "always" }, context);
-    expect(report.modified).toBe(true);
-    for (const { layer } of plan.parameters) {
-      for (const integer of biasOf(model, layer.node).integers) {
-        let odd = Math.abs(integer);
-        while (odd > 32767 && odd % 2 === 0) odd /= 2;
-        expect(odd).toBeLessThanOrEqual(32767);
+  it.each([
+    ["int16", 32767],
+    ["int8", 127],
+  ] as const)(
+    "%s: corrected biases stay one tensor of that type, on a grid that holds the largest",
+    async (bias, top) => {
+      const options = { ...COARSE, bias } as const;
+      const { floatModel, model, plan } = await quantized(NETWORKS.chain!(), DATA, options);
+      const report = await correctBiases({ floatModel, model, plan, dataset: DATA, keep: "always" }, context);
+      expect(report.modified).toBe(true);
+      for (const { layer } of plan.parameters) {
+        const { integers, scale, name } = biasOf(model, layer.node);
+        expect(model.graph.initializers.get(name)!.dtype).toBe(bias);
+        expect(scale.length).toBe(1);
+        expect(Math.max(...Array.from(integers, Math.abs))).toBe(top);
       }
-    }
-  });
+    },
+  );
 
   it("float: the shared initializer is corrected for each layer alone", async () => {
     const floatModel = convReluConv({ channels: 3, seed: 3 });

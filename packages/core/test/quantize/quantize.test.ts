@@ -383,7 +383,7 @@ describe("what is refused", () => {
     ["E2004", { activations: "float32" }, "activations 'float32'"],
     ["E2004", { format: "qop" }, "format 'qop'"],
     ["E2004", { granularity: "perGroup" }, "granularity"],
-    ["E2004", { bias: "int8" }, "bias 'int8'"],
+    ["E2004", { bias: "int4" }, "bias 'int4'"],
     ["E2004", { rounding: "up" }, "rounding 'up'"],
     ["E2004", { weightStorage: "int4" }, "weight storage"],
   ])("%s: %o", (code, options, text) => {
