@@ -16,9 +16,8 @@ import fc from "fast-check";
 import * as ort from "onnxruntime-node";
 import { beforeAll, describe, expect, test } from "vitest";
 import { layoutGraph } from "../src/charts/graph-layout.js";
-import { channelMaxima } from "../src/collect/channel-boxes.js";
+import { channelBoxes, channelMaxima } from "../src/collect/channel-boxes.js";
 import {
-  channelBoxes,
   checkReport,
   collectFindings,
   collectReport,

@@ -1,5 +1,5 @@
+import type { ChartArgs, ChartId } from "@equant/report";
 import type { DrawnChart, DrawReply, DrawRequest } from "./messages.js";
-import type { ChartArgs, ChartName } from "./registry.js";
 
 let worker: Worker | undefined;
 let next = 1;
@@ -61,7 +61,7 @@ export async function chartsDrawn(): Promise<void> {
 }
 
 /** Draws a chart off the main thread; null where there is nothing to draw. */
-export function drawChart<N extends ChartName>(
+export function drawChart<N extends ChartId>(
   name: N,
   args: ChartArgs<N>,
   width: number,

@@ -1,4 +1,4 @@
-import type { ChartTable } from "@equant/report";
+import type { ChartId, ChartTable } from "@equant/report";
 
 /** What a page shows of a chart. */
 export interface DrawnChart {
@@ -7,12 +7,14 @@ export interface DrawnChart {
   readonly unit: string;
   readonly summary: string;
   readonly table: ChartTable;
+  /** Width it was drawn in, px: at least what can be read. */
+  readonly width: number;
 }
 
 /** To the worker that draws. `standalone`: as a file, with its style sheet. */
 export interface DrawRequest {
   readonly id: number;
-  readonly name: string;
+  readonly name: ChartId;
   readonly args: readonly unknown[];
   readonly width: number;
   readonly standalone: boolean;

@@ -16,6 +16,7 @@ import {
   weightRanges,
   zeroFeeds,
 } from "@equant/core/web";
+import { floatWeights } from "@equant/report";
 import type { CallName, Params, Result } from "../protocol.js";
 import { adviseRun } from "./advise.js";
 import { calibrateModel, observe, summarizeCalibration } from "./calibrate.js";
@@ -33,7 +34,6 @@ import { type OpenModel, openModel, summarizeModel } from "./open-model.js";
 import { threadCount } from "./ort.js";
 import { pruneModel } from "./prune.js";
 import { quantizeOptionsOf } from "./steps.js";
-import { layerWeightsOf } from "./weights.js";
 
 /** Samples on which a file is run before it may be called saved. */
 const VERIFIED_SAMPLES = 4;
@@ -81,8 +81,9 @@ export class Engine {
     },
     weights: async ({ except }) => {
       const { folded, layers } = await this.#weightRanges();
-      return layerWeightsOf(
+      return floatWeights(
         folded,
+        undefined,
         layers.map(({ name }) => name).filter((name) => !except.includes(name)),
       );
     },

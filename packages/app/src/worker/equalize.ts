@@ -9,10 +9,9 @@ import {
   type RecipeStep,
   type TransformContext,
 } from "@equant/core/web";
-import { collectEqualization } from "@equant/report";
+import { collectEqualization, floatWeights } from "@equant/report";
 import type { EqualizePreview } from "../protocol.js";
 import { quantizeOptionsOf } from "./steps.js";
-import { layerWeightsOf } from "./weights.js";
 
 /**
  * Equalizes `model` in place, for the eye: what happens to the ranges, which classes there are, how far outputs drift.
@@ -35,7 +34,6 @@ export async function previewEqualize(
   };
   const { report: made } = await applyFloatStep(model, step as FloatStep, input, context);
   const report = made as EqualizeReport;
-  const after = new Map(layerWeightsOf(model).map((own) => [own.layer, own.before]));
-  const weights = layerWeightsOf(original).map((own) => ({ ...own, after: after.get(own.layer) ?? null }));
+  const weights = floatWeights(original, model);
   return { report, weights, section: collectEqualization(report, original, model) };
 }

@@ -8,9 +8,10 @@ import {
   tensorsOf,
   type WeightRanges,
 } from "@equant/core/web";
+import { floatWeights } from "@equant/report";
 import type { LayerSummary, ModelSource, ModelSummary, PlacedFile } from "../protocol.js";
 import { sha256 } from "./hash.js";
-import { layerWeightsOf, weightFactsOf } from "./weights.js";
+import { weightFactsOf } from "./weights.js";
 
 /** A model in the worker. */
 export interface OpenModel {
@@ -74,7 +75,7 @@ export async function summarizeModel(
   });
   const msb = [...facts.values()].map((own) => own.msb);
   const [worst] = [...layers].sort((a, b) => a.weightDb.perTensor - b.weightDb.perTensor);
-  const weights = worst ? layerWeightsOf(ranges.folded, [worst.name]) : [];
+  const weights = worst ? floatWeights(ranges.folded, undefined, [worst.name]) : [];
   return { name, sha256, bytes: fileBytes, inspect, layers, weights, msb, inputShape: inputShape(model) };
 }
 

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { linearLayers, parseModel, roundHalfEven, weightRanges } from "@equant/core";
+import { floatWeights } from "@equant/report";
 import { expect, test } from "vitest";
-import { layerWeightsOf, weightFactsOf } from "../../src/worker/weights.js";
+import { weightFactsOf } from "../../src/worker/weights.js";
 
 const DIGITS = join(import.meta.dirname, "../../../cli/assets/digits.onnx");
 
@@ -22,7 +23,7 @@ test("weight SQNR is that of rounding every weight, with one scale a tensor and 
     const channels = Array.from({ length: layer.outChannels }, (_, c) => top(values.slice(c * size, (c + 1) * size)));
     const whole = top(values);
     const { weightDb } = facts.get(layer.node.name)!;
-    const [weights] = layerWeightsOf(model, [layer.node.name]);
+    const [weights] = floatWeights(model, undefined, [layer.node.name]);
     expect(weightDb.perTensor).toBeCloseTo(
       db(() => whole),
       6,
@@ -35,5 +36,5 @@ test("weight SQNR is that of rounding every weight, with one scale a tensor and 
     expect(weights!.before!.channels.max).toHaveLength(layer.outChannels);
   }
   expect(facts.size).toBe(4);
-  expect(layerWeightsOf(model).map(({ layer }) => layer)).toEqual([...facts.keys()]);
+  expect(floatWeights(model).map(({ layer }) => layer)).toEqual([...facts.keys()]);
 });

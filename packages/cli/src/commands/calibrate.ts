@@ -91,8 +91,7 @@ export const calibrate: CommandDefinition = {
           },
         );
       }
-      const { rangeConvergence } = await import("@equant/report");
-      await writeChart(context, options.svg, rangeConvergence(convergence));
+      await writeChart(context, options.svg, "range-convergence", convergence);
     }
     return {
       result: {

@@ -54,7 +54,7 @@ export const compare: CommandDefinition = {
       const dataset = await openData(context, models[0]!.model, options);
       rows.push(...(await measureAll(context, models, dataset, { latency: options.latency, batch: options.batch })));
     }
-    const { pareto, paretoFront } = await import("@equant/report");
+    const { paretoFront } = await import("@equant/report");
     const { metric, points } = pointsOf(rows);
     const front = new Set(paretoFront(points).map(({ name }) => name));
     if (options.svg !== undefined) {
@@ -63,7 +63,7 @@ export const compare: CommandDefinition = {
           hint: "measure it with --data DIR",
         });
       }
-      await writeChart(context, options.svg, pareto(points, metric));
+      await writeChart(context, options.svg, "pareto", points, metric);
     }
     const compared = rows.map((row): Row => ({ ...row, front: front.has(row.name) }));
     return {

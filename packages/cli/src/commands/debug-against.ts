@@ -94,10 +94,7 @@ export async function debugAgainst(
       `the file leaves ${formatDb(output.fileDb)} at the output, what was read of it ${formatDb(output.planDb)}: part of its loss is not in the table`,
     );
   }
-  if (options.svg !== undefined) {
-    const { sqnrPrediction } = await import("@equant/report");
-    await writeChart(context, options.svg, sqnrPrediction(report));
-  }
+  if (options.svg !== undefined) await writeChart(context, options.svg, "sqnr-prediction", report);
   const { layers, state, unmatched } = read;
   const first = advice?.findings[0];
   const table = sqnrTable(context, report, options);

@@ -95,8 +95,8 @@ export const debug: CommandDefinition = {
       ? await compareEqualization(context, model, settings, dataset, transform, report)
       : undefined;
     if (options.svg !== undefined) {
-      const { sqnrPrediction, sqnrStates } = await import("@equant/report");
-      await writeChart(context, options.svg, curves ? sqnrStates(curves) : sqnrPrediction(report));
+      if (curves) await writeChart(context, options.svg, "sqnr-states", curves);
+      else await writeChart(context, options.svg, "sqnr-prediction", report);
     }
     const table = sqnrTable(context, report, options);
     return {

@@ -1,6 +1,6 @@
 import type { EqualizeReport, Model } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
-import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
+import { type ChartOptions, svgOption, writeCharts } from "../files/chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
@@ -133,6 +133,6 @@ async function drawChannels(
 ): Promise<void> {
   const { equalizationCharts } = await import("./equalize-chart.js");
   const charts = await equalizationCharts(report, before, after);
-  if (charts.length > 0) await writeChart(context, file, ...charts);
+  if (charts.length > 0) await writeCharts(context, file, ...charts);
   else context.reporter.info("--svg: no layer was equalized, so there is nothing to draw");
 }

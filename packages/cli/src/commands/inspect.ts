@@ -1,13 +1,13 @@
 import type { InspectReport, Model, ObservedType } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
-import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
+import { type ChartOptions, svgOption } from "../files/chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { matchNames } from "../options/match.js";
 import { completing, flag, repeatable } from "../options/options.js";
 import { formatBytes, formatCount } from "../text/format.js";
 import { layerText, reportText, weightsText } from "../text/inspect-text.js";
-import { weightsChart } from "./inspect-chart.js";
+import { writeWeightsChart } from "./inspect-chart.js";
 
 interface InspectCommandOptions extends ChartOptions {
   names?: boolean;
@@ -59,7 +59,7 @@ export const inspect: CommandDefinition = {
       return outcome;
     }
     if (options.weights) {
-      if (options.svg !== undefined) await writeChart(context, options.svg, await weightsChart(model, {}));
+      if (options.svg !== undefined) await writeWeightsChart(context, options.svg, model);
       const ranges = weights.map(({ channelMax, ...range }) => ({ ...range, channels: channelMax.length }));
       return { result: { ...rest, weights: ranges }, text: weightsText(context, weights) };
     }
@@ -93,7 +93,7 @@ async function drawLayer(context: CommandContext, path: string, model: Model, na
       hint: `for example --layer ${layer}`,
     });
   }
-  await writeChart(context, path, await weightsChart(model, { layer: layer! }));
+  await writeWeightsChart(context, path, model, layer!);
 }
 
 async function layers(

@@ -117,15 +117,13 @@ export const prune: CommandDefinition = {
     const { iterations, skipped } = result;
     const last = iterations.at(-1)!;
     if (options.svg !== undefined) {
-      const { accuracySparsity, layerSparsity, prunedStructure, pruningCurve } = await import("@equant/report");
-      const chart =
-        baseline === undefined
-          ? layerSparsity({ layers: prunedStructure(last) })
-          : accuracySparsity({
-              original: baseline,
-              curves: [pruningCurve(options.method, iterations, measuring!.length)],
-            });
-      await writeChart(context, options.svg, chart);
+      const { prunedStructure, pruningCurve } = await import("@equant/report");
+      if (baseline === undefined) {
+        await writeChart(context, options.svg, "layer-sparsity", { layers: prunedStructure(last) });
+      } else {
+        const curves = [pruningCurve(options.method, iterations, measuring!.length)];
+        await writeChart(context, options.svg, "accuracy-sparsity", { original: baseline, curves });
+      }
     }
     return {
       result: {

@@ -14,11 +14,11 @@ export async function writeMsbChart(
   dataset: Dataset,
 ): Promise<void> {
   const report = await import("@equant/report");
-  const chart = await context.phase("chart", async () => {
+  const rows = await context.phase("chart", async () => {
     const nameOf = report.layerNames(state.floatModel);
     const core = await context.transformContext();
     const observed = await report.observeActivations(state, dataset, COUNTED, nameOf, core);
-    return report.msbHeatmap([...report.collectParameterMsb(state), ...report.activationMsb(observed)]);
+    return [...report.collectParameterMsb(state), ...report.activationMsb(observed)];
   });
-  await writeChart(context, path, chart);
+  await writeChart(context, path, "msb-heatmap", rows);
 }

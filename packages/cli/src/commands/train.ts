@@ -124,10 +124,7 @@ export const train: CommandDefinition = {
     );
     const top1 = epochs.at(-1)!.validationTop1!;
     const bytes = await context.writeModel(options.output, trained);
-    if (options.svg !== undefined) {
-      const { trainingCurve } = await import("@equant/report");
-      await writeChart(context, options.svg, trainingCurve(epochs, { measures }));
-    }
+    if (options.svg !== undefined) await writeChart(context, options.svg, "training-curve", epochs, { measures });
     const parameters = core.learnableParameters(trained.graph).map(({ name }) => trained.graph.initializers.get(name)!);
     const count = parameters.reduce((sum, { size }) => sum + size, 0);
     return {

@@ -101,12 +101,11 @@ export const tune: CommandDefinition = {
 };
 
 async function drawFront(context: CommandContext, path: string, report: TuneReport): Promise<void> {
-  const { pareto } = await import("@equant/report");
   const candidates = report.trials.flatMap(({ id, bytes: size, interval, ...trial }): ParetoPoint[] => {
     const metric = trial.top1 ?? trial.agreement;
     return size === null || metric === null ? [] : [{ name: id, bytes: size, metric, ...interval }];
   });
-  await writeChart(context, path, pareto(candidates, report.metric));
+  await writeChart(context, path, "pareto", candidates, report.metric);
 }
 
 function resultText(context: CommandContext, report: TuneReport, folder: string): string {

@@ -1,6 +1,6 @@
 import type { Model, ValidationReport } from "@equant/core";
 import { DataError, OptionsError } from "@equant/core/errors";
-import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
+import { type ChartOptions, svgOption, writeCharts } from "../files/chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
@@ -85,9 +85,9 @@ function requireNoLabels({ maxDrop, minAccuracy }: ValidateFlags, reason = "the 
 }
 
 async function writeConfusion(context: CommandContext, path: string, report: ValidationReport): Promise<void> {
-  const { collectValidation, confusionPair } = await import("@equant/report");
-  const chart = confusionPair(collectValidation(report));
-  if (chart) return writeChart(context, path, chart);
+  const { CHARTS, collectValidation } = await import("@equant/report");
+  const chart = CHARTS.confusion.draw(collectValidation(report));
+  if (chart) return writeCharts(context, path, chart);
   throw new DataError("E5004", "validate: --svg draws confusions, which need labels", {
     hint: "sort the images into one folder a class, or give a table: --labels labels.csv",
   });

@@ -35,6 +35,17 @@ export function sqnrStates(section: Frozen<CurvesSection>): Chart {
   });
 }
 
+/** Whether two states differ by what is seen in a drawing: where a step was undone their lines lie on each other. */
+export function changes({ states }: Frozen<CurvesSection>): boolean {
+  const [first, ...others] = states;
+  const differs = (a: number | null, b: number | null | undefined) => Math.abs((a ?? 0) - (b ?? 0)) >= 0.05;
+  return others.some(({ weights, activations }) =>
+    [weights, activations].some((values, kind) =>
+      values.some((db, at) => differs(db, (kind === 0 ? first!.weights : first!.activations)[at])),
+    ),
+  );
+}
+
 /** Ratios of the first state against the bound of optimal equalization, noise uniform in a step (Fig. 5). */
 export function sqnrOptimal(section: Frozen<CurvesSection>): Chart {
   const first = section.states[0];

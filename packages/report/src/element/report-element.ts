@@ -1,9 +1,9 @@
-import { CHART_CSS, type Chart } from "../charts/index.js";
+import { CHART_CSS, CHART_IDS, type Chart } from "../charts/index.js";
 import { verdictOf } from "../page/verdict.js";
 import { checkReport, readReport } from "../read-report.js";
 import type { Report } from "../schema.js";
+import { chartsNamed, idOf } from "./chart-names.js";
 import { ELEMENT_CSS } from "./element-style.js";
-import { ELEMENT_CHARTS, reportCharts } from "./report-charts.js";
 
 const MIN_WIDTH = 280;
 const MAX_WIDTH = 960;
@@ -119,7 +119,7 @@ export class EquantReport extends HTMLElement {
     const names = this.getAttribute("charts")
       ?.split(/[\s,]+/)
       .filter(Boolean);
-    const unknown = (names ?? []).filter((name) => !ELEMENT_CHARTS.includes(name));
+    const unknown = (names ?? []).filter((name) => idOf(name) === undefined);
     const layer = this.#layer(report);
     const parts: HTMLElement[] = [];
     if (!this.hasAttribute("plain")) {
@@ -127,10 +127,10 @@ export class EquantReport extends HTMLElement {
       parts.push(this.#choice(report, layer));
     }
     if (unknown.length > 0) {
-      const text = `charts: ${unknown.join(", ")} is none of ${ELEMENT_CHARTS.join(", ")}`;
+      const text = `charts: ${unknown.join(", ")} is none of ${CHART_IDS.join(", ")}`;
       parts.push(make("p", text, { role: "alert", class: "failed" }));
     }
-    for (const { name, chart } of reportCharts(report, names, layer)) parts.push(this.#figure(name, chart));
+    for (const { id, chart } of chartsNamed(report, names, layer)) parts.push(this.#figure(id, chart));
     this.#body.replaceChildren(...parts);
     for (const element of this.#body.querySelectorAll(`[data-layer="${CSS.escape(layer ?? "")}"]`)) {
       element.classList.add("eq-selected");

@@ -51,6 +51,8 @@ export interface FigureOptions {
   readonly scroll?: boolean;
   readonly extra?: string;
   readonly after?: string;
+  /** What a choice in `after` opens, packed. */
+  readonly templates?: string;
   /** Name of the first drawing, where there are others. */
   readonly view?: string;
   readonly others?: readonly View[];
@@ -85,7 +87,7 @@ ${options.extra ?? ""}${views}<div class="plot${options.scroll ? " scroll" : ""}
 <div class="tools"><button type="button" class="show-table" aria-expanded="false" aria-controls="${id}t">Table</button><button type="button" class="save-csv">Save CSV</button><button type="button" class="save-svg">Save SVG</button></div>
 <div class="data scroll" id="${id}t" hidden tabindex="0" role="group" aria-label="Table: ${escaped(chart.title)}"></div><script type="application/json">${embeddedJson(packTable(chart.table))}</script>
 ${options.after ?? ""}</figure>
-`;
+${options.templates ?? ""}`;
 }
 
 /** Packed HTML is a fifth: a page of thousands of channels stays small enough for a mail. */

@@ -1,4 +1,4 @@
-import { msbBits, msbChannels, msbKey, msbSteps } from "../charts/index.js";
+import { CHARTS, msbKey, msbSteps } from "../charts/index.js";
 import { escaped } from "../charts/text.js";
 import type { MsbRow } from "../schema.js";
 import { figure, packHtml } from "./html.js";
@@ -14,11 +14,10 @@ export function rowChoice(rows: readonly MsbRow[]): string {
 /** What a row opens: its channels that lose most, and seed 002's eight steps on values of it. */
 export function rowTemplate(row: MsbRow): string {
   const steps = msbSteps(row);
-  const bits = msbBits(row);
   const html = [
-    figure(msbChannels(row), { eager: true }),
+    figure(CHARTS["msb-channels"].draw(row), { eager: true }),
     steps ? `<ol class="steps">${steps.map((step) => `<li>${escaped(step)}</li>`).join("")}</ol>` : "",
-    figure(bits, { eager: true }),
+    figure(CHARTS["msb-bits"].draw(row), { eager: true }),
   ].join("");
   const kept = row.encoding ? `It is stored in ${row.encoding.bits} bits` : "It stays float";
   const shown = html === "" ? `<p>${kept}: there is nothing to show bit by bit.</p>` : html;

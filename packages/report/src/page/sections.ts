@@ -1,29 +1,7 @@
-import {
-  accuracySparsity,
-  channelMaxima,
-  classDrop,
-  confusionPair,
-  latencyBars,
-  layerChannels,
-  layerSizes,
-  layerSparsity,
-  layerTreemap,
-  msbHeatmap,
-  networkView,
-  rangeConvergence,
-  rangeTable,
-  sampleErrors,
-  sqnrKinds,
-  sqnrOptimal,
-  sqnrPrediction,
-  sqnrStates,
-  valueHistogram,
-  weightRanges,
-} from "../charts/index.js";
+import { CHART_IDS, type ChartId, type ChartSection, chartRow, chartsOf } from "../charts/index.js";
 import { bytes, escaped, percent } from "../charts/text.js";
-import { channelSpread } from "../charts/weight-ranges.js";
-import type { LayerWeights, Report } from "../schema.js";
-import { figure, htmlTable, packHtml } from "./html.js";
+import type { Report } from "../schema.js";
+import { type FigureOptions, figure, htmlTable, packHtml } from "./html.js";
 import { rowChoice, rowTemplate } from "./msb-rows.js";
 import { verdictOf } from "./verdict.js";
 
@@ -35,20 +13,52 @@ export interface PageSection {
 }
 
 export function pageSections(report: Report): PageSection[] {
+  const charts = (id: ChartSection, title: string): PageSection => ({ id, title, html: sectionCharts(report, id) });
   const all: PageSection[] = [
     { id: "summary", title: "Summary", html: summary(report) },
     { id: "findings", title: "Findings", html: findings(report) },
     { id: "layers", title: "Layers", html: layers(report) },
-    { id: "error", title: "Error", html: error(report) },
-    { id: "accuracy", title: "Accuracy", html: accuracy(report) },
-    { id: "values", title: "Values", html: values(report) },
-    { id: "equalization", title: "Equalization", html: equalization(report) },
-    { id: "pruning", title: "Pruning", html: pruning(report) },
-    { id: "size", title: "Size", html: figure(layerTreemap(report.layers)) + figure(layerSizes(report.layers)) },
-    { id: "network", title: "Network", html: network(report) },
+    charts("error", "Error"),
+    charts("accuracy", "Accuracy"),
+    charts("values", "Values"),
+    charts("equalization", "Equalization"),
+    charts("pruning", "Pruning"),
+    charts("size", "Size"),
+    charts("network", "Network"),
     { id: "about", title: "About", html: about(report) },
   ];
   return all.filter(({ html }) => html !== "");
+}
+
+/** Figures of the charts of a section that the report has what they need for. */
+function sectionCharts(report: Report, section: ChartSection): string {
+  return CHART_IDS.filter((id) => chartRow(id).section === section && (chartRow(id).worth?.(report) ?? true))
+    .map((id) =>
+      chartsOf(report, id)
+        .map((chart) => figure(chart, optionsOf(report, id)))
+        .join(""),
+    )
+    .join("");
+}
+
+/** What stands around a chart on the page besides its texts: its other views, and what only it has. */
+function optionsOf(report: Report, id: ChartId): FigureOptions {
+  const others = CHART_IDS.filter((other) => chartRow(other).viewOf === id).flatMap((other) =>
+    chartsOf(report, other).map((chart) => ({ name: chartRow(other).view!, chart })),
+  );
+  return {
+    ...(others.length > 0 && { view: chartRow(id).view!, others }),
+    ...(id === "network" && { scroll: true, extra: colourChoice() }),
+    ...(id === "msb-heatmap" && { after: rowChoice(report.msb!), templates: report.msb!.map(rowTemplate).join("") }),
+  };
+}
+
+/** Buttons for the colourings of the network's drawing. */
+function colourChoice(): string {
+  const buttons = Object.entries({ sqnr: "SQNR", bits: "bits", size: "size" }).map(
+    ([by, name], at) => `<button type="button" data-by="${by}" aria-pressed="${at === 0}">${name}</button>`,
+  );
+  return `<p class="choice" role="group" aria-label="Colour of the cards">Colour: ${buttons.join("")}</p>`;
 }
 
 function summary(report: Report): string {
@@ -128,101 +138,16 @@ function layers(report: Report): string {
 
 /** Charts of one layer, shown when it is selected. */
 function layerTemplate(report: Report, name: string): string {
-  const weights = report.weights?.find(({ layer }) => layer === name);
-  const msb = report.msb?.filter(({ layer }) => layer === name) ?? [];
-  const histogram = report.histograms?.find(({ layer }) => layer === name);
-  const eager = { eager: true };
-  const html = [
-    `<h3 class="layer-name">${escaped(name)}</h3>`,
-    weights ? figure(weightRanges(weights), eager) : "",
-    msb.length > 0 ? figure(msbHeatmap(msb), { ...eager, after: rowChoice(msb) }) : "",
-    histogram ? figure(valueHistogram(histogram), eager) : "",
-  ].join("");
-  return `<script type="text/plain" data-layer-charts="${escaped(name)}">${packHtml(html)}</script>\n`;
-}
-
-function error({ sqnr, curves }: Report): string {
-  const measured = sqnr && sqnr.layers.length > 0;
-  return [
-    measured
-      ? figure(sqnrPrediction(sqnr), {
-          view: "by prediction",
-          others: [{ name: "graph order", chart: sqnrPrediction(sqnr, { order: "graph" }) }],
-        }) + figure(sqnrKinds(sqnr))
-      : "",
-    curves ? (changes(curves) ? figure(sqnrStates(curves)) : "") + figure(sqnrOptimal(curves)) : "",
-  ].join("");
-}
-
-/** Whether two states differ by what is seen in a drawing: where a step was undone their lines lie on each other. */
-function changes({ states }: NonNullable<Report["curves"]>): boolean {
-  const [first, ...others] = states;
-  const differs = (a: number | null, b: number | null | undefined) => Math.abs((a ?? 0) - (b ?? 0)) >= 0.05;
-  return others.some(({ weights, activations }) =>
-    [weights, activations].some((values, kind) =>
-      values.some((db, at) => differs(db, (kind === 0 ? first!.weights : first!.activations)[at])),
+  const figures = CHART_IDS.filter((id) => chartRow(id).selected).flatMap((id) =>
+    chartsOf(report, id, name).map((chart) =>
+      figure(chart, {
+        eager: true,
+        ...(id === "layer-msb" && { after: rowChoice(report.msb!.filter(({ layer }) => layer === name)) }),
+      }),
     ),
   );
-}
-
-function accuracy({ validation, sampleErrors: errors, latency }: Report): string {
-  return [
-    validation ? figure(confusionPair(validation)) + figure(classDrop(validation)) : "",
-    errors && errors.rows.length > 0 ? figure(sampleErrors(errors)) : "",
-    latency ? figure(latencyBars(latency)) : "",
-  ].join("");
-}
-
-function values({ msb, ranges, convergence }: Report): string {
-  return [
-    msb
-      ? figure(msbHeatmap(msb), {
-          view: "types as exported",
-          others: [
-            { name: "fixed-point types (power-of-two scales)", chart: msbHeatmap(msb, { mode: "power-of-two" }) },
-          ],
-          after: rowChoice(msb),
-        }) + msb.map(rowTemplate).join("")
-      : "",
-    ranges ? figure(rangeTable(ranges)) : "",
-    convergence ? figure(rangeConvergence(convergence)) : "",
-  ].join("");
-}
-
-/** Boxes shown outside the selection: the layers whose channels became most alike, then those that differ most. */
-const BOXES = 2;
-
-function equalization({ weights, equalization }: Report): string {
-  const spread = ({ before, after }: LayerWeights) => channelSpread((before ?? after)!.channels);
-  const gain = ({ before, after }: LayerWeights) =>
-    before && after ? channelSpread(before.channels) / channelSpread(after.channels) : 1;
-  const widest = (weights ?? [])
-    .filter(({ before, after }) => before ?? after)
-    .sort((a, b) => gain(b) - gain(a) || spread(b) - spread(a))
-    .slice(0, BOXES);
-  return [
-    ...widest.map((section) => figure(weightRanges(section))),
-    ...(equalization?.pairs ?? []).slice(0, BOXES).map((pair) => figure(channelMaxima(pair))),
-  ].join("");
-}
-
-function pruning({ pruning }: Report): string {
-  if (!pruning) return "";
-  return [
-    pruning.curves.length > 0 ? figure(accuracySparsity(pruning)) : "",
-    pruning.layers.length > 0 ? figure(layerSparsity(pruning)) + figure(layerChannels(pruning)) : "",
-    pruning.validation ? figure(confusionPair(pruning.validation)) + figure(classDrop(pruning.validation)) : "",
-  ].join("");
-}
-
-function network(report: Report): string {
-  const choice = `<p class="choice" role="group" aria-label="Colour of the cards">Colour: ${["sqnr", "bits", "size"]
-    .map(
-      (by, at) =>
-        `<button type="button" data-by="${by}" aria-pressed="${at === 0}">${by === "sqnr" ? "SQNR" : by}</button>`,
-    )
-    .join("")}</p>`;
-  return figure(networkView(report), { scroll: true, extra: choice });
+  const html = `<h3 class="layer-name">${escaped(name)}</h3>${figures.join("")}`;
+  return `<script type="text/plain" data-layer-charts="${escaped(name)}">${packHtml(html)}</script>\n`;
 }
 
 function about(report: Report): string {

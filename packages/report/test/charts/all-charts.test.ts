@@ -1,29 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  accuracySparsity,
-  bitExamples,
-  type Chart,
-  channelMaxima,
-  classDrop,
-  confusionPair,
-  latencyBars,
-  layerChannels,
-  layerSizes,
-  layerSparsity,
-  layerTreemap,
-  msbBits,
-  networkView,
-  pareto,
-  paretoFront,
-  rangeConvergence,
-  rangeTable,
-  sampleErrors,
-  sqnrKinds,
-  sqnrOptimal,
-  sqnrStates,
-  trainingCurve,
-  valueHistogram,
-} from "../../src/index.js";
+import { bitExamples, CHARTS, type Chart, paretoFront } from "../../src/index.js";
 import { fixtureReport } from "../fixture.js";
 import { expectChart } from "../helpers.js";
 
@@ -37,38 +13,41 @@ const candidates = [
 
 describe("every chart has its texts and looks as committed", () => {
   const charts: [Chart | undefined, string][] = [
-    [rangeTable(report.ranges!), "widest range is 0 to 110, the activations of fc"],
-    [valueHistogram(report.histograms![0]!), "0 to 2.6, is chosen by mse"],
-    [sqnrKinds(report.sqnr!), "is block/conv2 with 17.0 dB"],
-    [sqnrStates(report.curves!), "3 of 3 layers gain; the median gain is 3.0 dB"],
-    [sqnrOptimal(report.curves!), "could win 6.0 dB of the weights in the median layer, 9.5 dB at most"],
-    [channelMaxima(report.equalization!.pairs[0]!), "conv1 spreads 33.3 times before and 1.43 after"],
-    [accuracySparsity(report.pruning!), "synflow keeps 80 % at a sparsity of 90 %"],
-    [layerSparsity(report.pruning!), "fc is pruned most (90 %)"],
-    [layerChannels(report.pruning!), "3 of 24 output channels"],
-    [confusionPair(report.validation!), "uneven over the classes (χ² test, p < 0.001)"],
-    [classDrop(report.validation!), "cat loses most (17 % of its 100 samples)"],
-    [layerSizes(report.layers), "shrink from 4.03 kB to 2.57 kB"],
+    [CHARTS["range-table"].draw(report.ranges!), "widest range is 0 to 110, the activations of fc"],
+    [CHARTS.histogram.draw(report.histograms![0]!), "0 to 2.6, is chosen by mse"],
+    [CHARTS["sqnr-kinds"].draw(report.sqnr!), "is block/conv2 with 17.0 dB"],
+    [CHARTS["sqnr-states"].draw(report.curves!), "3 of 3 layers gain; the median gain is 3.0 dB"],
     [
-      layerTreemap(report.layers),
+      CHARTS["sqnr-optimal"].draw(report.curves!),
+      "could win 6.0 dB of the weights in the median layer, 9.5 dB at most",
+    ],
+    [CHARTS["channel-maxima"].draw(report.equalization!.pairs[0]!), "conv1 spreads 33.3 times before and 1.43 after"],
+    [CHARTS["accuracy-sparsity"].draw(report.pruning!), "synflow keeps 80 % at a sparsity of 90 %"],
+    [CHARTS["layer-sparsity"].draw(report.pruning!), "fc is pruned most (90 %)"],
+    [CHARTS["layer-channels"].draw(report.pruning!), "3 of 24 output channels"],
+    [CHARTS.confusion.draw(report.validation!), "uneven over the classes (χ² test, p < 0.001)"],
+    [CHARTS["class-drop"].draw(report.validation!), "cat loses most (17 % of its 100 samples)"],
+    [CHARTS["layer-sizes"].draw(report.layers), "shrink from 4.03 kB to 2.57 kB"],
+    [
+      CHARTS["layer-treemap"].draw(report.layers),
       "1 layer of 3 holds half of the bytes, the largest is fc with 2.02 kB (78.3 %); 78.3 % are float",
     ],
     [
-      sampleErrors(report.sampleErrors!),
+      CHARTS["sample-errors"].draw(report.sampleErrors!),
       "Of 4 of 300 samples, 1 changes the answer; the median ratio is 27.0 dB, the worst 8.3 dB (cat/2.jpg)",
     ],
-    [pareto(candidates), "3 of 4 candidates are on the front"],
-    [rangeConvergence(report.convergence!), "after 3 samples of 4"],
-    [latencyBars(report.latency!), "after takes 50 % of before"],
+    [CHARTS.pareto.draw(candidates), "3 of 4 candidates are on the front"],
+    [CHARTS["range-convergence"].draw(report.convergence!), "after 3 samples of 4"],
+    [CHARTS.latency.draw(report.latency!), "after takes 50 % of before"],
     [
-      trainingCurve([
+      CHARTS["training-curve"].draw([
         { epoch: 1, loss: 2.1, top1: 0.2, validationTop1: 0.4 },
         { epoch: 2, loss: 0.8, top1: 0.7, validationTop1: 0.85 },
         { epoch: 3, loss: 0.5, top1: 0.9, validationTop1: 0.84 },
       ]),
       "epoch 2 is best on held-out samples (85 %), the last has 84 %; the loss goes from 2.1 to 0.5",
     ],
-    [networkView(report), "5 operators in 4 cards with 504 learnables; 2 layers of 3 on integers"],
+    [CHARTS.network.draw(report), "5 operators in 4 cards with 504 learnables; 2 layers of 3 on integers"],
   ];
   for (const [chart, summary] of charts) {
     test(chart!.id, async () => {
@@ -87,7 +66,7 @@ test("seed 002's worked example: words, most significant bits, and what becomes 
     ["overflow", 4],
   ]);
   expect(examples.map(({ quantized }) => quantized)).toEqual([0, 2.125, 15.875]);
-  const chart = msbBits(report.msb![0]!, { values: [0.03125, 2.1, 16.25, -0.75, 7.9], type })!;
+  const chart = CHARTS["msb-bits"].draw(report.msb![0]!, { values: [0.03125, 2.1, 16.25, -0.75, 7.9], type })!;
   await expectChart(chart, "msb-bits");
 });
 
@@ -101,7 +80,7 @@ test("the Pareto front holds what no other candidate beats", () => {
 test("many classes give a list of the answers that changed most", async () => {
   const many = structuredClone(report.validation!);
   for (const measured of [many.baseline!, many.candidate]) measured.accuracy!.confusion.classes = 100;
-  const chart = confusionPair(many)!;
+  const chart = CHARTS.confusion.draw(many)!;
   expect(chart.title).toBe("Wrong answers that changed most");
   expect(chart.table.rows[0]).toEqual(["cat → dog", 3, 20]);
   await expectChart(chart, "confusion-many");
@@ -110,6 +89,6 @@ test("many classes give a list of the answers that changed most", async () => {
 test("without labels there is no confusion", () => {
   const { validation } = fixtureReport();
   const none = { ...validation!, candidate: { ...validation!.candidate, accuracy: null } };
-  expect(confusionPair(none)).toBeUndefined();
-  expect(classDrop(none)).toBeUndefined();
+  expect(CHARTS.confusion.draw(none)).toBeUndefined();
+  expect(CHARTS["class-drop"].draw(none)).toBeUndefined();
 });

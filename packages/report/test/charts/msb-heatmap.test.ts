@@ -1,6 +1,6 @@
 import { encodingFromRange, fixedPointType } from "@equant/core";
 import { describe, expect, test } from "vitest";
-import { fixedPointOf, msbHeatmap, msbRow } from "../../src/index.js";
+import { CHARTS, fixedPointOf, msbRow } from "../../src/index.js";
 import { expectChart } from "../helpers.js";
 
 /** The values of seed 002's page that it prints, and some that fill the heat map. */
@@ -83,7 +83,7 @@ function roundEven(x: number): number {
 
 describe("msbHeatmap", () => {
   test("draws seed 002's values in its type", async () => {
-    const chart = msbHeatmap([row(SEED)], { mode: "power-of-two" });
+    const chart = CHARTS["msb-heatmap"].draw([row(SEED)], { mode: "power-of-two" });
     const svg = await expectChart(chart, "msb-seed-002");
     expect(svg).toContain('data-layer="conv1"');
     const [cells] = chart.table.rows;
@@ -93,12 +93,12 @@ describe("msbHeatmap", () => {
   test("mirrors negatives only where asked, and grays the left half of a type without sign", async () => {
     const relu = encodingFromRange({ min: 0, max: 6 }, { bits: 8, signed: false, symmetric: false });
     const rows = [row([-1, -0.5, 0.25, 1, 3]), row([0, 0, 0.001, 0.5, 6.5], relu)];
-    await expectChart(msbHeatmap(rows), "msb-signed");
-    await expectChart(msbHeatmap(rows, { signed: false, log: true }), "msb-unsigned");
+    await expectChart(CHARTS["msb-heatmap"].draw(rows), "msb-signed");
+    await expectChart(CHARTS["msb-heatmap"].draw(rows, { signed: false, log: true }), "msb-unsigned");
   });
 
   test("says so when nothing is quantized", () => {
-    const chart = msbHeatmap([{ ...row([1]), encoding: null, overflow: null, underflow: null }]);
+    const chart = CHARTS["msb-heatmap"].draw([{ ...row([1]), encoding: null, overflow: null, underflow: null }]);
     expect(chart.summary).toBe("1 tensor, none with an integer type.");
   });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type LayerSqnrRow, type SqnrSection, sqnrPrediction } from "../../src/index.js";
+import { CHARTS, type LayerSqnrRow, type SqnrSection } from "../../src/index.js";
 import { expectChart } from "../helpers.js";
 
 function layer(name: string, db: number, off: number): LayerSqnrRow {
@@ -25,7 +25,7 @@ export const SECTION: SqnrSection = {
 };
 
 test("sqnrPrediction orders layers by prediction and labels what is far off", async () => {
-  const chart = sqnrPrediction(SECTION);
+  const chart = CHARTS["sqnr-prediction"].draw(SECTION);
   const svg = await expectChart(chart);
   expect(chart.table.rows.map(([name]) => name).slice(0, 3)).toEqual(["fc", "conv1", "conv2"]);
   // A dot and a bar of the strip in each of three panels, and in each the name with what it is off by.
@@ -35,5 +35,5 @@ test("sqnrPrediction orders layers by prediction and labels what is far off", as
   expect(chart.summary).toBe(
     "3 layers: the lowest local ratio is 17.0 dB in conv2; predictions of weights r = 0.97, median error 1.3 dB, of activations r = 0.97, median error 1.3 dB; 3 predictions are off by over 3 dB.",
   );
-  expect(sqnrPrediction(SECTION, { order: "graph" }).table.rows[0]?.[0]).toBe("conv1");
+  expect(CHARTS["sqnr-prediction"].draw(SECTION, { order: "graph" }).table.rows[0]?.[0]).toBe("conv1");
 });

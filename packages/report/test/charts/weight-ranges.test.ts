@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type LayerWeights, type WeightState, weightRanges } from "../../src/index.js";
+import { CHARTS, type LayerWeights, type WeightState } from "../../src/index.js";
 import { renderSvg } from "../../src/node.js";
 import { expectChart } from "../helpers.js";
 
@@ -20,7 +20,7 @@ const section: LayerWeights = {
 
 describe("weightRanges", () => {
   test("draws both states and marks channels that become zero", async () => {
-    const chart = weightRanges(section);
+    const chart = CHARTS["weight-ranges"].draw(section);
     const svg = await expectChart(chart);
     expect(svg).toContain("6 channels, 1 dead (×)");
     expect(chart.summary).toContain("1000 times the narrowest and 1 becomes all zero");
@@ -30,17 +30,17 @@ describe("weightRanges", () => {
   });
 
   test("enlarges a state that would be a flat line, and only that", () => {
-    const small = weightRanges({ ...section, after: state([0.001, 0.0009], 1e-3 / 127) });
+    const small = CHARTS["weight-ranges"].draw({ ...section, after: state([0.001, 0.0009], 1e-3 / 127) });
     expect(renderSvg(small)).toContain("after: 2 channels, drawn 1000 times larger");
     expect(small.table.rows.at(-1)![2]).toBe(-0.0009);
-    expect(renderSvg(weightRanges(section))).not.toContain("times larger");
-    const odd = weightRanges({ ...section, after: state([1 / 64], 1) });
+    expect(renderSvg(CHARTS["weight-ranges"].draw(section))).not.toContain("times larger");
+    const odd = CHARTS["weight-ranges"].draw({ ...section, after: state([1 / 64], 1) });
     expect(renderSvg(odd)).toContain("drawn 50 times larger");
   });
 
   test("draws a ribbon for many channels, and sorts by range", async () => {
-    await expectChart(weightRanges(section, { ribbonFrom: 4 }), "weight-ranges-ribbon");
-    const sorted = weightRanges(section, { sort: "range" }).table.rows.map((row) => row[1]);
+    await expectChart(CHARTS["weight-ranges"].draw(section, { ribbonFrom: 4 }), "weight-ranges-ribbon");
+    const sorted = CHARTS["weight-ranges"].draw(section, { sort: "range" }).table.rows.map((row) => row[1]);
     expect(sorted.slice(0, 6)).toEqual([0, 5, 4, 1, 3, 2]);
   });
 
@@ -49,6 +49,6 @@ describe("weightRanges", () => {
       ...section.after!,
       encoding: { ...section.after!.encoding!, scale: sizes.map((s) => s / 127), axis: 0 },
     };
-    await expectChart(weightRanges({ ...section, before: null, after }), "weight-ranges-per-channel");
+    await expectChart(CHARTS["weight-ranges"].draw({ ...section, before: null, after }), "weight-ranges-per-channel");
   });
 });

@@ -4,7 +4,7 @@ import { encodingFromRange, labelOf, linearLayers, parseModel, WEIGHT_ENCODING }
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { CHANNELS_KEPT, ChannelBits } from "../../src/collect/msb-channels.js";
-import { msbBits, msbChannels, msbRow, msbSteps } from "../../src/index.js";
+import { CHARTS, msbRow, msbSteps } from "../../src/index.js";
 import { expectChart } from "../helpers.js";
 
 const model = parseModel(readFileSync(fileURLToPath(new URL("../../../cli/assets/digits.onnx", import.meta.url))));
@@ -76,7 +76,7 @@ test("runs of an activation go to their channels, with one scale or one a channe
 
 test("a row opens into its channels, and into seed 002's eight steps on its values", async () => {
   const { row } = rowOf(0);
-  const chart = msbChannels(row)!;
+  const chart = CHARTS["msb-channels"].draw(row)!;
   await expectChart(chart);
   expect(chart.summary).toMatch(/^8 channels: channel \d loses [\d.]+ % of its values/);
   const steps = msbSteps(row)!;
@@ -84,9 +84,9 @@ test("a row opens into its channels, and into seed 002's eight steps on its valu
   for (const step of steps) expect(step).toMatch(/^[A-Z].*\.$/);
   expect(steps.join(" ")).not.toMatch(/NaN|undefined|Infinity/);
   expect(msbSteps({ ...row, examples: [] })).toBeUndefined();
-  expect(msbChannels({ ...row, encoding: null })).toBeUndefined();
+  expect(CHARTS["msb-channels"].draw({ ...row, encoding: null })).toBeUndefined();
   // The 32 bits of a bias are too many for words side by side.
   const bias = { ...row.encoding!, bits: 32, qmin: -(2 ** 31), qmax: 2 ** 31 - 1 };
   expect(msbSteps({ ...row, encoding: bias })).toBeUndefined();
-  expect(msbBits({ ...row, encoding: bias })).toBeUndefined();
+  expect(CHARTS["msb-bits"].draw({ ...row, encoding: bias })).toBeUndefined();
 });

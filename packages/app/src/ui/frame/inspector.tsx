@@ -85,20 +85,20 @@ export function Inspector() {
           </div>
         ))}
       </dl>
-      {weights && <Chart name="weightRanges" args={[weights]} />}
-      {msb.length > 0 && <Chart name="msbHeatmap" args={[msb]} />}
+      {weights && <Chart name="weight-ranges" args={[weights]} />}
+      {msb.length > 0 && <Chart name="msb-heatmap" args={[msb]} />}
       {msb
         .filter(({ channels }) => channels !== undefined)
         .map((row) => (
           <details key={row.tensor}>
             <summary>Most significant bits by channel, {row.kind}</summary>
-            <Chart name="msbChannels" args={[row]} />
+            <Chart name="msb-channels" args={[row]} />
           </details>
         ))}
       {worked && (
         <details>
           <summary>How a few of its values are stored, bit by bit</summary>
-          <Chart name="msbBits" args={[worked]} />
+          <Chart name="msb-bits" args={[worked]} />
         </details>
       )}
     </aside>

@@ -1,12 +1,12 @@
+import type { ChartArgs, ChartId } from "@equant/report";
 import { drawChart } from "../../charts/client.js";
 import type { DrawnChart } from "../../charts/messages.js";
-import type { ChartArgs, ChartName } from "../../charts/registry.js";
 import { tableCsv } from "../../charts/table-csv.js";
 import { svgToPng } from "../../charts/to-png.js";
 import { download } from "../../state/download.js";
 import { theme } from "../theme.js";
 
-interface ChartMenuProps<N extends ChartName> {
+interface ChartMenuProps<N extends ChartId> {
   readonly name: N;
   readonly args: ChartArgs<N>;
   readonly chart: DrawnChart;
@@ -17,7 +17,7 @@ interface ChartMenuProps<N extends ChartName> {
 const FILE_WIDTH = 960;
 
 /** Numbers of a chart, and the chart as a file. */
-export function ChartMenu<N extends ChartName>({ name, args, chart, asTable, onTable }: ChartMenuProps<N>) {
+export function ChartMenu<N extends ChartId>({ name, args, chart, asTable, onTable }: ChartMenuProps<N>) {
   const file = async () => (await drawChart(name, args, FILE_WIDTH, true))!.svg;
   const save = {
     SVG: async () => download(`${name}.svg`, new Blob([await file()], { type: "image/svg+xml" })),

@@ -1,13 +1,13 @@
+import type { ChartArgs, ChartId } from "@equant/report";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { drawChart } from "../../charts/client.js";
 import type { DrawnChart } from "../../charts/messages.js";
-import type { ChartArgs, ChartName } from "../../charts/registry.js";
 import { selectLayer } from "../../state/selection.js";
 import { selectedLayer } from "../../state/store.js";
 import { ChartMenu } from "./chart-menu.js";
 import { ChartNumbers } from "./chart-numbers.js";
 
-interface ChartProps<N extends ChartName> {
+interface ChartProps<N extends ChartId> {
   readonly name: N;
   readonly args: ChartArgs<N>;
   /** A cell of a matrix was clicked: row and column. Beside it the same must be possible by keyboard. */
@@ -28,33 +28,21 @@ function cellAt(host: Element, { clientX, clientY }: MouseEvent): [number, numbe
   return nearest?.cell.split(" ").map(Number) as [number, number] | undefined;
 }
 
-/** Narrower, these cannot be read: the drawing scrolls instead. */
-const LEAST: Partial<Record<ChartName, number>> = {
-  msbHeatmap: 520,
-  confusionPair: 560,
-  sqnrPrediction: 520,
-  sqnrKinds: 440,
-  sqnrStates: 480,
-  accuracySparsity: 400,
-};
-const LEAST_PX = 280;
-
 /** Widths are steps, so that dragging a window edge does not draw every pixel. */
 const WIDTH_STEP = 40;
 
 /** A chart of a report: drawn in a worker, linked to the selection, with its numbers and as a file. */
-export function Chart<N extends ChartName>({ name, args, onCell }: ChartProps<N>) {
+export function Chart<N extends ChartId>({ name, args, onCell }: ChartProps<N>) {
   const host = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   const [chart, setChart] = useState<DrawnChart | null>(null);
   const [asTable, setAsTable] = useState(false);
-  const [scrolls, setScrolls] = useState(false);
+  const [room, setRoom] = useState(0);
   useEffect(() => {
     const box = host.current!;
     const observer = new ResizeObserver(([entry]) => {
-      const room = entry!.contentRect.width;
-      setWidth(Math.max(LEAST[name] ?? LEAST_PX, Math.floor(room / WIDTH_STEP) * WIDTH_STEP));
-      setScrolls(box.clientWidth < (LEAST[name] ?? 0));
+      setWidth(Math.max(WIDTH_STEP, Math.floor(entry!.contentRect.width / WIDTH_STEP) * WIDTH_STEP));
+      setRoom(box.clientWidth);
     });
     observer.observe(box);
     return () => observer.disconnect();
@@ -71,6 +59,7 @@ export function Chart<N extends ChartName>({ name, args, onCell }: ChartProps<N>
     };
   }, [name, width, ...args]);
   const layer = selectedLayer.value;
+  const scrolls = chart !== null && room < chart.width;
   useEffect(() => {
     const marked = host.current?.querySelectorAll(".eq-selected") ?? [];
     for (const element of marked) element.classList.remove("eq-selected");

@@ -24,7 +24,7 @@ export function Confusions({ section, stale }: { section: ValidationSection; sta
   };
   return (
     <Panel title="Confusions" level="measured" stale={stale} hint="a number in the chart opens the images behind it">
-      <Chart name="confusionPair" args={[section]} onCell={show} />
+      <Chart name="confusion" args={[section]} onCell={show} />
       {data.value?.value.labelled && (
         <div class="fields">
           <Select
@@ -45,7 +45,7 @@ export function Confusions({ section, stale }: { section: ValidationSection; sta
         </div>
       )}
       <ConfusedImages names={names} />
-      {loses ? <Chart name="classDrop" args={[section]} /> : <p class="hint">No class loses accuracy.</p>}
+      {loses ? <Chart name="class-drop" args={[section]} /> : <p class="hint">No class loses accuracy.</p>}
     </Panel>
   );
 }

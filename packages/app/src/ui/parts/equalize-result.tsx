@@ -55,8 +55,8 @@ export function EqualizeResult({ value, stale, onRecompute }: EqualizeResultProp
         onRecompute={onRecompute}
         hint="select a layer to see it"
       >
-        {layer && <Chart name="weightRanges" args={[layer as LayerWeights]} />}
-        {pair && <Chart name="channelMaxima" args={[pair as MaximaPair]} />}
+        {layer && <Chart name="weight-ranges" args={[layer as LayerWeights]} />}
+        {pair && <Chart name="channel-maxima" args={[pair as MaximaPair]} />}
       </Panel>
       <Panel
         title="Classes"

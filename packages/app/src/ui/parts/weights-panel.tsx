@@ -29,7 +29,7 @@ export function WeightsPanel() {
         }))}
         onChange={selectLayer}
       />
-      {own && <Chart name="weightRanges" args={[own as LayerWeights]} />}
+      {own && <Chart name="weight-ranges" args={[own as LayerWeights]} />}
     </Panel>
   );
 }

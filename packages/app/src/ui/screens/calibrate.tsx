@@ -60,12 +60,12 @@ export function CalibrateScreen() {
       )}
       {entry?.value.convergence && !running && (
         <Panel title="Were there enough images?" level="measured" stale={stale}>
-          <Chart name="rangeConvergence" args={[entry.value.convergence]} />
+          <Chart name="range-convergence" args={[entry.value.convergence]} />
         </Panel>
       )}
       {histogram && !running && (
         <Panel title="Values of the selected layer" level="sampled" stale={stale}>
-          <Chart name="valueHistogram" args={[histogram]} />
+          <Chart name="histogram" args={[histogram]} />
         </Panel>
       )}
       {entry && !running && (
@@ -76,7 +76,7 @@ export function CalibrateScreen() {
           hint="of the activations, on 8 images; hatched: the chosen type cannot hold them"
         >
           {observed ? (
-            <Chart name="msbHeatmap" args={[observed.msb as MsbRow[]]} />
+            <Chart name="msb-heatmap" args={[observed.msb as MsbRow[]]} />
           ) : now ? (
             <div class="skeleton" />
           ) : (

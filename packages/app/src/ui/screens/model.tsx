@@ -88,10 +88,10 @@ export function ModelScreen() {
       <WeightsPanel />
       <GraphPanel />
       <Panel title="Size by layer" hint="as stored in the file">
-        <Chart name="layerTreemap" args={[sizes(layers), BEFORE]} />
+        <Chart name="layer-treemap" args={[sizes(layers), BEFORE]} />
       </Panel>
       <Panel title="Most significant bits of the weights" level="predicted" hint="against int8 with one scale a tensor">
-        <Chart name="msbHeatmap" args={[msb as MsbRow[]]} />
+        <Chart name="msb-heatmap" args={[msb as MsbRow[]]} />
       </Panel>
     </>
   );

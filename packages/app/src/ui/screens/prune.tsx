@@ -100,15 +100,15 @@ export function PruneScreen() {
           stale={stale}
           hint={data.value.value.labelled ? "" : "without labels: answers as the float model"}
         >
-          <Chart name="accuracySparsity" args={[section]} />
+          <Chart name="accuracy-sparsity" args={[section]} />
         </Panel>
       )}
       {result && (
         <>
           <Panel title="Layers" level="measured" stale={stale}>
-            <Chart name="layerSparsity" args={[result.section]} />
+            <Chart name="layer-sparsity" args={[result.section]} />
             {result.section.layers.some(({ removed }) => removed > 0) && (
-              <Chart name="layerChannels" args={[result.section]} />
+              <Chart name="layer-channels" args={[result.section]} />
             )}
           </Panel>
           <Panel title="Choose" hint="an iteration of the last line">

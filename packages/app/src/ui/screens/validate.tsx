@@ -63,7 +63,7 @@ export function ValidateScreen() {
           stale={stale}
           hint="SQNR in decibels: higher is better"
         >
-          <Chart name="sqnrPrediction" args={[sqnr, { predicted: "refined" }]} />
+          <Chart name="sqnr-prediction" args={[sqnr, { predicted: "refined" }]} />
         </Panel>
       )}
       {sqnr && (
@@ -73,12 +73,12 @@ export function ValidateScreen() {
           stale={stale}
           hint="local: by itself; cumulative: with all before it"
         >
-          <Chart name="sqnrKinds" args={[sqnr]} />
+          <Chart name="sqnr-kinds" args={[sqnr]} />
         </Panel>
       )}
       {report?.curves && (
         <Panel title="What the steps gained" level="sampled" stale={stale}>
-          <Chart name="sqnrStates" args={[report.curves]} />
+          <Chart name="sqnr-states" args={[report.curves]} />
         </Panel>
       )}
       {section?.candidate.accuracy && <Confusions key={run.id} section={section} stale={stale} />}
@@ -88,13 +88,13 @@ export function ValidateScreen() {
           level={report.sampleErrors.source === "validation" ? "measured" : "sampled"}
           stale={stale}
         >
-          <Chart name="sampleErrors" args={[report.sampleErrors]} />
+          <Chart name="sample-errors" args={[report.sampleErrors]} />
         </Panel>
       )}
       {validation && validation.worstSamples.length > 0 && <WorstSamples report={validation} stale={stale} />}
       {report && (
         <Panel title="Sizes" level="measured" stale={stale}>
-          <Chart name="layerSizes" args={[report.layers]} />
+          <Chart name="layer-sizes" args={[report.layers]} />
         </Panel>
       )}
       {report && <GraphPanel />}
