@@ -8,6 +8,7 @@ const core = join(root, "packages/core/src");
 /** Folders of core from the bottom up; a folder may import from those before it and from itself. */
 const ORDER = [
   "math",
+  "metrics",
   "graph",
   "operators",
   "channels",

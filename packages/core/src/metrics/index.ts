@@ -1,0 +1,10 @@
+export * from "./bootstrap.js";
+export * from "./boxes.js";
+export * from "./detection.js";
+export * from "./embeddings.js";
+export * from "./keypoints.js";
+export type { AreaRange } from "./match-detections.js";
+export type { Interpolation } from "./precision-recall.js";
+export * from "./scalars.js";
+export * from "./segmentation.js";
+export * from "./sequences.js";
