@@ -1,0 +1,5 @@
+/**
+ * The report of a run: its schema, and its charts.
+ * @module @equant/report
+ */
+export * from "@equant/report";
