@@ -65,7 +65,8 @@ test("the packed command holds the whole built app, the demo's network, and serv
     .map((entry) => join("app", entry.parentPath.split("app/dist")[1]!, entry.name));
   expect(built.length).toBeGreaterThan(10);
   expect(built.filter((path) => !files.has(path))).toEqual([]);
-  for (const path of ["assets/digits.onnx", "bin/equant.js", "dist/commands/app-server.js"]) expect(files, path).toContain(path);
+  for (const path of ["assets/digits.onnx", "bin/equant.js", "dist/commands/app-server.js"])
+    expect(files, path).toContain(path);
 
   // As installed: nothing of the workspace around it.
   cpSync(join(root, "packages/cli/app"), join(folder, "app"), { recursive: true });
