@@ -16,7 +16,8 @@ export function formatBytes(bytes: number): string {
 }
 
 /** A share 0–1. */
-export function formatPercent(share: number): string {
+export function formatPercent(share: number | null): string {
+  if (share === null) return "–";
   return `${two.format(100 * share)} %`;
 }
 

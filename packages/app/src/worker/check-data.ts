@@ -1,4 +1,4 @@
-import { type Dataset, type Model, subset, type TransformContext, topK } from "@equant/core/web";
+import { type Dataset, Feed, forEachBatch, type Model, subset, type TransformContext, topK } from "@equant/core/web";
 import type { DataCheck } from "../protocol.js";
 import { labelOf, thumbnailOf } from "./thumbnails.js";
 
@@ -14,7 +14,7 @@ export async function checkData(model: Model, dataset: Dataset, context: Transfo
     dataset,
     Array.from({ length: count }, (_, index) => at(index)),
   );
-  const size = chosen.shape.reduce((product, dim) => product * dim, 1);
+  const feed = await Feed.of(model, chosen, context);
   const tensor = moments();
   const names = dataset.classNames;
   let isClassifier = true;
@@ -22,31 +22,35 @@ export async function checkData(model: Model, dataset: Dataset, context: Transfo
     model,
     async (session) => {
       const result: DataCheck["samples"][number][] = [];
-      for (let index = 0; index < chosen.length; index++) {
-        const data = new Float32Array(size);
-        await chosen.fill(index, data, 0);
-        tensor.add(data);
-        const feed = { dtype: "float32" as const, dims: [1, ...chosen.shape], data };
-        const outputs = await session.run({ [session.inputNames[0]!]: feed });
-        const output = outputs[session.outputNames[0]!]!;
-        const values = output.data as Float32Array;
-        isClassifier &&= output.dims.length === 2 && values.length > 1 && values.length !== size;
-        const best = isClassifier ? topK(values, 5) : [];
-        const label = chosen.label?.(index);
-        const thumbnail = await thumbnailOf(chosen, index);
-        result.push({
-          thumbnail: thumbnail ?? {
-            id: chosen.id(index),
-            label: null,
-            width: 0,
-            height: 0,
-            pixels: new Uint8ClampedArray(),
-          },
-          label: labelOf(chosen, index),
-          correct: label === undefined || best.length === 0 ? null : best[0] === label,
-          top: best.map((at) => ({ name: names?.[at] ?? `class ${at}`, value: values[at]! })),
-        });
-      }
+      await forEachBatch(
+        session,
+        feed,
+        { batchSize: 1 },
+        context,
+        async (outputs, { feeds, fed, firstIndex: index }) => {
+          const input = Object.values(feeds)[0]!.data as Float32Array;
+          const data = input.subarray(0, input.length / fed);
+          tensor.add(data);
+          const output = outputs[session.outputNames[0]!]!;
+          const values = (output.data as Float32Array).subarray(0, output.data.length / fed);
+          isClassifier &&= output.dims.length === 2 && values.length > 1 && values.length !== data.length;
+          const best = isClassifier ? topK(values, 5) : [];
+          const label = chosen.label?.(index);
+          const thumbnail = await thumbnailOf(chosen, index);
+          result.push({
+            thumbnail: thumbnail ?? {
+              id: chosen.id(index),
+              label: null,
+              width: 0,
+              height: 0,
+              pixels: new Uint8ClampedArray(),
+            },
+            label: labelOf(chosen, index),
+            correct: label === undefined || best.length === 0 ? null : best[0] === label,
+            top: best.map((at) => ({ name: names?.[at] ?? `class ${at}`, value: values[at]! })),
+          });
+        },
+      );
       return result;
     },
     { purpose: "check" },

@@ -2,8 +2,7 @@ import { DataError } from "@equant/core/errors";
 import {
   type Dataset,
   exposeValues,
-  firstSample,
-  fixedBatchOf,
+  Feed,
   type HostTensor,
   indexGraph,
   isOp,
@@ -11,7 +10,6 @@ import {
   labelOf as nodeLabel,
   parseModel,
   type Runner,
-  singleInput,
   subset,
   topK,
 } from "@equant/core/web";
@@ -72,12 +70,12 @@ async function answerOf(
 }
 
 async function runOn(model: Model, one: Dataset, values: readonly string[], runner: Runner): Promise<HostTensor[]> {
-  const feed = await firstSample(one, fixedBatchOf(model));
+  const feeds = await (await Feed.of(model, one, { runner })).first();
   const isOutput = values.length === 1 && values[0] === model.graph.outputs[0]!.name;
   return runner.using(
     isOutput ? model : exposeValues(model, values),
     async (session) => {
-      const results = await session.run({ [singleInput(model)]: feed }, { fetches: values });
+      const results = await session.run(feeds, { fetches: values });
       return values.map((value) => results[value]!);
     },
     // What is exposed must be what the file says, not what is left of it after fusing.

@@ -1,14 +1,4 @@
-import {
-  type Dataset,
-  fixedBatchOf,
-  type Model,
-  modelBatches,
-  parseModel,
-  type Runner,
-  singleInput,
-  subset,
-  topK,
-} from "@equant/core/web";
+import { type Dataset, Feed, forEachBatch, type Model, parseModel, type Runner, subset, topK } from "@equant/core/web";
 import type { ConfusedSamples, Thumbnail } from "../protocol.js";
 import { type CallContext, transformContext } from "./context.js";
 import { thumbnailOf } from "./thumbnails.js";
@@ -42,19 +32,17 @@ export async function findConfused(
 async function winners(model: Model, dataset: Dataset, runner: Runner, { signal, onProgress }: CallContext) {
   const result: number[] = [];
   if (dataset.length === 0) return result;
+  const output = model.graph.outputs[0]!.name;
+  const feed = await Feed.of(model, dataset, { runner, signal });
   await runner.using(
     model,
-    async (session) => {
-      const output = model.graph.outputs[0]!.name;
-      for await (const { data, dims, count, fed } of modelBatches(dataset, fixedBatchOf(model), { signal })) {
-        const feed = { dtype: "float32" as const, dims, data };
-        const fetched = await session.run({ [singleInput(model)]: feed }, { fetches: [output], signal });
+    (session) =>
+      forEachBatch(session, feed, { fetches: [output] }, { signal }, (fetched, { count, fed }) => {
         const values = fetched[output]!.data as Float32Array;
         const width = values.length / fed;
         for (let at = 0; at < count; at++) result.push(topK(values.subarray(at * width, (at + 1) * width), 1)[0]!);
         onProgress({ phase: "search", done: result.length, total: dataset.length });
-      }
-    },
+      }),
     { purpose: "search" },
   );
   return result;

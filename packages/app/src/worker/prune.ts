@@ -1,7 +1,6 @@
 import {
   type Dataset,
-  firstSample,
-  fixedBatchOf,
+  Feed,
   type Model,
   ORT_CHANNEL_MULTIPLE,
   observeShapes,
@@ -10,7 +9,6 @@ import {
   pruneSchedule,
   serializeModel,
   shrink,
-  singleInput,
   spread,
   validateModels,
   wilsonInterval,
@@ -64,8 +62,8 @@ export async function pruneModel(
     context,
   );
   if (settings.granularity === "channels") {
-    const feed = await firstSample(data.validate, fixedBatchOf(model));
-    const shapes = await observeShapes(context.runner!, result.model, { [singleInput(model)]: feed });
+    const feed = await Feed.of(model, data.validate, context);
+    const shapes = await observeShapes(context.runner!, result.model, await feed.first());
     await shrink({ remove: result.channels, shapes })(result.model, context);
   }
   const last = result.iterations.at(-1)!;

@@ -13,7 +13,8 @@ import {
 } from "../options/option-groups.js";
 import { completing, text } from "../options/options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
-import { formatDb, formatPercent, formatResize } from "../text/format.js";
+import { formatResize } from "../text/format.js";
+import { outputWords } from "../text/output-words.js";
 
 interface QuantizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
   output: string;
@@ -113,9 +114,7 @@ export const quantize: CommandDefinition = {
         },
         verification,
       },
-      text:
-        `${path} → ${options.output} (${size})\n` +
-        `output SQNR ${formatDb(runtime.sqnrDb)}, same answer on ${formatPercent(runtime.agreement)} of ${verification.samples} images\n`,
+      text: `${path} → ${options.output} (${size})\n` + (await outputWords(runtime, verification.samples)),
       hint: `equant validate ${options.output} --against ${path} --data ${options.data ?? "DIR"}`,
     };
   },

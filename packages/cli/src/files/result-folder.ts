@@ -97,7 +97,10 @@ export function stepsTable(context: CommandContext, result: CompressResult): str
       { title: "step", cell: ({ step }) => step, align: "left" },
       { title: "", cell: ({ kept }) => (kept ? "kept" : "-"), align: "left" },
       { title: "SQNR dB", cell: ({ error }) => (Number.isFinite(error.sqnrDb) ? error.sqnrDb.toFixed(2) : "inf") },
-      { title: "agreement", cell: ({ error }) => `${(100 * error.agreement).toFixed(1)} %` },
+      {
+        title: "agreement",
+        cell: ({ error }) => (error.agreement === null ? "-" : `${(100 * error.agreement).toFixed(1)} %`),
+      },
       { title: "effect", cell: ({ note }) => note, align: "left" },
     ],
     result.steps,

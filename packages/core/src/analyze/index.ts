@@ -14,7 +14,22 @@ export {
 export { KERNEL_SAMPLES, KERNEL_SQNR_DB } from "./kernel-agreement.js";
 export { LATENCY_DEFAULTS, type LatencyOptions, type LatencyReport, type ModelLatency } from "./latency.js";
 export { measuredCoverage, type OptimizeModel } from "./measured-coverage.js";
-export { OutputDifference, type OutputDifferenceSummary } from "./output-difference.js";
+export {
+  MASKED,
+  OutputDifference,
+  type OutputDifferenceSummary,
+  type OutputKind,
+} from "./output-difference.js";
+export {
+  AGREEMENT_WORDS,
+  agreementWords,
+  isGain,
+  type NamedDifference,
+  OutputComparison,
+  type OutputError,
+  type OutputGain,
+  outputGain,
+} from "./output-error.js";
 export * from "./output-probe.js";
 export { countParameters, type NodeParameters, type ParameterCount } from "./parameter-count.js";
 export * from "./sensitivity.js";

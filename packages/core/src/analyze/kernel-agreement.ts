@@ -1,8 +1,9 @@
-import { batches, type Dataset, spread } from "../data/index.js";
+import { type Dataset, spread } from "../data/index.js";
 import { requireRunner, type Session, type TransformContext } from "../runtime/index.js";
 import { isQuantized } from "./int8-coverage.js";
 import { type ModelUnderTest, runSamples } from "./model-under-test.js";
-import { OutputDifference, type OutputDifferenceSummary } from "./output-difference.js";
+import type { OutputDifferenceSummary } from "./output-difference.js";
+import { OutputComparison } from "./output-error.js";
 
 /** Samples of the check. */
 export const KERNEL_SAMPLES = 32;
@@ -24,19 +25,15 @@ export async function kernelAgreement(
   if (!isQuantized(under.model)) return undefined;
   const runner = requireRunner(context, "validate");
   const samples = spread(dataset, KERNEL_SAMPLES);
-  const difference = new OutputDifference();
+  const comparison = new OutputComparison();
   const run = async (literal: Session, optimized: Session) => {
-    for await (const { data, dims, count } of batches(samples, {
-      batchSize: 4,
-      ...(context.signal && { signal: context.signal }),
-    })) {
-      const expected = await runSamples(literal, under, data, dims, context.signal);
-      const actual = await runSamples(optimized, under, data, dims, context.signal);
-      for (let i = 0; i < count; i++) {
-        difference.add(expected.values, actual.values, i * expected.size, expected.size);
-      }
+    const reading = { batchSize: 4, ...(context.signal && { signal: context.signal }) };
+    for await (const batch of under.feed.over(samples).batches(reading)) {
+      const expected = await runSamples(literal, under, batch, context.signal);
+      comparison.add(expected, await runSamples(optimized, under, batch, context.signal), batch);
     }
-    return difference.summary();
+    const outputs = comparison.outputs();
+    return outputs.reduce((worst, output) => (output.sqnrDb < worst.sqnrDb ? output : worst));
   };
   const open = { purpose: "validate", spinning: false };
   return runner.using(

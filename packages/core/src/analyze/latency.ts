@@ -1,6 +1,6 @@
 import { throwIfAborted } from "../errors.js";
 import { median } from "../math/index.js";
-import { type HostTensor, requireRunner, type TransformContext } from "../runtime/index.js";
+import { type Feeds, requireRunner, type TransformContext } from "../runtime/index.js";
 import type { ModelUnderTest } from "./model-under-test.js";
 
 /** Options for {@link measureLatency}. */
@@ -44,7 +44,7 @@ const LEAST_ROUNDS = 5;
  * that has the machine to itself.
  */
 export async function measureLatency(
-  models: readonly { readonly under: ModelUnderTest; readonly feed: HostTensor }[],
+  models: readonly { readonly under: ModelUnderTest; readonly feeds: Readonly<Feeds> }[],
   options: LatencyOptions,
   context: TransformContext,
 ): Promise<LatencyReport> {
@@ -62,9 +62,9 @@ export async function measureLatency(
       throwIfAborted(context.signal, "latency");
       if (round === 0) started = now();
       if (round >= LEAST_ROUNDS && now() - started > budgetMs) break;
-      for (const [i, { under, feed }] of models.entries()) {
+      for (const [i, { under, feeds }] of models.entries()) {
         const before = now();
-        await sessions[i]!.run({ [under.input]: feed }, { fetches: [under.output] });
+        await sessions[i]!.run(feeds, { fetches: under.outputs });
         if (round >= 0) times[i]!.push(now() - before);
       }
     }

@@ -1,8 +1,8 @@
-import { fixedBatchOf, singleInput } from "../calibrate/index.js";
+import type { Dataset } from "../data/index.js";
 import { DataError, ModelError, RunError } from "../errors.js";
-import { type Model, requiredInputs, sizeOf } from "../graph/index.js";
-import { float16ToFloat32 } from "../math/index.js";
-import type { HostTensor, Session } from "../runtime/index.js";
+import { type HostTensor, type Model, sizeOf, tensorOutputs } from "../graph/index.js";
+import { type FedBatch, Feed, type Feeds, type Session, type TransformContext } from "../runtime/index.js";
+import { comparable, isExact } from "./output-error.js";
 
 /** Output values of some samples, sample after sample. */
 export interface SampleOutputs {
@@ -11,103 +11,103 @@ export interface SampleOutputs {
   readonly dims: readonly number[];
   /** Values of one sample. */
   readonly size: number;
+  /** Elements are equal or not: integers, booleans. */
+  readonly exact: boolean;
 }
 
-/** How a model is fed with samples: its input, its output, and the batch size it insists on. */
+/** How a model is fed with samples, and what it gives. */
 export interface ModelUnderTest {
   readonly model: Model;
   /** `baseline` or `candidate`, for messages. */
   readonly role: string;
-  readonly input: string;
-  /** Samples a run must have; undefined where any number will do. */
-  readonly fixedBatch: number | undefined;
+  readonly feed: Feed;
+  /** The output that answers: labels are compared with it. */
   readonly output: string;
+  /** All outputs that are tensors. */
+  readonly outputs: readonly string[];
 }
 
 /**
- * Finds input and output of a model.
- * @throws {RunError} E4001 several inputs. @throws {ModelError} E3003 no output; E4001 an input that is not float32.
- * @throws {DataError} E5003 the samples do not fit the input.
+ * Finds out how a model is fed, and what it gives. The output that answers is `output`, or else the first of floats, or else the first.
+ * @throws {ModelError} E3003 no output. @throws {DataError} E5003 the samples do not fit the inputs.
  */
-export function modelUnderTest(
+export async function modelUnderTest(
   model: Model,
   role: string,
-  sampleShape: readonly number[],
+  dataset: Dataset,
+  context: TransformContext,
   output?: string,
-): ModelUnderTest {
-  const input = singleInput(model);
-  const info = requiredInputs(model.graph).find(({ name }) => name === input)!;
-  if (info.dtype !== undefined && info.dtype !== "float32") {
-    throw new ModelError("E4001", `validate: input "${input}" of the ${role} is ${info.dtype}, expected float32`, {
-      tensor: input,
-      actual: info.dtype,
-      expected: "float32",
-      hint: "export the model with a float32 input; quantized models begin with QuantizeLinear",
-    });
-  }
-  const { shape } = info;
-  const fits =
-    !shape ||
-    (shape.length === sampleShape.length + 1 &&
-      shape.slice(1).every((dim, i) => typeof dim !== "number" || dim < 1 || dim === sampleShape[i]));
-  if (!fits) {
-    const written = `[${shape.slice(1).join(", ")}]`;
-    throw new DataError(
-      "E5003",
-      `validate: the samples are [${sampleShape.join(", ")}], the ${role} takes ${written}`,
-      {
-        tensor: input,
-        expected: shape.slice(1),
-        actual: [...sampleShape],
-        hint: "both models must take the same input; check that they belong together",
-      },
-    );
-  }
-  const names = model.graph.outputs.map(({ name }) => name);
-  const chosen = output !== undefined && names.includes(output) ? output : names[0];
+): Promise<ModelUnderTest> {
+  const outputs = tensorOutputs(model);
+  const float = model.graph.outputs.find(({ name, dtype }) => outputs.includes(name) && !isExact(dtype ?? "float32"));
+  const chosen = output !== undefined && outputs.includes(output) ? output : (float?.name ?? outputs[0]);
   if (chosen === undefined) throw new ModelError("E3003", `validate: the ${role} has no output`, {});
-  return { model, role, input, fixedBatch: fixedBatchOf(model), output: chosen };
+  try {
+    return { model, role, feed: await Feed.of(model, dataset, context), output: chosen, outputs };
+  } catch (error) {
+    if (!(error instanceof DataError) || error.code !== "E5003") throw error;
+    throw new DataError("E5003", `validate: ${role}: ${error.message.replace(/^data: /, "")}`, error.details, error);
+  }
 }
 
-/** Runs `count` samples through an open session, in portions where the model insists on a batch size. */
+/** Runs a batch through an open session, in portions where the model insists on another number of samples than were read. */
 export async function runSamples(
   session: Session,
-  { role, input, output, fixedBatch }: ModelUnderTest,
-  data: Float32Array,
-  dims: readonly number[],
+  { feed: { fixed }, outputs }: ModelUnderTest,
+  { feeds, fed, count }: FedBatch,
   signal: AbortSignal | undefined,
-): Promise<SampleOutputs> {
-  const [count = 0, ...sampleDims] = dims;
-  const run = async (part: Float32Array, samples: number): Promise<HostTensor> => {
-    const feed: HostTensor = { dtype: "float32", dims: [samples, ...sampleDims], data: part };
-    const fetched = await session.run({ [input]: feed }, { fetches: [output], signal });
-    return fetched[output]!;
-  };
-  if (fixedBatch === undefined || fixedBatch === count) return asSamples(await run(data, count), count, output, role);
-
-  const size = sizeOf(sampleDims);
-  let all: Float64Array | undefined;
-  let shape: SampleOutputs | undefined;
-  for (let first = 0; first < count; first += fixedBatch) {
-    const samples = Math.min(fixedBatch, count - first);
-    // A last portion that is too small is filled up with zeros, whose outputs are thrown away.
-    const part = new Float32Array(fixedBatch * size);
-    part.set(data.subarray(first * size, (first + samples) * size));
-    shape = asSamples(await run(part, fixedBatch), fixedBatch, output, role);
-    all ??= new Float64Array(count * shape.size);
-    for (let i = 0; i < samples * shape.size; i++) all[first * shape.size + i] = shape.values[i]!;
+): Promise<Record<string, HostTensor>> {
+  const options = { fetches: outputs, signal };
+  if (fixed === undefined || fixed === fed) return session.run(feeds, options);
+  const parts: Record<string, HostTensor>[] = [];
+  for (let first = 0; first < count; first += fixed) {
+    parts.push(await session.run(portion(feeds, fed, first, fixed), options));
   }
-  return { ...shape!, values: all! };
+  return Object.fromEntries(
+    outputs.map((name) => [
+      name,
+      joined(
+        parts.map((part) => part[name]!),
+        count,
+        fixed,
+      ),
+    ]),
+  );
 }
 
-function asSamples({ dtype, dims, data }: HostTensor, count: number, output: string, role: string): SampleOutputs {
-  const values =
-    dtype === "float16"
-      ? float16ToFloat32(data as Uint16Array)
-      : data instanceof BigInt64Array || data instanceof BigUint64Array
-        ? Float64Array.from(data, Number)
-        : data;
-  const perSample = dims[0] === count ? dims.slice(1) : count === 1 ? dims : undefined;
+/** `samples` of the `fed` from `first` on. A last portion that is too small is filled up with zeros, whose outputs are thrown away. */
+function portion(feeds: Readonly<Feeds>, fed: number, first: number, samples: number): Feeds {
+  const cut = ([name, tensor]: [string, HostTensor]): [string, HostTensor] => {
+    const { dtype, dims, data } = tensor;
+    if (dims[0] !== fed) return [name, tensor];
+    const size = data.length / fed;
+    const part = data.slice(0, 0).constructor as new (length: number) => Float32Array;
+    const values = new part(samples * size);
+    values.set((data as Float32Array).subarray(first * size, (first + samples) * size));
+    return [name, { dtype, dims: [samples, ...dims.slice(1)], data: values }];
+  };
+  return Object.fromEntries(Object.entries(feeds).map(cut));
+}
+
+function joined(parts: readonly HostTensor[], count: number, portion: number): HostTensor {
+  const { dtype, dims, data } = parts[0]!;
+  const size = data.length / portion;
+  const Values = data.constructor as new (length: number) => Float32Array;
+  const all = new Values(parts.length * portion * size);
+  for (const [at, part] of parts.entries()) all.set(part.data as Float32Array, at * portion * size);
+  return { dtype, dims: [count, ...dims.slice(1)], data: all.subarray(0, count * size) };
+}
+
+/** One output as numbers, sample by sample. @throws {RunError} E4001 the output has no batch dimension. */
+export function asSamples(
+  tensor: HostTensor,
+  { count, fed }: Pick<FedBatch, "count" | "fed">,
+  { output, role }: ModelUnderTest,
+): SampleOutputs {
+  const { dims } = tensor;
+  const values = comparable(tensor);
+  const numbers = typeof values[0] === "bigint" ? Float64Array.from(values, Number) : (values as ArrayLike<number>);
+  const perSample = dims[0] === fed || dims[0] === count ? dims.slice(1) : fed === 1 ? dims : undefined;
   if (!perSample) {
     throw new RunError("E4001", `validate: output "${output}" of the ${role} has no batch dimension`, {
       tensor: output,
@@ -116,5 +116,5 @@ function asSamples({ dtype, dims, data }: HostTensor, count: number, output: str
       hint: "the first dimension of input and output must count the samples; or validate with --batch 1",
     });
   }
-  return { values, dims: perSample, size: sizeOf(perSample) };
+  return { values: numbers, dims: perSample, size: sizeOf(perSample), exact: isExact(tensor.dtype) };
 }

@@ -1,162 +1,162 @@
-import { countedPart, fixedBatchOf, modelBatches } from "../calibrate/index.js";
 import { BATCH_DEFAULTS, type Dataset, spread, subset } from "../data/index.js";
 import { RunError } from "../errors.js";
-import type { Model } from "../graph/index.js";
-import { argmax, sqnrOfPowers, toDb } from "../math/index.js";
-import type { Runner, SessionOptions, TransformContext } from "../runtime/index.js";
-import { requireRunner } from "../runtime/index.js";
-import { OutputDifference } from "./output-difference.js";
+import { type HostTensor, type Model, tensorOutputs } from "../graph/index.js";
+import {
+  type FedBatch,
+  Feed,
+  forEachBatch,
+  requireRunner,
+  type SessionOptions,
+  type TransformContext,
+} from "../runtime/index.js";
+import { ratioDb } from "./output-difference.js";
+import { comparable, OutputComparison, type OutputError } from "./output-error.js";
 import type { SampleError } from "./validation-report.js";
-
-/** How far a model's outputs are from the original's, over the probe's samples. No labels are needed. */
-export interface OutputError {
-  /** Signal power over noise power of all outputs, in dB (eq. 8 of Meller et al. 2019); Infinity when nothing differs. */
-  readonly sqnrDb: number;
-  /** Share of samples whose largest output is the same. */
-  readonly agreement: number;
-  /** Largest and mean difference, as share of the range of the original's outputs. */
-  readonly maxDrift: number;
-  readonly meanDrift: number;
-}
 
 /** Samples of a probe: enough for 0.2 dB, and small outputs stay in memory. */
 export const PROBE_SAMPLES = 32;
 
+/** The original's outputs on the samples of one run. */
+interface Expected extends Pick<FedBatch, "fed" | "count" | "firstIndex"> {
+  readonly outputs: Readonly<Record<string, HostTensor>>;
+}
+
 /**
- * The original's outputs on a few samples, kept to compare every later state of the model with. What a step claims to
+ * The original's outputs, all of them, on a few samples, kept to compare every later state of the model with. What a step claims to
  * gain or to preserve is checked against it.
  */
 export class OutputProbe {
   private constructor(
-    readonly dataset: Dataset,
-    readonly outputs: readonly Float32Array[],
-    /** Samples the model insists on in every run; undefined where any number will do. */
-    readonly fixedBatch: number | undefined,
+    readonly feed: Feed,
+    readonly expected: readonly Expected[],
+    readonly batchSize: number | undefined,
   ) {}
 
-  private get batchSize(): number {
-    return this.fixedBatch ?? BATCH_DEFAULTS.batchSize;
+  get dataset(): Dataset {
+    return this.feed.dataset;
   }
 
-  /** Runs the original model over `samples` of the dataset. @throws {RunError} E7001 for NaN or Inf in its outputs. */
+  /**
+   * Runs the original model over `samples` of the dataset.
+   * @param batchSize Samples a run, where any number will do. Default: {@link BATCH_DEFAULTS}.
+   * @throws {RunError} E7001 for NaN in its outputs.
+   */
   static async of(
     model: Model,
     dataset: Dataset,
     context: TransformContext,
     samples = PROBE_SAMPLES,
+    batchSize?: number,
   ): Promise<OutputProbe> {
     const chosen = spread(dataset, Math.min(samples, dataset.length));
-    const runner = requireRunner(context, "probe");
-    const fixed = fixedBatchOf(model);
-    const probe = new OutputProbe(chosen, await runAll(runner, model, chosen, fixed, context.signal), fixed);
-    for (const [at, output] of probe.outputs.entries()) {
-      if (output.every(Number.isFinite)) continue;
-      const sample = chosen.id(Math.min(at * probe.batchSize, chosen.length - 1));
-      throw new RunError("E7001", `probe: NaN or Inf in the output for sample ${sample}`, {
-        sample,
-        hint: "check the preprocessing and the model's weights",
-      });
-    }
-    return probe;
+    const feed = await Feed.of(model, chosen, context);
+    const fetches = tensorOutputs(model);
+    const expected: Expected[] = [];
+    await requireRunner(context, "probe").using(
+      model,
+      (session) =>
+        forEachBatch(
+          session,
+          feed,
+          { ...reading(batchSize), fetches },
+          context,
+          (outputs, { fed, count, firstIndex }) => {
+            requireNumbers(outputs, chosen, { fed, count, firstIndex });
+            expected.push({ outputs, fed, count, firstIndex });
+          },
+        ),
+      { purpose: "probe" },
+    );
+    return new OutputProbe(feed, expected, batchSize);
   }
 
   /** The same probe over its first samples only. */
   head(): OutputProbe {
-    const runs = Math.ceil(BATCH_DEFAULTS.batchSize / this.batchSize);
-    const count = Math.min(runs * this.batchSize, this.dataset.length);
+    const runs: Expected[] = [];
+    let count = 0;
+    for (const run of this.expected) {
+      if (count >= BATCH_DEFAULTS.batchSize) break;
+      runs.push(run);
+      count += run.count;
+    }
     const indices = Array.from({ length: count }, (_, index) => index);
-    return new OutputProbe(subset(this.dataset, indices), this.outputs.slice(0, runs), this.fixedBatch);
+    return new OutputProbe(this.feed.over(subset(this.dataset, indices)), runs, this.batchSize);
   }
 
-  /** Runs another state of the model and compares. */
+  /** Runs another state of the model and compares all outputs. */
   async measure(
     model: Model | Uint8Array,
     context: TransformContext,
     options: SessionOptions = {},
   ): Promise<OutputError> {
-    const runner = requireRunner(context, "probe");
-    const outputs = await runAll(runner, model, this.dataset, this.fixedBatch, context.signal, options);
-    return compare(this.outputs, outputs, this.dataset.length);
-  }
-
-  /** The same, sample by sample. */
-  async measureSamples(model: Model | Uint8Array, context: TransformContext): Promise<SampleError[]> {
-    const runner = requireRunner(context, "probe");
-    const outputs = await runAll(runner, model, this.dataset, this.fixedBatch, context.signal);
-    const [expected, actual] = [joined(this.outputs), joined(outputs)];
-    const size = expected.length / this.dataset.length;
-    const difference = new OutputDifference();
-    return Array.from({ length: this.dataset.length }, (_, at) => {
-      const { signal, noise, same } = difference.add(expected, actual, at * size, size);
-      const label = this.dataset.label?.(at) ?? null;
-      return { id: this.dataset.id(at), sqnrDb: toDb(sqnrOfPowers(signal, noise)), label, same };
+    const comparison = new OutputComparison();
+    await this.#run(model, context, options, (outputs, at) => {
+      comparison.add(this.expected[at]!.outputs, outputs, this.expected[at]!);
     });
+    return comparison.error();
+  }
+
+  /** The same, sample by sample, over the outputs together. */
+  async measureSamples(model: Model | Uint8Array, context: TransformContext): Promise<SampleError[]> {
+    const comparison = new OutputComparison();
+    const errors: SampleError[] = [];
+    await this.#run(model, context, {}, (outputs, at) => {
+      const run = this.expected[at]!;
+      const samples = [...comparison.add(run.outputs, outputs, run).values()];
+      for (let i = 0; i < run.count; i++) {
+        const index = run.firstIndex + i;
+        errors.push({
+          id: this.dataset.id(index),
+          sqnrDb: Math.min(...samples.map((output) => ratioDb(output[i]!.signal, output[i]!.noise))),
+          label: this.dataset.label?.(index) ?? null,
+          same: samples[0]?.[i]?.same ?? true,
+        });
+      }
+    });
+    return errors;
+  }
+
+  async #run(
+    model: Model | Uint8Array,
+    context: TransformContext,
+    options: SessionOptions,
+    use: (outputs: Record<string, HostTensor>, at: number) => void,
+  ): Promise<void> {
+    let at = 0;
+    const fetches = Object.keys(this.expected[0]!.outputs);
+    await requireRunner(context, "probe").using(
+      model,
+      (session) =>
+        forEachBatch(session, this.feed, { ...reading(this.batchSize), fetches }, context, (outputs) => {
+          use(outputs, at++);
+        }),
+      { purpose: "probe", ...options },
+    );
   }
 }
 
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+function reading(batchSize: number | undefined): { batchSize?: number } {
+  return batchSize === undefined ? {} : { batchSize };
 }
 
-async function runAll(
-  runner: Runner,
-  model: Model | Uint8Array,
+/** NaN is never meant; an infinity may be (a mask at the output), and is compared as one. */
+function requireNumbers(
+  outputs: Readonly<Record<string, HostTensor>>,
   dataset: Dataset,
-  fixed: number | undefined,
-  signal: AbortSignal | undefined,
-  options: SessionOptions = {},
-): Promise<Float32Array[]> {
-  const run = async (session: Awaited<ReturnType<Runner["open"]>>) => {
-    const results: Float32Array[] = [];
-    const input = session.inputNames[0]!;
-    const output = session.outputNames[0]!;
-    for await (const batch of modelBatches(dataset, fixed, { ...(signal && { signal }) })) {
-      const fetched = await session.run(
-        { [input]: { dtype: "float32", dims: batch.dims, data: batch.data } },
-        { fetches: [output] },
-      );
-      results.push(countedPart(fetched[output]!.data as Float32Array, batch).slice());
-    }
-    return results;
-  };
-  return runner.using(model, run, { purpose: "probe", ...options });
-}
-
-function compare(expected: readonly Float32Array[], actual: readonly Float32Array[], samples: number): OutputError {
-  let signal = 0;
-  let noise = 0;
-  let worst = 0;
-  let total = 0;
-  let count = 0;
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  let same = 0;
-  const width = expected.reduce((sum, part) => sum + part.length, 0) / samples;
-  for (const [at, reference] of expected.entries()) {
-    const other = actual[at]!;
-    for (let i = 0; i < reference.length; i++) {
-      const value = reference[i]!;
-      const difference = Math.abs(value - other[i]!);
-      signal += value * value;
-      noise += difference * difference;
-      total += difference;
-      if (difference > worst) worst = difference;
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-    count += reference.length;
-    for (let start = 0; start < reference.length; start += width) {
-      const winner = (values: Float32Array) => argmax(values.subarray(start, start + width));
-      if (winner(reference) === winner(other)) same++;
+  { fed, count, firstIndex }: Pick<FedBatch, "fed" | "count" | "firstIndex">,
+): void {
+  for (const [name, tensor] of Object.entries(outputs)) {
+    const values = comparable(tensor);
+    if (typeof values[0] === "bigint") continue;
+    const counted = (values.length / fed) * count;
+    for (let i = 0; i < counted; i++) {
+      if (!Number.isNaN(values[i])) continue;
+      const sample = dataset.id(firstIndex + Math.floor((i * fed) / values.length));
+      throw new RunError("E7001", `probe: NaN in output "${name}" for sample ${sample}`, {
+        tensor: name,
+        sample,
+        hint: "check the preprocessing and the model's weights",
+      });
     }
   }
-  const range = high - low || 1;
-  const sqnrDb = noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(signal / noise);
-  return { sqnrDb, agreement: same / samples, maxDrift: worst / range, meanDrift: total / count / range };
 }

@@ -1,9 +1,9 @@
-import type { Batch, Dataset } from "../data/index.js";
-import { sqnrOfPowers, toDb } from "../math/index.js";
+import type { Dataset } from "../data/index.js";
+import type { FedBatch } from "../runtime/index.js";
 import { ClassPair, topConfusions } from "./class-pair.js";
 import { type AccuracySummary, ClassScore } from "./class-score.js";
 import type { SampleOutputs } from "./model-under-test.js";
-import { OutputDifference } from "./output-difference.js";
+import { OutputDifference, ratioDb } from "./output-difference.js";
 import { SampleErrors } from "./sample-errors.js";
 import type { ValidationReport, WorstSample } from "./validation-report.js";
 
@@ -39,7 +39,7 @@ export class PairScore {
 
   /** `outputs` are those of the first batch: they show what kind of output this is. */
   constructor(outputs: readonly SampleOutputs[], dataset: Dataset) {
-    const { dims, size } = outputs[0]!;
+    const { dims, size, exact } = outputs[0]!;
     const likeInput = dims.length === dataset.shape.length && dims.every((dim, i) => dim === dataset.shape[i]);
     // One number a class: [classes], or [classes, 1, 1]. Without labels, what has the input's shape reconstructs it.
     const flat = size > 1 && dims.filter((dim) => dim !== 1).length === 1;
@@ -48,22 +48,23 @@ export class PairScore {
     this.output = { dims, kind, classes: kind === "classes" ? size : null, labelled };
     this.#dataset = dataset;
     this.#scores = labelled ? outputs.map(() => new ClassScore(size)) : [];
-    this.#difference = outputs.length > 1 ? new OutputDifference() : undefined;
+    this.#difference = outputs.length > 1 ? new OutputDifference(dims, exact) : undefined;
     this.#pair = this.#scores.length > 1 ? new ClassPair(this.#scores[0]!, this.#scores[1]!) : undefined;
     this.#reconstruction = likeInput && kind === "values" ? new Float64Array(outputs.length) : undefined;
   }
 
-  add(batch: Batch, outputs: readonly SampleOutputs[]): void {
+  add(batch: FedBatch, outputs: readonly SampleOutputs[]): void {
     const { size } = outputs[0]!;
+    const [input] = Object.values(batch.feeds);
     for (let i = 0; i < batch.count; i++) {
       const at = i * size;
       const label = batch.labels?.[i];
       const answers = this.#scores.map((score, model) => score.add(outputs[model]!.values, at, label!));
       this.#pair?.add(label!, answers[0]!, answers[1]!);
-      this.#addReconstruction(batch.data, outputs, at, size);
+      this.#addReconstruction(input!.data as Float32Array, outputs, at, size);
       if (this.#difference) {
         const { signal, noise, same } = this.#difference.add(outputs[0]!.values, outputs[1]!.values, at, size);
-        const sqnrDb = toDb(sqnrOfPowers(signal, noise));
+        const sqnrDb = ratioDb(signal, noise);
         const index = batch.firstIndex + i;
         if (noise > 0) this.#rank(index, sqnrDb, label);
         this.#errors.add(() => ({ id: this.#dataset.id(index), sqnrDb, label: label ?? null, same }));
@@ -92,7 +93,7 @@ export class PairScore {
     return {
       drop: pair?.drop ?? null,
       agreement: difference && answers ? difference.agreement : null,
-      logitSqnrDb: difference?.sqnrDb ?? null,
+      logitSqnrDb: difference && difference.kind !== "exact" ? difference.sqnrDb : null,
       mse: difference?.mse ?? null,
       maxDifference: difference?.maxDifference ?? null,
       mcNemar: pair?.mcNemar ?? null,

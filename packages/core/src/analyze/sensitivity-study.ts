@@ -1,23 +1,18 @@
-import {
-  countedPart,
-  type FedBatch,
-  firstSample,
-  fixedBatchOf,
-  modelBatches,
-  singleInput,
-} from "../calibrate/index.js";
 import type { Dataset } from "../data/index.js";
-import { cloneModel, GraphBuilder, type Model, removeDead, sortNodes } from "../graph/index.js";
-import { sqnrOfPowers, toDb } from "../math/index.js";
+import { cloneModel, GraphBuilder, type Model, removeDead, sortNodes, tensorOutputs } from "../graph/index.js";
 import type { QuantizationPlan } from "../quantize/index.js";
 import {
-  type HostTensor,
+  exposeValues,
+  type FedBatch,
+  Feed,
+  type Feeds,
   type ObservedType,
   observeShapes,
   requireRunner,
   type TransformContext,
 } from "../runtime/index.js";
 import { type Cut, singleCuts, subModel } from "./cuts.js";
+import { OutputComparison } from "./output-error.js";
 import type { MeasuredLayer } from "./sqnr-layers.js";
 import { DequantizedParameters, QuantizedNetwork } from "./sqnr-networks.js";
 import { DB_LIMIT } from "./sqnr-report.js";
@@ -26,6 +21,8 @@ import { DB_LIMIT } from "./sqnr-report.js";
 interface Variant {
   readonly model: Model;
   readonly network: QuantizedNetwork;
+  /** Names of the source's outputs, in the order of this model's. */
+  readonly names: readonly string[];
 }
 
 /** The model with the parameters and activations of `plan` quantized; its outputs keep their order. */
@@ -37,7 +34,7 @@ function variant(model: Model, plan: QuantizationPlan): Variant {
   copy.graph.outputs = model.graph.outputs.map((info) => ({ ...info, name: network.value(info.name) }));
   sortNodes(copy.graph);
   removeDead(copy.graph);
-  return { model: copy, network };
+  return { model: copy, network, names: model.graph.outputs.map(({ name }) => name) };
 }
 
 /** The network that a plan describes, in float operators; reads what the model reads. */
@@ -45,25 +42,47 @@ export function emulatedNetwork(model: Model, plan: QuantizationPlan): Model {
   return variant(model, plan).model;
 }
 
+/** Where a part begins: at a cut, or, without `value`, at the inputs. */
+interface Start {
+  readonly value?: string;
+  readonly after: number;
+}
+
 /** Cuts variants in parts and runs them. */
 class Parts {
   constructor(
     readonly types: ReadonlyMap<string, ObservedType>,
+    /** Outputs of the source that are tensors, by position. */
+    readonly outputs: readonly number[],
     readonly context: TransformContext,
   ) {}
 
-  /** Runs a variant from the values of a cut to another cut, or to its first output. */
-  run({ model, network }: Variant, from: Cut, values: readonly HostTensor[], to?: Cut): Promise<HostTensor[]> {
-    const output = to ? network.value(to.value) : model.graph.outputs[0]!.name;
-    const part = subModel(model, network.value(from.value), this.types.get(from.value)!, [output]);
+  /** Runs a variant from the values of a cut to another cut, or to its outputs, which come under the names of the source's. */
+  run(
+    { model, network, names }: Variant,
+    from: Start,
+    values: readonly Readonly<Feeds>[],
+    to?: Cut,
+  ): Promise<Readonly<Feeds>[]> {
+    const wanted = to
+      ? new Map([[to.value, network.value(to.value)]])
+      : new Map(this.outputs.map((at) => [names[at]!, model.graph.outputs[at]!.name]));
+    const ends = [...new Set(wanted.values())];
+    const start = from.value;
+    const part =
+      start === undefined
+        ? exposeValues(model, ends)
+        : subModel(model, network.value(start), this.types.get(start)!, ends);
+    removeDead(part.graph);
     const { signal } = this.context;
     return requireRunner(this.context, "sensitivity").using(
       part,
       async (session) => {
-        const results: HostTensor[] = [];
+        const results: Readonly<Feeds>[] = [];
         for (const value of values) {
-          const fetched = await session.run({ [session.inputNames[0]!]: value }, { signal });
-          results.push(fetched[output]!);
+          const feeds = start === undefined ? value : { [network.value(start)]: value[start]! };
+          const fetched = await session.run(feeds, { signal });
+          results.push(Object.fromEntries([...wanted].map(([name, own]) => [name, fetched[own]!])));
         }
         return results;
       },
@@ -74,22 +93,22 @@ class Parts {
 
 /** The values at one cut, batch by batch, of a network that is walked from cut to cut. */
 class Prefix {
-  #at: Cut;
-  #values: readonly HostTensor[];
+  #at: Start;
+  #values: readonly Readonly<Feeds>[];
 
   constructor(
     readonly parts: Parts,
     readonly variant: Variant,
-    start: Cut,
-    values: readonly HostTensor[],
+    start: Start,
+    values: readonly Readonly<Feeds>[],
   ) {
     this.#at = start;
     this.#values = values;
   }
 
-  async advance(to: Cut): Promise<readonly HostTensor[]> {
-    if (to.value !== this.#at.value) {
-      this.#values = await this.parts.run(this.variant, this.#at, this.#values, to);
+  async advance(to: Start): Promise<readonly Readonly<Feeds>[]> {
+    if (to.value !== undefined && to.value !== this.#at.value) {
+      this.#values = await this.parts.run(this.variant, this.#at, this.#values, { value: to.value, after: to.after });
       this.#at = to;
     }
     return this.#values;
@@ -108,11 +127,11 @@ export class SensitivityStudy {
     readonly source: Model,
     readonly plan: QuantizationPlan,
     readonly parts: Parts,
-    readonly cuts: readonly Cut[],
-    readonly inputs: readonly HostTensor[],
+    readonly cuts: readonly Start[],
+    readonly inputs: readonly Readonly<Feeds>[],
     readonly spans: readonly Span[],
     /** Outputs of the float network. */
-    readonly expected: readonly HostTensor[],
+    readonly expected: readonly Readonly<Feeds>[],
     float: Variant,
   ) {
     const [start] = cuts;
@@ -127,22 +146,22 @@ export class SensitivityStudy {
     context: TransformContext,
   ): Promise<SensitivityStudy> {
     const runner = requireRunner(context, "sensitivity");
-    const input = singleInput(model);
-    const inputs: HostTensor[] = [];
+    const feed = await Feed.of(model, dataset, context);
+    const inputs: Readonly<Feeds>[] = [];
     const spans: Span[] = [];
-    const fixed = fixedBatchOf(model);
-    const reading = { ...(context.signal && { signal: context.signal }) };
-    for await (const { data, dims, fed, count } of modelBatches(dataset, fixed, reading)) {
-      inputs.push({ dtype: "float32", dims, data });
+    for await (const { feeds, fed, count } of feed.batches({ ...(context.signal && { signal: context.signal }) })) {
+      inputs.push(feeds);
       spans.push({ fed, count });
     }
-    const types = await observeShapes(runner, model, { [input]: await firstSample(dataset, fixed) });
-    const start = { value: input, after: 0 };
+    const types = await observeShapes(runner, model, await feed.first());
+    const start: Start = { after: 0 };
     // Only a value with the batch in front can be cut at, whatever the batch size.
     const cuts = singleCuts(model.graph).filter(
-      ({ value }) => value !== input && types.get(value)?.dims[0] === (fixed ?? 1),
+      ({ value }) => !feed.names.includes(value) && types.get(value)?.dims[0] === (feed.fixed ?? 1),
     );
-    const parts = new Parts(types, context);
+    const fetched = new Set(tensorOutputs(model));
+    const outputs = model.graph.outputs.flatMap(({ name }, at) => (fetched.has(name) ? [at] : []));
+    const parts = new Parts(types, outputs, context);
     const float = variant(model, { ...plan, parameters: [], activations: new Map() });
     const expected = await parts.run(float, start, inputs);
     return new SensitivityStudy(model, plan, parts, [start, ...cuts], inputs, spans, expected, float);
@@ -182,17 +201,10 @@ export class SensitivityStudy {
     return { ...this.plan, parameters, activations };
   }
 
-  async #sqnrDb(quantized: Variant, cut: Cut, values: readonly HostTensor[]): Promise<number> {
+  async #sqnrDb(quantized: Variant, cut: Start, values: readonly Readonly<Feeds>[]): Promise<number> {
     const outputs = await this.parts.run(quantized, cut, values);
-    let signal = 0;
-    let noise = 0;
-    for (const [batch, { data }] of this.expected.entries()) {
-      const actual = outputs[batch]!.data as Float32Array;
-      countedPart(data as Float32Array, this.spans[batch]!).forEach((value, at) => {
-        signal += value * value;
-        noise += (value - actual[at]!) ** 2;
-      });
-    }
-    return Math.max(-DB_LIMIT, Math.min(DB_LIMIT, toDb(sqnrOfPowers(signal, noise))));
+    const comparison = new OutputComparison();
+    for (const [at, expected] of this.expected.entries()) comparison.add(expected, outputs[at]!, this.spans[at]!);
+    return Math.max(-DB_LIMIT, Math.min(DB_LIMIT, comparison.error().sqnrDb));
   }
 }

@@ -1,16 +1,12 @@
-import {
-  countedPart,
-  type FedBatch,
-  firstSample,
-  fixedBatchOf,
-  modelBatches,
-  singleInput,
-} from "../calibrate/index.js";
 import type { Dataset } from "../data/index.js";
 import { RunError } from "../errors.js";
 import { byteLengthOf, type Model, sizeOf } from "../graph/index.js";
 import type { QuantizationPlan } from "../quantize/index.js";
 import {
+  countedPart,
+  type FedBatch,
+  Feed,
+  forEachBatch,
   type HostTensor,
   type ObservedType,
   observeShapes,
@@ -48,9 +44,9 @@ export async function runSqnr(
   context: TransformContext,
 ): Promise<LayerPowers[]> {
   const runner = requireRunner(context, "measureSqnr");
-  const input = singleInput(model);
-  const fixed = fixedBatchOf(model);
-  const types = await observeShapes(runner, model, { [input]: await firstSample(dataset, fixed) });
+  const feed = await Feed.of(model, dataset, context);
+  const { fixed } = feed;
+  const types = await observeShapes(runner, model, await feed.first());
   const perSample = (bytesARun(model, types) / (fixed ?? 1)) * (options.cumulative ? 6 : 3);
   const batchSize = fixed ?? Math.min(options.batchSize, Math.max(1, Math.floor(options.memoryBytes / perSample)));
   const parts = Math.min(layers.length, Math.max(1, Math.ceil((batchSize * perSample) / options.memoryBytes)));
@@ -62,15 +58,12 @@ export async function runSqnr(
     const sums = new Sums(graph.layers);
     await runner.using(
       graph.model,
-      async (session) => {
-        const reading = { batchSize, ...(context.signal && { signal: context.signal }) };
-        for await (const batch of modelBatches(dataset, fixed, reading)) {
-          const feed: HostTensor = { dtype: "float32", dims: batch.dims, data: batch.data };
-          sums.add(await session.run({ [input]: feed }), batch);
+      (session) =>
+        forEachBatch(session, feed, { batchSize }, context, (fetched, batch) => {
+          sums.add(fetched, batch);
           const done = part * dataset.length + batch.firstIndex + batch.count;
           context.onProgress?.({ phase: "measure SQNR", done, total: parts * dataset.length });
-        }
-      },
+        }),
       { purpose: "measureSqnr" },
     );
     results.push(

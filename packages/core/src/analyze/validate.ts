@@ -1,10 +1,10 @@
-import { BATCH_DEFAULTS, type Batch, batches, checkLabels, type Dataset } from "../data/index.js";
+import { BATCH_DEFAULTS, checkLabels, type Dataset } from "../data/index.js";
 import { DataError, OptionsError, RunError, rejectUnknownOptions } from "../errors.js";
 import { type Model, serializeModel } from "../graph/index.js";
 import { macsOf } from "../operators/macs.js";
 import { contextOf, targetOf } from "../quantize/index.js";
 import {
-  type HostTensor,
+  type FedBatch,
   observeShapes,
   requireRunner,
   type Session,
@@ -15,7 +15,8 @@ import { type Int8Coverage, int8Coverage, isQuantized } from "./int8-coverage.js
 import { KERNEL_SQNR_DB, kernelAgreement } from "./kernel-agreement.js";
 import { type LatencyOptions, type LatencyReport, measureLatency } from "./latency.js";
 import { measuredCoverage, type OptimizeModel } from "./measured-coverage.js";
-import { type ModelUnderTest, modelUnderTest, runSamples, type SampleOutputs } from "./model-under-test.js";
+import { asSamples, type ModelUnderTest, modelUnderTest, runSamples, type SampleOutputs } from "./model-under-test.js";
+import { type NamedDifference, OutputComparison } from "./output-error.js";
 import { PairScore } from "./pair-score.js";
 import type { ModelMeasures, ValidationReport, ValidationWarning } from "./validation-report.js";
 
@@ -62,17 +63,17 @@ export async function validateModels(options: ValidateOptions, context: Transfor
     throw new DataError("E5001", "validate: no samples", { hint: "give a folder of images with --data DIR" });
   }
   requireRunner(context, "validate");
-  const candidate = modelUnderTest(options.candidate, "candidate", dataset.shape, output);
-  const baseline = options.baseline && modelUnderTest(options.baseline, "baseline", dataset.shape, output);
+  const candidate = await modelUnderTest(options.candidate, "candidate", dataset, context, output);
+  const baseline = options.baseline && (await modelUnderTest(options.baseline, "baseline", dataset, context, output));
   const models = baseline ? [baseline, candidate] : [candidate];
   // A file for other hardware is run as that hardware computes; its latency is this machine's.
   const target = targetOf(candidate.model);
   const there = target ? await contextOf(target, context) : context;
-  const score = await scoreAll(models, dataset, batchSize, there);
+  const { score, outputs } = await scoreAll(models, dataset, batchSize, there);
   const kernels = (await kernelAgreement(candidate, dataset, there)) ?? null;
   const arithmetic: Awaited<ReturnType<typeof arithmeticOf>>[] = [];
-  for (const under of models) arithmetic.push(await arithmeticOf(under, dataset, options.optimize, context));
-  const timed = latency === false ? null : await latencyOf(models, dataset, latency ?? {}, context);
+  for (const under of models) arithmetic.push(await arithmeticOf(under, options.optimize, context));
+  const timed = latency === false ? null : await latencyOf(models, latency ?? {}, context);
 
   const measures = (under: ModelUnderTest, bytes: number | undefined): ModelMeasures => {
     const at = models.indexOf(under);
@@ -93,6 +94,7 @@ export async function validateModels(options: ValidateOptions, context: Transfor
     samples: dataset.length,
     random: dataset.random === true,
     output: { name: candidate.output, ...score.output },
+    outputs,
     baseline: baseline ? measures(baseline, options.bytes?.baseline) : null,
     candidate: measures(candidate, options.bytes?.candidate),
     ...score.comparison(),
@@ -109,22 +111,31 @@ async function scoreAll(
   dataset: Dataset,
   batchSize: number,
   context: TransformContext,
-): Promise<PairScore> {
+): Promise<{ score: PairScore; outputs: readonly NamedDifference[] }> {
   const runner = requireRunner(context, "validate");
   const sessions: Session[] = [];
   let score: PairScore | undefined;
+  const comparison = new OutputComparison();
+  // The batches of the one that is harder to feed suit the other; what insists on another number runs in portions.
+  const { feed } = models.find((under) => under.feed.fixed !== undefined) ?? models[0]!;
+  const alike = models.every((under) => under.feed.fixed === feed.fixed);
   try {
     for (const { model, role } of models) {
       sessions.push(await runner.open(model, { purpose: `validate (${role})`, spinning: false }));
     }
     const { signal } = context;
-    for await (const batch of batches(dataset, { batchSize, ...(signal && { signal }) })) {
+    const reading = { batchSize, ...(signal && { signal }) };
+    for await (const batch of (alike ? feed : models[0]!.feed.free()).batches(reading)) {
       const outputs: SampleOutputs[] = [];
+      const all: Awaited<ReturnType<typeof runSamples>>[] = [];
       for (const [i, under] of models.entries()) {
-        const result = await runSamples(sessions[i]!, under, batch.data, batch.dims, signal);
-        requireFinite(result, under, batch, dataset);
-        outputs.push(result);
+        const results = await runSamples(sessions[i]!, under, batch, signal);
+        const answer = asSamples(results[under.output]!, batch, under);
+        requireNumbers(answer, under, batch, dataset);
+        outputs.push(answer);
+        all.push(results);
       }
+      if (all.length > 1) comparison.add(all[0]!, all[1]!, batch);
       score ??= startScore(models, outputs, dataset);
       score.add(batch, outputs);
       context.onProgress?.({ phase: "validate", done: batch.firstIndex + batch.count, total: dataset.length });
@@ -132,7 +143,7 @@ async function scoreAll(
   } finally {
     for (const session of sessions) await session.dispose();
   }
-  return score!;
+  return { score: score!, outputs: comparison.outputs() };
 }
 
 function startScore(models: readonly ModelUnderTest[], outputs: readonly SampleOutputs[], dataset: Dataset): PairScore {
@@ -151,8 +162,13 @@ function startScore(models: readonly ModelUnderTest[], outputs: readonly SampleO
   return score;
 }
 
-function requireFinite({ values, size }: SampleOutputs, under: ModelUnderTest, batch: Batch, dataset: Dataset): void {
-  for (let i = 0; i < values.length; i++) {
+function requireNumbers(
+  { values, size }: SampleOutputs,
+  under: ModelUnderTest,
+  batch: FedBatch,
+  dataset: Dataset,
+): void {
+  for (let i = 0; i < batch.count * size; i++) {
     if (Number.isFinite(values[i]!)) continue;
     const sample = dataset.id(batch.firstIndex + Math.floor(i / size));
     const what = Number.isNaN(values[i]!) ? "NaN" : "Inf";
@@ -168,39 +184,30 @@ function requireFinite({ values, size }: SampleOutputs, under: ModelUnderTest, b
   }
 }
 
-/** One run of a model: its first samples, as many as it insists on. */
-async function oneRun({ fixedBatch = 1 }: ModelUnderTest, dataset: Dataset): Promise<HostTensor> {
-  const size = dataset.shape.reduce((product, dim) => product * dim, 1);
-  const data = new Float32Array(fixedBatch * size);
-  for (let i = 0; i < fixedBatch; i++) await dataset.fill(i % dataset.length, data, i * size);
-  return { dtype: "float32", dims: [fixedBatch, ...dataset.shape], data };
-}
-
 async function latencyOf(
   models: readonly ModelUnderTest[],
-  dataset: Dataset,
   options: LatencyOptions,
   context: TransformContext,
 ): Promise<LatencyReport> {
-  const feeds = [];
-  for (const under of models) feeds.push({ under, feed: await oneRun(under, dataset) });
-  return measureLatency(feeds, options, context);
+  const timed = [];
+  for (const under of models) timed.push({ under, feeds: await under.feed.first() });
+  return measureLatency(timed, options, context);
 }
 
 /** MACs a sample and where they run; neither for a model whose intermediate shapes cannot be observed. */
 async function arithmeticOf(
   under: ModelUnderTest,
-  dataset: Dataset,
   optimize: OptimizeModel | undefined,
   context: TransformContext,
 ): Promise<{ macs: number | null; int8: Int8Coverage | null }> {
-  const { model, input, fixedBatch = 1 } = under;
+  const { model, feed } = under;
+  const { fixed = 1 } = feed;
   try {
-    const feeds = { [input]: await oneRun(under, dataset) };
+    const feeds = await feed.first();
     const { nodes, total } = macsOf(model, await observeShapes(requireRunner(context, "validate"), model, feeds));
     const macs = {
-      total: total / fixedBatch,
-      nodes: nodes.map((entry) => ({ ...entry, macs: entry.macs / fixedBatch })),
+      total: total / fixed,
+      nodes: nodes.map((entry) => ({ ...entry, macs: entry.macs / fixed })),
     };
     if (!isQuantized(model)) return { macs: macs.total, int8: null };
     const measured = optimize && (await measuredCoverage(model, macs, optimize));

@@ -3,6 +3,7 @@ import type { AccuracySummary } from "./class-score.js";
 import type { Int8Coverage } from "./int8-coverage.js";
 import type { LatencyReport } from "./latency.js";
 import type { OutputDifferenceSummary } from "./output-difference.js";
+import type { NamedDifference } from "./output-error.js";
 
 /** Something a person should know before trusting the figures. */
 export interface ValidationWarning {
@@ -63,6 +64,8 @@ export interface ValidationReport {
     readonly classes: number | null;
     readonly labelled: boolean;
   };
+  /** All outputs against the baseline's, in the model's order; empty without a baseline. */
+  readonly outputs: readonly NamedDifference[];
   readonly baseline: ModelMeasures | null;
   readonly candidate: ModelMeasures;
   /** baseline.top1 − candidate.top1. */

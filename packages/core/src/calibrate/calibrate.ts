@@ -1,7 +1,9 @@
-import type { BatchOptions, Dataset } from "../data/index.js";
-import { DataError, OptionsError, RunError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
-import { type Model, requiredInputs } from "../graph/index.js";
+import type { Dataset } from "../data/index.js";
+import { OptionsError, RunError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
+import type { Model } from "../graph/index.js";
 import {
+  Feed,
+  forEachBatch,
   type ObservedType,
   observeShapes,
   requireRunner,
@@ -10,7 +12,6 @@ import {
 } from "../runtime/index.js";
 import { ValueAccumulator } from "./accumulate.js";
 import { Calibration } from "./calibration.js";
-import { firstSample, fixedBatchOf, modelBatches } from "./model-batches.js";
 import { buildStatisticsGraph, type StatisticsRequest } from "./statistics-graph.js";
 
 /** Options for {@link calibrate}. */
@@ -56,13 +57,10 @@ export async function calibrate(
     });
   }
   throwIfAborted(context.signal, "calibrate");
-  const input = singleInput(model);
-  const declared = model.graph.inputs.find(({ name }) => name === input)?.shape;
-  requireShape(declared, dataset.shape);
-  const fixed = fixedBatchOf(model);
+  const feed = await Feed.of(model, dataset, context);
   const known = requests.every(({ value }) => options.shapes?.has(value)) ? options.shapes : undefined;
-  const shapes = known ?? (await observeShapes(runner, model, { [input]: await firstSample(dataset, fixed) }));
-  const { model: graph, outputs } = buildStatisticsGraph(model, shapes, requests);
+  const shapes = known ?? (await observeShapes(runner, model, await feed.first()));
+  const { model: graph, outputs } = buildStatisticsGraph(model, shapes, requests, feed.fixed);
   const batchSize = wanted ?? fittingBatch(shapes, requests);
   const accumulators = outputs.map((output) => new ValueAccumulator(output, (sample) => dataset.id(sample)));
   let samples = 0;
@@ -74,16 +72,13 @@ export async function calibrate(
       random: dataset.random === true,
       lastWidening: accumulators.map(({ lastWidening }) => lastWidening),
     });
-  const collect = async (session: Session) => {
-    const batching: BatchOptions = { batchSize, ...(context.signal && { signal: context.signal }) };
-    for await (const { data, dims, count, fed, firstIndex } of modelBatches(dataset, fixed, batching)) {
-      const fetched = await session.run({ [input]: { dtype: "float32", dims, data } });
+  const collect = (session: Session) =>
+    forEachBatch(session, feed, { batchSize }, context, (fetched, { count, fed, firstIndex }) => {
       for (const accumulator of accumulators) accumulator.add(fetched, { fed, count, first: firstIndex });
       samples += count;
       context.onProgress?.({ phase: "calibrate", done: samples, total: dataset.length });
       options.onBatch?.(collected());
-    }
-  };
+    });
   try {
     // While histograms are counted ONNX Runtime's threads have nothing to do; spinning would take a fifth of the processor time.
     if (outputs.length > 0) await runner.using(graph, collect, { purpose: "calibrate", spinning: false });
@@ -92,31 +87,6 @@ export async function calibrate(
     if (!cancelled || samples === 0) throw error;
   }
   return collected();
-}
-
-/** The model's only input. @throws {RunError} when it has several, which images cannot feed. */
-export function singleInput(model: Model): string {
-  const inputs = requiredInputs(model.graph);
-  if (inputs.length !== 1) {
-    const names = inputs.map(({ name }) => name).join(", ");
-    throw new RunError("E4001", `model: ${inputs.length} inputs (${names}), expected one`, { actual: inputs.length });
-  }
-  return inputs[0]!.name;
-}
-
-/** @throws {DataError} E5003 when samples have another shape than the model's input; open dimensions fit everything. */
-function requireShape(declared: readonly (number | string | undefined)[] | undefined, sample: readonly number[]): void {
-  if (!declared) return;
-  const wanted = declared.slice(1);
-  const fits =
-    wanted.length === sample.length && wanted.every((dim, i) => typeof dim !== "number" || dim === sample[i]);
-  if (fits) return;
-  const written = wanted.map((dim) => dim ?? "?").join(", ");
-  throw new DataError("E5003", `calibrate: samples of shape [${sample.join(", ")}], the model takes [${written}]`, {
-    expected: wanted,
-    actual: [...sample],
-    hint: "open the data for this model's input: resize and layout follow from its shape",
-  });
 }
 
 function fittingBatch(shapes: ReadonlyMap<string, ObservedType>, requests: readonly StatisticsRequest[]): number {

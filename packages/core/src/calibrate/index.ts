@@ -1,7 +1,6 @@
 export * from "./calibrate.js";
 export * from "./calibration.js";
 export * from "./channel-stats.js";
-export * from "./model-batches.js";
 export * from "./statistics-graph.js";
 export * from "./statistics-table.js";
 export * from "./tails.js";

@@ -1,7 +1,6 @@
 import { isNonNegative } from "../bounds/known-sign.js";
 import { cloneModel, GraphBuilder, indexGraph, int, ints, type Model, removeDead, Tensor } from "../graph/index.js";
 import type { ObservedType } from "../runtime/index.js";
-import { fixedBatchOf } from "./model-batches.js";
 
 /** What to collect for one value. Nothing is computed that nobody asked for. */
 export interface StatisticsRequest {
@@ -55,12 +54,12 @@ export function buildStatisticsGraph(
   source: Model,
   shapes: ReadonlyMap<string, ObservedType>,
   requests: readonly StatisticsRequest[],
+  samples = 1,
 ): StatisticsGraph {
   const model = cloneModel(source);
   const builder = new GraphBuilder(model.graph);
   const index = indexGraph(source.graph);
   model.graph.outputs = [];
-  const samples = fixedBatchOf(source) ?? 1;
   const outputs: StatisticsOutputs[] = [];
   const expose = (value: string) => {
     builder.output(value);

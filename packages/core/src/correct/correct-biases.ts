@@ -1,3 +1,4 @@
+import { isGain, type OutputError } from "../analyze/output-error.js";
 import { OutputProbe, PROBE_SAMPLES } from "../analyze/output-probe.js";
 import { spread } from "../data/index.js";
 import { throwIfAborted } from "../errors.js";
@@ -43,14 +44,14 @@ export async function correctBiases(
     for (const [at, { bias }] of targets.entries()) bias.restore(originals[at]!);
   };
   const probe = await OutputProbe.of(resolved.floatModel, check, context, PROBE_SAMPLES);
-  const sqnrDb = async () => finiteDb((await probe.measure(resolved.model, context, LITERAL_WEIGHTS)).sqnrDb);
-  const before = await sqnrDb();
+  const measured = () => probe.measure(resolved.model, context, LITERAL_WEIGHTS);
+  const before = await measured();
   const run = new CorrectionRun(resolved, targets, context);
   let shifts: Float64Array[] = [];
   let after = before;
   try {
     shifts = await run.correct(spread(learn, Math.min(resolved.samples, learn.length)));
-    if (targets.length > 0) after = await sqnrDb();
+    if (targets.length > 0) after = await measured();
   } catch (error) {
     restore();
     throw error;
@@ -66,8 +67,8 @@ export async function correctBiases(
     checkSamples: probe.dataset.length,
     heldOut,
     layers: targets.map(({ parameters: { layer } }, at) => correction(labelOf(layer.node), layer.opType, shifts[at]!)),
-    sqnrDbBefore: before,
-    sqnrDbAfter: after,
+    sqnrDbBefore: finiteDb(before.sqnrDb),
+    sqnrDbAfter: finiteDb(after.sqnrDb),
     ...verdict,
     cacheBytes: run.cacheBytes,
   };
@@ -76,15 +77,15 @@ export async function correctBiases(
 function judge(
   { keep }: ResolvedCorrectOptions,
   probe: OutputProbe,
-  before: number,
-  after: number,
+  before: OutputError,
+  after: OutputError,
   heldOut: boolean,
   layers: number,
 ): { kept: boolean; reason: string } {
   if (layers === 0) return { kept: false, reason: "no layer has a bias to correct" };
   const where = `${heldOut ? "on" : "over"} ${probe.dataset.length} ${heldOut ? "other" : "of the same"} samples`;
-  const change = `output SQNR ${before.toFixed(2)} → ${after.toFixed(2)} dB ${where}`;
-  if (after > before) return { kept: true, reason: change };
+  const change = `output SQNR ${finiteDb(before.sqnrDb).toFixed(2)} → ${finiteDb(after.sqnrDb).toFixed(2)} dB ${where}`;
+  if (isGain(before, after)) return { kept: true, reason: change };
   if (keep === "always") return { kept: true, reason: `${change}: not better, kept as asked` };
   return { kept: false, reason: `${change}: not better, undone` };
 }

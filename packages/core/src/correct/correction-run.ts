@@ -1,9 +1,11 @@
-import { type FedBatch, firstSample, fixedBatchOf, modelBatches, singleInput } from "../calibrate/index.js";
 import { type Dataset, spread } from "../data/index.js";
 import { RunError, throwIfAborted } from "../errors.js";
 import { byteLengthOf, labelOf, type Model, type Node, sizeOf } from "../graph/index.js";
 import {
   exposeValues,
+  type FedBatch,
+  Feed,
+  forEachBatch,
   type HostTensor,
   type ObservedType,
   type Runner,
@@ -19,11 +21,6 @@ import { peakBytes, planWalk, type WalkStep } from "./walk.js";
 /** How many of a batch's samples count. */
 type Span = Pick<FedBatch, "fed" | "count">;
 
-/** A batch of inputs. */
-interface Fed extends Span {
-  readonly feed: HostTensor;
-}
-
 /** Kept values by name, one tensor a batch; a batch that was used for the last time is undefined. */
 type Cache = Map<string, (HostTensor | undefined)[]>;
 
@@ -36,16 +33,12 @@ export class CorrectionRun {
   readonly #targets: readonly Target[];
   readonly #context: TransformContext;
   readonly #runner: Runner;
-  readonly #input: string;
-  readonly #fixedBatch: number | undefined;
 
   constructor(options: ResolvedCorrectOptions, targets: readonly Target[], context: TransformContext) {
     this.#options = options;
     this.#targets = targets;
     this.#context = context;
     this.#runner = requireRunner(context, "correctBiases");
-    this.#input = singleInput(options.model);
-    this.#fixedBatch = fixedBatchOf(options.model);
   }
 
   /** Corrects every target in place and returns the shifts, in the order of the targets. */
@@ -67,28 +60,29 @@ export class CorrectionRun {
   async #sequential(dataset: Dataset): Promise<Float64Array[]> {
     const { floatModel, model, referenceDataset } = this.#options;
     const nodes = this.#nodes();
-    const steps = planWalk(model.graph, nodes, [this.#input]);
-    const types = await this.#observe(model, [...new Set(steps.flatMap(({ keep }) => keep))], dataset);
+    const feed = await Feed.of(model, dataset, this.#context);
+    const steps = planWalk(model.graph, nodes, feed.names);
+    const types = await this.#observe(model, [...new Set(steps.flatMap(({ keep }) => keep))], feed);
     const bytesOf = (value: string) => {
       const type = types.get(value)!;
-      return (byteLengthOf(type.dtype, sizeOf(type.dims)) ?? 0) / (this.#fixedBatch ?? 1);
+      return (byteLengthOf(type.dtype, sizeOf(type.dims)) ?? 0) / (feed.fixed ?? 1);
     };
-    const bytesPerSample = peakBytes(steps, [this.#input], bytesOf);
+    const bytesPerSample = peakBytes(steps, feed.names, bytesOf);
     const fitting = Math.max(1, Math.floor(this.#options.cacheBytes / bytesPerSample));
     const chosen = spread(dataset, Math.min(fitting, dataset.length));
     this.samples = chosen.length;
     this.cacheBytes = bytesPerSample * chosen.length;
     // The images are decoded once: the float pass leaves them as the first kept value.
-    const fed: Fed[] = [];
+    const fed: FedBatch[] = [];
     const expected = await this.#means(floatModel, this.#floatNodes(), referenceDataset ?? chosen, fed);
     if (referenceDataset) {
       fed.length = 0;
-      for await (const batch of this.#feeds(chosen)) fed.push(batch);
+      for await (const batch of feed.over(chosen).batches(this.#reading(chosen))) fed.push(batch);
     }
-    const cache: Cache = new Map([[this.#input, fed.map(({ feed }) => feed)]]);
+    const cache: Cache = new Map(feed.names.map((name) => [name, fed.map(({ feeds }) => feeds[name])]));
     const shifts: Float64Array[] = [];
     for (const [at, target] of this.#targets.entries()) {
-      const actual = await this.#step(steps[at]!, nodes[at]!, cache, fed, types);
+      const actual = await this.#step(steps[at]!, nodes[at]!, cache, fed, types, feed.fixed ?? 1);
       const shift = this.#shift(target, expected[at]!, actual);
       target.bias.add(shift);
       shifts.push(shift);
@@ -104,14 +98,15 @@ export class CorrectionRun {
     cache: Cache,
     spans: readonly Span[],
     types: ReadonlyMap<string, ObservedType>,
+    batch: number,
   ): Promise<Float64Array> {
-    const { model, mean } = segmentModel(this.#options.model, step, layer, types);
+    const { model, mean } = segmentModel(this.#options.model, step, layer, types, batch);
     const sums = new ChannelMean();
     await this.#runner.using(
       model,
       async (session) => {
-        for (const [batch, span] of spans.entries()) {
-          const feeds = Object.fromEntries(step.feeds.map((name) => [name, cache.get(name)![batch]!]));
+        for (const [at, span] of spans.entries()) {
+          const feeds = Object.fromEntries(step.feeds.map((name) => [name, cache.get(name)![at]!]));
           const fetched = await session.run(feeds, { signal: this.#context.signal });
           sums.add(fetched[mean]!, span);
           for (const name of step.keep) {
@@ -119,7 +114,7 @@ export class CorrectionRun {
             cache.get(name)!.push(fetched[name]!);
           }
           // Old values go batch by batch while new ones come, so that the two sets never exist whole at one time.
-          for (const name of step.drop) cache.get(name)![batch] = undefined;
+          for (const name of step.drop) cache.get(name)![at] = undefined;
         }
       },
       { purpose: "correctBiases", ...LITERAL_WEIGHTS },
@@ -129,45 +124,39 @@ export class CorrectionRun {
   }
 
   /** Means of the layers' outputs over a dataset, in one pass; the fed batches are appended to `keep`. */
-  async #means(model: Model, layers: readonly Node[], dataset: Dataset, keep?: Fed[]): Promise<Float64Array[]> {
+  async #means(model: Model, layers: readonly Node[], dataset: Dataset, keep?: FedBatch[]): Promise<Float64Array[]> {
     const { model: graph, means } = meansModel(model, layers);
     const sums = means.map(() => new ChannelMean());
+    const feed = await Feed.of(model, dataset, this.#context);
     await this.#runner.using(
       graph,
-      async (session) => {
-        for await (const batch of this.#feeds(dataset)) {
-          const fetched = await session.run({ [this.#input]: batch.feed });
+      (session) =>
+        forEachBatch(session, feed, this.#reading(dataset), this.#context, (fetched, batch) => {
           sums.forEach((sum, at) => {
             sum.add(fetched[means[at]!]!, batch);
           });
           keep?.push(batch);
-        }
-      },
+        }),
       { purpose: "correctBiases", ...LITERAL_WEIGHTS },
     );
     return sums.map((sum) => sum.mean());
   }
 
-  async *#feeds(dataset: Dataset): AsyncGenerator<Fed> {
+  #reading(dataset: Dataset): { batchSize: number; signal?: AbortSignal } {
     const { signal } = this.#context;
-    const batchSize = this.#options.batchSize ?? defaultBatch(dataset);
-    const reading = { batchSize, ...(signal && { signal }) };
-    for await (const { data, dims, fed, count } of modelBatches(dataset, this.#fixedBatch, reading)) {
-      yield { feed: { dtype: "float32", dims, data }, fed, count };
-    }
+    return { batchSize: this.#options.batchSize ?? defaultBatch(dataset), ...(signal && { signal }) };
   }
 
-  /** Types and sizes of the network's input and of cut values, for one sample or the batch the model insists on. */
-  async #observe(model: Model, values: readonly string[], dataset: Dataset): Promise<Map<string, ObservedType>> {
+  /** Types and sizes of the network's inputs and of cut values, for one sample or the batch the model insists on. */
+  async #observe(model: Model, values: readonly string[], feed: Feed): Promise<Map<string, ObservedType>> {
     throwIfAborted(this.#context.signal, "correctBiases");
-    const feed = await firstSample(dataset, this.#fixedBatch);
-    const types = new Map<string, ObservedType>([[this.#input, feed]]);
+    const feeds = await feed.first();
+    const types = new Map<string, ObservedType>(Object.entries(feeds));
     if (values.length === 0) return types;
-    const found = await this.#runner.using(
-      exposeValues(model, values),
-      (session) => session.run({ [this.#input]: feed }),
-      { optimization: "disabled", purpose: "correctBiases" },
-    );
+    const found = await this.#runner.using(exposeValues(model, values), (session) => session.run(feeds), {
+      optimization: "disabled",
+      purpose: "correctBiases",
+    });
     for (const [name, { dtype, dims }] of Object.entries(found)) types.set(name, { dtype, dims });
     return types;
   }

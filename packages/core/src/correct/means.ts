@@ -1,6 +1,5 @@
-import { countedPart, type FedBatch } from "../calibrate/index.js";
 import { cloneModel, GraphBuilder, isOp, type Model, type Node, removeDead } from "../graph/index.js";
-import type { HostTensor } from "../runtime/index.js";
+import { countedPart, type FedBatch, type HostTensor } from "../runtime/index.js";
 
 /** Channel sums of one layer's output over samples, streamed batch by batch. */
 export class ChannelMean {

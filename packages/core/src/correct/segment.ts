@@ -1,4 +1,3 @@
-import { fixedBatchOf } from "../calibrate/index.js";
 import { cloneModel, cloneNode, GraphBuilder, type Model, type Node, removeDead } from "../graph/index.js";
 import type { ObservedType } from "../runtime/index.js";
 import { exposeMean } from "./means.js";
@@ -10,12 +9,12 @@ export function segmentModel(
   step: WalkStep,
   layer: Node,
   types: ReadonlyMap<string, ObservedType>,
+  batch: number,
 ): { model: Model; mean: string } {
   const model = cloneModel(source);
   const { graph } = model;
   graph.nodes = source.graph.nodes.filter((node) => step.nodes.has(node)).map(cloneNode);
   graph.valueInfos.clear();
-  const batch = fixedBatchOf(source) ?? 1;
   graph.inputs = step.feeds.map((name) => {
     const { dtype, dims } = types.get(name)!;
     // Where the first dimension is not the batch, any other may depend on it.

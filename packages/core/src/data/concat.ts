@@ -29,6 +29,12 @@ export function concatDatasets(parts: readonly Dataset[]): Dataset {
       const [part, local] = locate(index);
       return part.id(local);
     },
+    ...(parts.every((part) => part.record) && {
+      record(index: number) {
+        const [part, local] = locate(index);
+        return part.record!(local);
+      },
+    }),
     ...(parts.every((part) => part.label) && {
       label(index: number) {
         const [part, local] = locate(index);

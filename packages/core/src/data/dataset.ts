@@ -1,5 +1,13 @@
+import type { HostTensor } from "../graph/index.js";
+
 /**
- * Samples for one model input, already preprocessed: what calibration, validation and training read.
+ * All that a network takes for one sample, by input name, with the batch dimension (of 1) where the input has one. A tensor that is the
+ * same object in every sample is a constant.
+ */
+export type Sample = Readonly<Record<string, HostTensor>>;
+
+/**
+ * Samples of a network, already preprocessed: what calibration, validation and training read.
  * A dataset is random access, so splits, spreads and shuffles are index lists over it ({@link subset}).
  */
 export interface Dataset {
@@ -11,6 +19,14 @@ export interface Dataset {
   fill(index: number, out: Float32Array, offset: number): Promise<void> | void;
   /** Class index of a sample, when the data is labelled. */
   label?(index: number): number;
+  /**
+   * The sample whole, for networks that take more than one float32 tensor of a fixed size: several inputs, integers, sizes that differ
+   * from sample to sample, no batch dimension. Where it exists, {@link shape} is that of the first sample's first input, and
+   * {@link fill} is not called.
+   */
+  record?(index: number): Promise<Sample> | Sample;
+  /** The data these samples are of: how they are fed is found out once for all subsets. Default: the dataset itself. */
+  readonly origin?: object;
   /** What a person calls the sample: a file, or a file and row. */
   id(index: number): string;
   /** Class names by index, when known. */
@@ -23,12 +39,14 @@ export interface Dataset {
 
 /** The samples of `dataset` at `indices`, in that order. Labels, names and marks carry over. */
 export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
-  const { label, classNames, random, kept } = dataset;
+  const { label, record, classNames, random, kept } = dataset;
   return {
     length: indices.length,
     shape: dataset.shape,
     fill: (index, out, offset) => dataset.fill(indices[index]!, out, offset),
     id: (index) => dataset.id(indices[index]!),
+    origin: dataset.origin ?? dataset,
+    ...(record && { record: (index: number) => record.call(dataset, indices[index]!) }),
     ...(label && { label: (index: number) => label.call(dataset, indices[index]!) }),
     ...(classNames && { classNames }),
     ...(random && { random }),

@@ -1,4 +1,4 @@
-import type { Dataset } from "./dataset.js";
+import { type Dataset, type Sample, subset } from "./dataset.js";
 
 /** Bytes of samples that {@link keepSamples} holds by default: 426 images of 3 × 224 × 224. */
 export const KEPT_BYTES = 256 * 2 ** 20;
@@ -9,6 +9,7 @@ export const KEPT_BYTES = 256 * 2 ** 20;
  */
 export function keepSamples(dataset: Dataset, limit = KEPT_BYTES): Dataset {
   if (dataset.kept) return dataset;
+  if (dataset.record) return keepRecords(dataset, limit);
   const size = dataset.shape.reduce((product, length) => product * length, 1);
   const kept: (Float32Array | undefined)[] = [];
   let room = Math.floor(limit / (4 * size));
@@ -26,9 +27,33 @@ export function keepSamples(dataset: Dataset, limit = KEPT_BYTES): Dataset {
       kept[index] = out.slice(offset, offset + size);
     },
     kept: true,
+    origin: dataset.origin ?? dataset,
     id: (index) => dataset.id(index),
     ...(label && { label: (index: number) => label.call(dataset, index) }),
     ...(dataset.classNames && { classNames: dataset.classNames }),
     ...(dataset.random && { random: dataset.random }),
+  };
+}
+
+function keepRecords(dataset: Dataset, limit: number): Dataset {
+  const kept: Sample[] = [];
+  let room = limit;
+  return {
+    ...subset(
+      dataset,
+      Array.from({ length: dataset.length }, (_, index) => index),
+    ),
+    kept: true,
+    async record(index) {
+      const known = kept[index];
+      if (known) return known;
+      const sample = await dataset.record!(index);
+      const bytes = Object.values(sample).reduce((sum, { data }) => sum + data.byteLength, 0);
+      if (bytes <= room) {
+        room -= bytes;
+        kept[index] = sample;
+      }
+      return sample;
+    },
   };
 }

@@ -1,5 +1,4 @@
 import { OutputProbe } from "../analyze/output-probe.js";
-import { singleInput } from "../calibrate/index.js";
 import { splitSamples } from "../correct/hold-out.js";
 import { LITERAL_WEIGHTS } from "../correct/options.js";
 import { findTargets } from "../correct/targets.js";
@@ -36,8 +35,8 @@ export async function adaRound(options: AdaRoundOptions, context: TransformConte
   const chosen = spread(resolved.dataset, Math.min(resolved.samples, resolved.dataset.length));
   const { learn, check, heldOut } = splitSamples(chosen);
   const probe = await OutputProbe.of(resolved.floatModel, check, context, CHECK_SAMPLES);
-  const sqnrDb = async () => finiteDb((await probe.measure(resolved.model, context, LITERAL_WEIGHTS)).sqnrDb);
-  const before = await sqnrDb();
+  const measured = () => probe.measure(resolved.model, context, LITERAL_WEIGHTS);
+  const before = await measured();
   const originals = layers.map(({ weight, bias }) => ({ weight: weight.tensor, bias: bias?.state }));
   const restore = () => {
     for (const [at, { weight, bias }] of layers.entries()) {
@@ -50,7 +49,7 @@ export async function adaRound(options: AdaRoundOptions, context: TransformConte
   try {
     if (layers.length > 0) {
       rounded = await roundLayers(resolved, layers, [learn, check], context);
-      after = await sqnrDb();
+      after = await measured();
     }
   } catch (error) {
     restore();
@@ -66,8 +65,8 @@ export async function adaRound(options: AdaRoundOptions, context: TransformConte
     checkSamples: probe.dataset.length,
     heldOut,
     layers: rounded,
-    sqnrDbBefore: before,
-    sqnrDbAfter: after,
+    sqnrDbBefore: finiteDb(before.sqnrDb),
+    sqnrDbAfter: finiteDb(after.sqnrDb),
     ...verdict,
   };
 }
@@ -119,12 +118,11 @@ async function roundLayers(
     const count = Math.min(perSample, positionsOf(layer, dims[at]!)) * parts[part]!.length;
     return new Rows(layer.group, count, width);
   };
-  const input = singleInput(options.floatModel);
   await runner.using(
     exposeValues(options.floatModel, [...new Set(wanted)]),
     (session) =>
-      walk.read(parts, async (feed, place) => {
-        const fetched = await session.run({ [input]: feed }, { signal: context.signal });
+      walk.read(parts, async (feeds, place) => {
+        const fetched = await session.run(feeds, { signal: context.signal });
         for (const [at, name] of wanted.entries()) {
           const { layer } = layers[at]!.parameters;
           const value = fetched[name]!;

@@ -1,9 +1,11 @@
-import { type FedBatch, fixedBatchOf, modelBatches, singleInput } from "../calibrate/index.js";
 import { LITERAL_WEIGHTS } from "../correct/options.js";
 import { planWalk, type WalkStep } from "../correct/walk.js";
 import type { Dataset } from "../data/index.js";
 import { cloneModel, cloneNode, type Model, type Node, removeDead } from "../graph/index.js";
 import {
+  type FedBatch,
+  Feed,
+  type Feeds,
   type HostTensor,
   type ObservedType,
   type Runner,
@@ -23,7 +25,7 @@ export interface BatchPlace extends Pick<FedBatch, "fed" | "count" | "firstIndex
 export class LayerInputs {
   readonly #runner: Runner;
   readonly #cache = new Map<string, (HostTensor | undefined)[]>();
-  readonly #steps: readonly WalkStep[];
+  #steps: readonly WalkStep[] = [];
   readonly #types = new Map<string, ObservedType>();
   readonly #places: BatchPlace[] = [];
   #at = 0;
@@ -34,27 +36,32 @@ export class LayerInputs {
     readonly context: TransformContext,
   ) {
     this.#runner = requireRunner(context, "adaRound");
-    this.#steps = planWalk(model.graph, layers, [singleInput(model)]);
   }
 
   /** Reads the samples once. `visit` sees every batch as it is read. */
-  async read(parts: readonly Dataset[], visit: (feed: HostTensor, place: BatchPlace) => Promise<void>): Promise<void> {
+  async read(
+    parts: readonly Dataset[],
+    visit: (feeds: Readonly<Feeds>, place: BatchPlace) => Promise<void>,
+  ): Promise<void> {
     const { signal } = this.context;
-    const inputs: HostTensor[] = [];
+    const inputs: Readonly<Feeds>[] = [];
+    const feed = await Feed.of(this.model, parts[0]!, this.context);
+    this.#steps = planWalk(this.model.graph, this.layers, feed.names);
     for (const [part, dataset] of parts.entries()) {
-      const reading = { batchSize: 8, ...(signal && { signal }) };
-      for await (const { data, dims, ...span } of modelBatches(dataset, fixedBatchOf(this.model), reading)) {
-        const feed: HostTensor = { dtype: "float32", dims, data };
-        const { fed, count, firstIndex } = span;
+      for await (const { feeds, fed, count, firstIndex } of feed.over(dataset).batches(signal ? { signal } : {})) {
         const place = { part, fed, count, firstIndex };
         this.#places.push(place);
-        inputs.push(feed);
-        await visit(feed, place);
+        inputs.push(feeds);
+        await visit(feeds, place);
       }
     }
-    const input = singleInput(this.model);
-    this.#cache.set(input, inputs);
-    this.#types.set(input, inputs[0]!);
+    for (const name of feed.names) {
+      this.#cache.set(
+        name,
+        inputs.map((feeds) => feeds[name]),
+      );
+      this.#types.set(name, inputs[0]![name]!);
+    }
   }
 
   /** Runs the part between kept values and the next layer; `visit` gets the layer's input, batch by batch. */

@@ -1,3 +1,4 @@
+import { isGain, type OutputError } from "../analyze/output-error.js";
 import type { TransformReport } from "../runtime/index.js";
 import type { RoundedLayer } from "./round-layer.js";
 
@@ -56,8 +57,8 @@ export function verdictOf(
     heldOut,
   }: {
     readonly keep: "better" | "always";
-    readonly before: number;
-    readonly after: number;
+    readonly before: OutputError;
+    readonly after: OutputError;
     readonly checked: number;
     readonly heldOut: boolean;
   },
@@ -65,8 +66,8 @@ export function verdictOf(
 ): { kept: boolean; reason: string } {
   if (layers.length === 0) return { kept: false, reason: "no layer to tune" };
   const where = `${heldOut ? "on" : "over"} ${checked} ${heldOut ? "other" : "of the same"} samples`;
-  const change = `output SQNR ${before.toFixed(2)} → ${after.toFixed(2)} dB ${where}`;
-  if (after > before) return { kept: true, reason: change };
+  const change = `output SQNR ${finiteDb(before.sqnrDb).toFixed(2)} → ${finiteDb(after.sqnrDb).toFixed(2)} dB ${where}`;
+  if (isGain(before, after)) return { kept: true, reason: change };
   if (keep === "always") return { kept: true, reason: `${change}: not better, kept as asked` };
   return { kept: false, reason: `${change}: not better, undone` };
 }

@@ -1,8 +1,15 @@
-import { countedPart, fixedBatchOf, modelBatches, singleInput } from "../calibrate/index.js";
 import { exposeMean } from "../correct/means.js";
 import type { Dataset } from "../data/index.js";
 import { cloneModel, GraphBuilder, int, type Model, type Node, removeDead, sizeOf } from "../graph/index.js";
-import { type HostTensor, requireRunner, type TransformContext } from "../runtime/index.js";
+import {
+  countedPart,
+  Feed,
+  forEachBatch,
+  type HostTensor,
+  requireRunner,
+  type Session,
+  type TransformContext,
+} from "../runtime/index.js";
 
 /** What the float network says about every sample, computed once. */
 export interface Teaching {
@@ -38,12 +45,10 @@ export async function teach(
   const names = [copy, ...means];
   const rows: { width: number; dims: readonly number[]; data: Float32Array }[] = [];
   const power = squares.map(() => 0);
-  const { signal } = context;
-  const use = async (session: { run(feeds: Record<string, HostTensor>): Promise<Record<string, HostTensor>> }) => {
-    const reading = { batchSize: 8, ...(signal && { signal }) };
-    for await (const batch of modelBatches(dataset, fixedBatchOf(source), reading)) {
-      const { data, dims, count, fed, firstIndex } = batch;
-      const fetched = await session.run({ [singleInput(source)]: { dtype: "float32", dims, data } });
+  const feed = await Feed.of(source, dataset, context);
+  const use = (session: Session) =>
+    forEachBatch(session, feed, {}, context, (fetched, batch) => {
+      const { count, fed, firstIndex } = batch;
       for (const [at, name] of names.entries()) {
         const tensor = fetched[name]!;
         const width = sizeOf(tensor.dims) / fed;
@@ -51,8 +56,7 @@ export async function teach(
         rows[at].data.set(countedPart(tensor.data as Float32Array, batch), firstIndex * width);
       }
       for (const [at, name] of squares.entries()) power[at]! += (fetched[name]!.data[0] as number) * count;
-    }
-  };
+    });
   await requireRunner(context, "tuneBiases").using(model, use, { purpose: "tuneBiases" });
   const own = rows[0]!.data.reduce((sum, value) => sum + value * value, 0) / rows[0]!.data.length;
   return { rows, scale: power.map((sum) => Math.sqrt(sum / dataset.length)), power: own };

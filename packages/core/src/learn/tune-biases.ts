@@ -1,14 +1,20 @@
 import { OutputProbe } from "../analyze/output-probe.js";
-import { fixedBatchOf, singleInput } from "../calibrate/index.js";
 import { splitSamples } from "../correct/hold-out.js";
 import { LITERAL_WEIGHTS } from "../correct/options.js";
 import { findTargets, type Target } from "../correct/targets.js";
-import { batches, type Dataset, spread, subset } from "../data/index.js";
+import { type Dataset, spread, subset } from "../data/index.js";
 import { RunError, throwIfAborted } from "../errors.js";
 import { observeBatchShapes } from "../gradient/index.js";
 import { type Graph, indexGraph, labelOf } from "../graph/index.js";
 import { createRandom } from "../math/index.js";
-import { type HostTensor, requireRunner, type Session, type Skip, type TransformContext } from "../runtime/index.js";
+import {
+  Feed,
+  type HostTensor,
+  requireRunner,
+  type Session,
+  type Skip,
+  type TransformContext,
+} from "../runtime/index.js";
 import { cachedDataset } from "../train/cache.js";
 import { type Optimizer, SCALARS, scalarsOf } from "../train/optimizer.js";
 import { learningRate } from "../train/schedule.js";
@@ -43,8 +49,8 @@ export async function tuneBiases(options: TuneBiasesOptions, context: TransformC
   const chosen = spread(resolved.dataset, Math.min(resolved.samples, resolved.dataset.length));
   const { learn, check, heldOut } = splitSamples(cachedDataset(chosen, CACHE_BYTES));
   const probe = await OutputProbe.of(resolved.floatModel, check, context, CHECK_SAMPLES);
-  const sqnrDb = async () => finiteDb((await probe.measure(resolved.model, context, LITERAL_WEIGHTS)).sqnrDb);
-  const before = await sqnrDb();
+  const measured = () => probe.measure(resolved.model, context, LITERAL_WEIGHTS);
+  const before = await measured();
   const originals = targets.map(({ bias }) => bias.state);
   const restore = () => {
     for (const [at, { bias }] of targets.entries()) bias.restore(originals[at]!);
@@ -58,7 +64,7 @@ export async function tuneBiases(options: TuneBiasesOptions, context: TransformC
     ({ epochs, shifts } = tuned);
     try {
       for (const [at, { bias }] of targets.entries()) bias.add(shifts[at]!);
-      after = await sqnrDb();
+      after = await measured();
     } catch (error) {
       restore();
       throw error;
@@ -80,8 +86,8 @@ export async function tuneBiases(options: TuneBiasesOptions, context: TransformC
       maxShift: shifts[at]!.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
       rmsBias: Math.sqrt(start[at]!.reduce((sum, value) => sum + value * value, 0) / start[at]!.length),
     })),
-    sqnrDbBefore: before,
-    sqnrDbAfter: after,
+    sqnrDbBefore: finiteDb(before.sqnrDb),
+    sqnrDbAfter: finiteDb(after.sqnrDb),
     ...verdict,
   };
 }
@@ -154,9 +160,9 @@ interface Lesson {
 /** Runs all epochs; returns the shifts in units of the layers' outputs. */
 async function learn({ session, step, teaching, options, dataset, context }: Lesson) {
   const { epochs, seed, rate, model } = options;
-  const fixed = fixedBatchOf(model);
+  const feed = await Feed.of(model, dataset, context);
+  const { fixed } = feed;
   const batchSize = fixed ?? options.batchSize;
-  const input = singleInput(model);
   const stepsPerEpoch = Math.ceil(dataset.length / batchSize);
   const vector = (channels: number): HostTensor => ({
     dtype: "float32",
@@ -173,15 +179,13 @@ async function learn({ session, step, teaching, options, dataset, context }: Les
     const order = Array.from(createRandom(seed, epoch).permutation(dataset.length));
     let sum = 0;
     let current = rate;
-    for await (const { data, dims, count, firstIndex } of batches(subset(dataset, order), {
-      batchSize,
-      ...(signal && { signal }),
-    })) {
+    const reading = { batchSize, ...(signal && { signal }) };
+    for await (const { feeds: samplesFed, count, firstIndex } of feed.over(subset(dataset, order)).batches(reading)) {
       // A model that insists on its batch learns from whole ones: zeros would teach it, too.
       if (fixed !== undefined && count < fixed) continue;
       current = learningRate(rate, { type: "cosine" }, 0, { step: index, stepsPerEpoch, epochs });
       const scalars = scalarsOf(OPTIMIZER, current, index);
-      const all: Record<string, HostTensor> = { ...feeds, [input]: { dtype: "float32", dims, data } };
+      const all: Record<string, HostTensor> = { ...feeds, ...samplesFed };
       all[SCALARS.rate] = { dtype: "float32", dims: [], data: Float32Array.of(scalars.rate) };
       all[SCALARS.correction] = { dtype: "float32", dims: [], data: Float32Array.of(scalars.correction) };
       const samples = order.slice(firstIndex, firstIndex + count);

@@ -1,4 +1,5 @@
-import { type OutputError, OutputProbe } from "../analyze/output-probe.js";
+import { agreementWords, isGain, type OutputError, outputGain } from "../analyze/output-error.js";
+import { OutputProbe } from "../analyze/output-probe.js";
 import { type Calibration, calibrate } from "../calibrate/index.js";
 import { correctBiases, ensureBiases } from "../correct/index.js";
 import { type Dataset, keepSamples } from "../data/index.js";
@@ -85,8 +86,8 @@ interface Candidate {
   readonly plan: QuantizationPlan;
   readonly calibration: Calibration;
   readonly error: OutputError;
-  /** Output SQNR in dB after a quick bias correction, once it was asked for. */
-  trialDb?: number;
+  /** Output error after a quick bias correction, once it was asked for. */
+  trial?: OutputError;
 }
 
 /** A float step and the copy of the network it was applied to. */
@@ -250,14 +251,13 @@ class RecipeRun {
    * both sides are compared after a quick correction.
    */
   async #isBetter(candidate: Candidate, best: Candidate, tolerance: number): Promise<boolean> {
-    const gain = candidate.error.sqnrDb - best.error.sqnrDb;
-    if (!this.#corrects || gain >= DECISIVE_DB) return gain >= -tolerance;
-    const [after, before] = [await this.#trialDb(candidate), await this.#trialDb(best)];
-    return after >= before - tolerance;
+    const decisive = outputGain(best.error, candidate.error).worst >= DECISIVE_DB;
+    if (!this.#corrects || decisive) return isGain(best.error, candidate.error, tolerance);
+    return isGain(await this.#trial(best), await this.#trial(candidate), tolerance);
   }
 
-  async #trialDb(candidate: Candidate): Promise<number> {
-    if (candidate.trialDb !== undefined) return candidate.trialDb;
+  async #trial(candidate: Candidate): Promise<OutputError> {
+    if (candidate.trial) return candidate.trial;
     const { model, quantized, plan } = candidate;
     const { dataset, context } = this;
     // The plan names nodes of this very model, so the trial runs on it: it changes biases only, which are put back.
@@ -271,9 +271,9 @@ class RecipeRun {
       keep: "always",
     } as const;
     await correctBiases(trial, context);
-    candidate.trialDb = (await this.#probe.measure(quantized, context)).sqnrDb;
+    candidate.trial = await this.#probe.measure(quantized, context);
     quantized.graph.initializers = initializers;
-    return candidate.trialDb;
+    return candidate.trial;
   }
 
   /** A step on the quantized network, which judges itself on samples it has not learned from. */
@@ -327,5 +327,6 @@ class RecipeRun {
 
 /** `output SQNR 16.0 dB, 93.8 % same answer`. */
 export function describeError(error: OutputError): string {
-  return `output SQNR ${error.sqnrDb.toFixed(1)} dB, ${(100 * error.agreement).toFixed(1)} % same answer`;
+  const same = error.agreement === null ? "" : `, ${(100 * error.agreement).toFixed(1)} % ${agreementWords(error)}`;
+  return `output SQNR ${error.sqnrDb.toFixed(1)} dB${same}`;
 }

@@ -1,9 +1,9 @@
-import { type ActivationStats, calibrate, fixedBatchOf, modelBatches, singleInput } from "../calibrate/index.js";
+import { type ActivationStats, calibrate } from "../calibrate/index.js";
 import { type Dataset, spread } from "../data/index.js";
 import { equalizeValues, type NoiseOptions } from "../equalize/index.js";
 import type { Model } from "../graph/index.js";
 import { type QuantizeOptions, resolveQuantizeOptions } from "../quantize/index.js";
-import type { HostTensor, ObservedType, TransformContext } from "../runtime/index.js";
+import { Feed, type HostTensor, type ObservedType, type TransformContext } from "../runtime/index.js";
 
 /** The part of `equalize`'s options that follows from the data and from how the network will be quantized. */
 export interface EqualizationInput extends NoiseOptions {
@@ -45,12 +45,11 @@ export async function equalizationInput(
 async function probesOf(
   model: Model,
   dataset: Dataset,
-  { signal }: TransformContext,
-): Promise<Record<string, HostTensor>[]> {
-  const samples = spread(dataset, Math.min(PROBES, dataset.length));
-  const probes: Record<string, HostTensor>[] = [];
-  for await (const { data, dims } of modelBatches(samples, fixedBatchOf(model), { ...(signal && { signal }) })) {
-    probes.push({ [singleInput(model)]: { dtype: "float32", dims, data } });
-  }
+  context: TransformContext,
+): Promise<Readonly<Record<string, HostTensor>>[]> {
+  const { signal } = context;
+  const feed = await Feed.of(model, spread(dataset, Math.min(PROBES, dataset.length)), context);
+  const probes: Readonly<Record<string, HostTensor>>[] = [];
+  for await (const { feeds } of feed.batches({ ...(signal && { signal }) })) probes.push(feeds);
   return probes;
 }

@@ -1,9 +1,9 @@
-import { type ActivationStats, calibrate, firstSample, fixedBatchOf, singleInput } from "../calibrate/index.js";
+import { type ActivationStats, calibrate } from "../calibrate/index.js";
 import type { Dataset } from "../data/index.js";
 import { type EqualizeMethod, type EqualizeReport, equalize, type Relu6Mode } from "../equalize/index.js";
 import type { Model } from "../graph/index.js";
 import { type QuantizeOptions, quantizationRequests, resolveQuantizeOptions } from "../quantize/index.js";
-import { type ObservedType, observeShapes, requireRunner, type TransformContext } from "../runtime/index.js";
+import { Feed, type ObservedType, observeShapes, requireRunner, type TransformContext } from "../runtime/index.js";
 import {
   type DeadChannelsReport,
   deadChannelValues,
@@ -156,6 +156,6 @@ function summaryOf({ shapes: _shapes, ...report }: DeadChannelsReport): unknown 
 
 /** Sizes of all values, seen by running one sample. */
 async function shapesOf(model: Model, dataset: Dataset, context: TransformContext): Promise<Map<string, ObservedType>> {
-  const feed = await firstSample(dataset, fixedBatchOf(model));
-  return observeShapes(requireRunner(context, "compress"), model, { [singleInput(model)]: feed });
+  const feed = await Feed.of(model, dataset, context);
+  return observeShapes(requireRunner(context, "compress"), model, await feed.first());
 }

@@ -1,19 +1,28 @@
-import { modelUnderTest, runSamples, type SampleOutputs } from "../analyze/model-under-test.js";
+import { asSamples, modelUnderTest, type SampleOutputs } from "../analyze/model-under-test.js";
+import { OutputComparison } from "../analyze/output-error.js";
 import { PairScore } from "../analyze/pair-score.js";
 import { DB_LIMIT } from "../analyze/sqnr-report.js";
-import { batches, checkLabels, type Dataset } from "../data/index.js";
+import { checkLabels, type Dataset } from "../data/index.js";
 import { RunError } from "../errors.js";
-import type { Model } from "../graph/index.js";
-import { requireRunner, type TransformContext } from "../runtime/index.js";
+import type { HostTensor, Model } from "../graph/index.js";
+import { type FedBatch, forEachBatch, requireRunner, type TransformContext } from "../runtime/index.js";
 import type { TuneReport, TuneTrial } from "./tune-report.js";
 
 type Judged = Pick<TuneTrial, "sqnrDb" | "agreement" | "top1" | "interval" | "drop">;
+
+type Results = Readonly<Record<string, HostTensor>>;
+
+/** What the float model gives for the samples of one run. */
+interface Expected {
+  readonly answer: SampleOutputs;
+  readonly outputs: Results;
+}
 
 /** Measures candidates against the float model, whose outputs are kept: each candidate costs one pass over the samples. */
 export class TuneJudge {
   private constructor(
     readonly dataset: Dataset,
-    readonly expected: readonly SampleOutputs[],
+    readonly expected: readonly Expected[],
     readonly context: TransformContext,
     readonly output: PairScore["output"],
     /** Top-1 of the float model; null without labels. */
@@ -21,22 +30,22 @@ export class TuneJudge {
   ) {}
 
   static async of(model: Model, dataset: Dataset, context: TransformContext): Promise<TuneJudge> {
-    const expected: SampleOutputs[] = [];
+    const expected: Expected[] = [];
     let score: PairScore | undefined;
-    await forEachBatch(model, "baseline", dataset, context, (outputs, batch) => {
-      const values = Float64Array.from(outputs.values);
-      const at = values.findIndex((value) => !Number.isFinite(value));
+    await forEachRun(model, "baseline", dataset, context, (answer, outputs, batch) => {
+      const values = Float64Array.from(answer.values);
+      const at = values.findIndex((value) => Number.isNaN(value));
       if (at >= 0) {
-        const sample = dataset.id(batch.firstIndex + Math.floor(at / outputs.size));
-        throw new RunError("E7001", `tune: NaN or Inf in the output of the float model for sample ${sample}`, {
+        const sample = dataset.id(batch.firstIndex + Math.floor(at / answer.size));
+        throw new RunError("E7001", `tune: NaN in the output of the float model for sample ${sample}`, {
           sample,
           hint: "check the preprocessing and the model's weights",
         });
       }
-      expected.push({ ...outputs, values });
-      score ??= new PairScore([outputs], dataset);
+      expected.push({ answer: { ...answer, values }, outputs });
+      score ??= new PairScore([answer], dataset);
       if (score.output.labelled && expected.length === 1) checkLabels(dataset, score.output.classes!);
-      score.add(batch, [outputs]);
+      score.add(batch, [answer]);
     });
     return new TuneJudge(dataset, expected, context, score!.output, score!.accuracy(0)?.top1 ?? null);
   }
@@ -49,15 +58,18 @@ export class TuneJudge {
   async measure(model: Model): Promise<Judged> {
     let at = 0;
     let score: PairScore | undefined;
-    await forEachBatch(model, "candidate", this.dataset, this.context, (outputs, batch) => {
-      const pair = [this.expected[at++]!, outputs];
+    const comparison = new OutputComparison();
+    await forEachRun(model, "candidate", this.dataset, this.context, (answer, outputs, batch) => {
+      const expected = this.expected[at++]!;
+      comparison.add(expected.outputs, outputs, batch);
+      const pair = [expected.answer, answer];
       score ??= new PairScore(pair, this.dataset);
       score.add(batch, pair);
     });
-    const { drop, agreement, logitSqnrDb } = score!.comparison();
+    const { drop, agreement } = score!.comparison();
     const accuracy = score!.accuracy(1);
     return {
-      sqnrDb: Math.max(-DB_LIMIT, Math.min(DB_LIMIT, logitSqnrDb!)),
+      sqnrDb: Math.max(-DB_LIMIT, Math.min(DB_LIMIT, comparison.error().sqnrDb)),
       agreement,
       top1: accuracy?.top1 ?? null,
       interval: accuracy?.top1Interval ?? null,
@@ -66,24 +78,21 @@ export class TuneJudge {
   }
 }
 
-type Batch = Parameters<PairScore["add"]>[0];
-
-async function forEachBatch(
+/** Runs a model over all samples: its answer, and all its outputs. */
+async function forEachRun(
   model: Model,
   role: string,
   dataset: Dataset,
   context: TransformContext,
-  use: (outputs: SampleOutputs, batch: Batch) => void,
+  use: (answer: SampleOutputs, outputs: Results, batch: FedBatch) => void,
 ): Promise<void> {
-  const under = modelUnderTest(model, role, dataset.shape);
-  const { signal } = context;
+  const under = await modelUnderTest(model, role, dataset, context);
   await requireRunner(context, "tune").using(
     model,
-    async (session) => {
-      for await (const batch of batches(dataset, { ...(signal && { signal }) })) {
-        use(await runSamples(session, under, batch.data, batch.dims, signal), batch);
-      }
-    },
+    (session) =>
+      forEachBatch(session, under.feed, { fetches: under.outputs }, context, (outputs, batch) => {
+        use(asSamples(outputs[under.output]!, batch, under), outputs, batch);
+      }),
     { purpose: `tune (${role})` },
   );
 }

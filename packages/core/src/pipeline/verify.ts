@@ -1,4 +1,5 @@
-import type { OutputError, OutputProbe } from "../analyze/output-probe.js";
+import type { OutputError } from "../analyze/output-error.js";
+import type { OutputProbe } from "../analyze/output-probe.js";
 import { RunError } from "../errors.js";
 import { type ExternalReader, type Model, parseModel } from "../graph/index.js";
 import type { TransformContext } from "../runtime/index.js";

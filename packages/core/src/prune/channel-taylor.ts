@@ -1,10 +1,10 @@
 import type { Dataset } from "../data/index.js";
 import { differentiate, gradientName } from "../gradient/index.js";
-import { GraphBuilder, indexGraph, int, isOp, type Model, requiredInputs, Tensor } from "../graph/index.js";
+import { GraphBuilder, indexGraph, int, isOp, type Model, Tensor } from "../graph/index.js";
 import type { LinearLayer } from "../operators/index.js";
 import { requireRunner, type TransformContext } from "../runtime/index.js";
 import type { ChannelUnits } from "../shrink/channel-units.js";
-import { forEachBatch, labelsOf, lossNetwork, parameterFeeds } from "./taylor.js";
+import { forLabelledBatches, labelsOf, lossNetwork, parameterFeeds } from "./taylor.js";
 import type { ParameterValues } from "./weight-scores.js";
 
 /**
@@ -59,9 +59,8 @@ export async function taylorChannelScores(
   await requireRunner(context, "prune").using(
     step,
     (session) => {
-      const input = requiredInputs(model.graph)[0]!.name;
       const feeds = parameterFeeds(model, values);
-      return forEachBatch(session, input, dataset, labels, feeds, context, (results, count) => {
+      return forLabelledBatches(session, model, dataset, labels, feeds, context, (results, count) => {
         for (const unit of units.units) {
           const own = unit.producers.filter((layer) => layers.has(layer));
           const wanted = new Set(unit.groups);

@@ -1,10 +1,9 @@
-import { batches } from "../data/batches.js";
 import type { Dataset } from "../data/index.js";
 import { PreconditionError } from "../errors.js";
 import { crossEntropy, differentiate, gradientName, type KnownShapes, observeBatchShapes } from "../gradient/index.js";
-import { cloneModel, GraphBuilder, type Model, requiredInputs } from "../graph/index.js";
+import { cloneModel, GraphBuilder, type Model } from "../graph/index.js";
 import type { HostTensor, Session, TransformContext } from "../runtime/index.js";
-import { requireRunner } from "../runtime/index.js";
+import { Feed, forEachBatch, requireRunner } from "../runtime/index.js";
 import type { Scores } from "./ranking.js";
 import { floatsIn, type ParameterValues, type Scorer } from "./weight-scores.js";
 
@@ -71,43 +70,41 @@ export function parameterFeeds(model: Model, values: ParameterValues): Record<st
 export async function labelsOf(model: Model, dataset: Dataset, context: TransformContext): Promise<BigInt64Array> {
   if (dataset.label) return BigInt64Array.from({ length: dataset.length }, (_, i) => BigInt(dataset.label!(i)));
   const labels = new BigInt64Array(dataset.length);
-  const [input, output] = [requiredInputs(model.graph)[0]!.name, model.graph.outputs[0]!.name];
-  await requireRunner(context, "prune").using(model, async (session) => {
-    for await (const { data, dims, count, firstIndex } of batches(dataset, { batchSize: BATCH })) {
-      const scores = (await session.run({ [input]: { dtype: "float32", dims, data } }, { fetches: [output] }))[output]!
-        .data as Float32Array;
+  const output = model.graph.outputs[0]!.name;
+  const feed = await Feed.of(model, dataset, context);
+  const options = { fetches: [output], batchSize: BATCH };
+  await requireRunner(context, "prune").using(model, (session) =>
+    forEachBatch(session, feed, options, context, (results, { count, firstIndex }) => {
+      const scores = results[output]!.data as Float32Array;
       const classes = scores.length / count;
       for (let i = 0; i < count; i++) {
         const own = scores.subarray(i * classes, (i + 1) * classes);
         labels[firstIndex + i] = BigInt(own.indexOf(own.reduce((top, value) => Math.max(top, value), -Infinity)));
       }
-    }
-  });
+    }),
+  );
   return labels;
 }
 
 /** Runs a network with labels over a dataset, batch by batch. */
-export async function forEachBatch(
+export async function forLabelledBatches(
   session: Session,
-  input: string,
+  model: Model,
   dataset: Dataset,
   labels: BigInt64Array,
-  feeds: Readonly<Record<string, HostTensor>>,
+  constants: Readonly<Record<string, HostTensor>>,
   context: TransformContext,
   visit: (results: Record<string, HostTensor>, count: number) => void,
 ): Promise<void> {
-  const { signal } = context;
-  for await (const { data, dims, count, firstIndex } of batches(dataset, {
-    batchSize: BATCH,
-    ...(signal && { signal }),
-  })) {
-    const own: Record<string, HostTensor> = {
-      ...feeds,
-      [input]: { dtype: "float32", dims, data },
-      [LABELS]: { dtype: "int64", dims: [count], data: labels.slice(firstIndex, firstIndex + count) },
-    };
-    visit(await session.run(own, { signal }), count);
-  }
+  const feed = await Feed.of(model, dataset, context);
+  const extra = ({ count, fed, firstIndex }: { count: number; fed: number; firstIndex: number }) => {
+    const data = new BigInt64Array(fed);
+    data.set(labels.subarray(firstIndex, firstIndex + count));
+    return { [LABELS]: { dtype: "int64", dims: [fed], data } } as const;
+  };
+  await forEachBatch(session, feed, { batchSize: BATCH, constants, extra }, context, (results, { count }) =>
+    visit(results, count),
+  );
 }
 
 /**
@@ -147,16 +144,23 @@ export class TaylorScorer implements Scorer {
     );
     const scores = new Map(wanted.map(([name, own]) => [name, new Float64Array(own.length)]));
     const feeds = parameterFeeds(this.model, new Map(wanted));
-    const input = requiredInputs(this.model.graph)[0]!.name;
-    await forEachBatch(this.session, input, this.dataset, this.labels, feeds, this.context, (results, count) => {
-      for (const [name, own] of wanted) {
-        const gradient = results[gradientName(name)]!.data as Float32Array;
-        const sum = scores.get(name)!;
-        for (let i = 0; i < sum.length; i++) {
-          sum[i]! += (Math.abs(own[i]! * gradient[i]!) * count) / this.dataset.length;
+    await forLabelledBatches(
+      this.session,
+      this.model,
+      this.dataset,
+      this.labels,
+      feeds,
+      this.context,
+      (results, count) => {
+        for (const [name, own] of wanted) {
+          const gradient = results[gradientName(name)]!.data as Float32Array;
+          const sum = scores.get(name)!;
+          for (let i = 0; i < sum.length; i++) {
+            sum[i]! += (Math.abs(own[i]! * gradient[i]!) * count) / this.dataset.length;
+          }
         }
-      }
-    });
+      },
+    );
     return scores;
   }
 }

@@ -1,6 +1,15 @@
 import { ModelError } from "../errors.js";
-import { byteLengthOf, cloneModel, type DType, type Model, requiredInputs, Tensor } from "../graph/index.js";
-import type { HostTensor, Runner } from "./runner.js";
+import {
+  cloneModel,
+  type DType,
+  type HostTensor,
+  isFixed,
+  type Model,
+  requiredInputs,
+  valuesWithoutTensor,
+} from "../graph/index.js";
+import { zeros } from "./feed.js";
+import type { Runner } from "./runner.js";
 
 /** A copy of the model whose outputs are `values`, which may be intermediate ones. Weights are shared. */
 export function exposeValues(model: Model, values: readonly string[]): Model {
@@ -19,7 +28,7 @@ export interface ObservedType {
 }
 
 /**
- * Types and shapes of every value, found by running the model once on `feeds`: full symbolic inference is never needed.
+ * Types and shapes of every value that is a tensor, found by running the model once on `feeds`: full symbolic inference is never needed.
  * @throws {ModelError} E3003 when the model has no value to observe. @throws {RunError} when the run fails.
  */
 export async function observeShapes(
@@ -27,7 +36,10 @@ export async function observeShapes(
   model: Model,
   feeds: Readonly<Record<string, HostTensor>>,
 ): Promise<Map<string, ObservedType>> {
-  const values = model.graph.nodes.flatMap((node) => node.outputs.filter((output) => output !== ""));
+  const without = valuesWithoutTensor(model.graph);
+  const values = model.graph.nodes.flatMap((node) =>
+    node.outputs.filter((output) => output !== "" && !without.has(output)),
+  );
   if (values.length === 0) throw new ModelError("E3003", "shapes: the graph has no nodes", {});
   const types = new Map<string, ObservedType>();
   for (const { name } of requiredInputs(model.graph)) {
@@ -50,11 +62,10 @@ export function zeroFeeds(model: Model): Record<string, HostTensor> {
     if (!shape || !dtype) {
       throw new ModelError("E3003", `shapes: input "${name}" has no declared type and shape`, { tensor: name });
     }
-    const dims = shape.map((dim) => (typeof dim === "number" && dim > 0 ? dim : 1));
-    const size = dims.reduce((product, dim) => product * dim, 1);
-    // Zero is all zero bits in every type.
-    const bytes = new Uint8Array(byteLengthOf(dtype, size) ?? 4 * size);
-    feeds[name] = { dtype, dims, data: new Tensor(dtype, dims, bytes).array() };
+    feeds[name] = zeros(
+      dtype,
+      shape.map((dim) => (isFixed(dim) ? dim : 1)),
+    );
   }
   return feeds;
 }

@@ -1,4 +1,5 @@
 export * from "./expose.js";
+export { countedPart, type FedBatch, Feed, type FeedOptions, type Feeds, forEachBatch } from "./feed.js";
 export * from "./kernel-sums.js";
 export * from "./runner.js";
 export * from "./transform.js";

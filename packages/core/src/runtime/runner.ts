@@ -1,22 +1,17 @@
 import type { Env, InferenceSession, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common";
 import { RunError, throwIfAborted } from "../errors.js";
-import { type DType, type Model, sizeOf, type TypedArray } from "../graph/index.js";
+import { type DType, type HostTensor, type Model, sizeOf, type TypedArray } from "../graph/index.js";
 import { loadError } from "./load-error.js";
 import { sessionSource } from "./session-source.js";
 import { silenceTelemetry } from "./telemetry.js";
+
+export type { HostTensor } from "../graph/index.js";
 
 /** What equant needs of ONNX Runtime: onnxruntime-node and onnxruntime-web both are one. */
 export interface OrtModule {
   readonly InferenceSession: InferenceSessionFactory;
   readonly Tensor: TensorConstructor;
   readonly env: Env;
-}
-
-/** A tensor in JavaScript memory, as fed to and fetched from a session. int64 data are BigInt arrays. */
-export interface HostTensor {
-  readonly dtype: DType;
-  readonly dims: readonly number[];
-  readonly data: TypedArray;
 }
 
 export interface RunnerOptions {

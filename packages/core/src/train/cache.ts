@@ -1,4 +1,5 @@
 import type { Dataset } from "../data/dataset.js";
+import { keepSamples } from "../data/keep-samples.js";
 import { sizeOf } from "../graph/index.js";
 
 /**
@@ -6,6 +7,7 @@ import { sizeOf } from "../graph/index.js";
  * decoding an image costs more than a training step of it may. A dataset larger than `limitBytes` is returned as it is.
  */
 export function cachedDataset(dataset: Dataset, limitBytes: number): Dataset {
+  if (dataset.record) return keepSamples(dataset, limitBytes);
   const size = sizeOf(dataset.shape);
   if (dataset.length * size * 4 > limitBytes) return dataset;
   const samples = new Float32Array(dataset.length * size);
@@ -17,6 +19,7 @@ export function cachedDataset(dataset: Dataset, limitBytes: number): Dataset {
   const { label } = dataset;
   return {
     ...dataset,
+    origin: dataset.origin ?? dataset,
     ...(label && { label: label.bind(dataset) }),
     id: (index) => dataset.id(index),
     fill(index, out, offset) {

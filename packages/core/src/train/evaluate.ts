@@ -1,8 +1,7 @@
-import { batches } from "../data/batches.js";
 import { type Dataset, subset } from "../data/dataset.js";
 import { DataError } from "../errors.js";
-import { type Model, requiredInputs } from "../graph/index.js";
-import { requireRunner, type TransformContext } from "../runtime/index.js";
+import type { Model } from "../graph/index.js";
+import { countedPart, Feed, forEachBatch, requireRunner, type TransformContext } from "../runtime/index.js";
 
 /** Options for {@link measureTop1}. */
 export interface Top1Options {
@@ -47,23 +46,21 @@ async function answersOf(
   { output = model.graph.outputs[0]!.name, batchSize = 128 }: Top1Options,
   context: TransformContext,
 ): Promise<Int32Array> {
-  const input = requiredInputs(model.graph)[0]!.name;
+  const feed = await Feed.of(model, dataset, context);
   const answers = new Int32Array(dataset.length);
   await requireRunner(context, "validation").using(
     model,
-    async (session) => {
-      for await (const { data, dims, count, firstIndex } of batches(dataset, { batchSize })) {
-        const feeds = { [input]: { dtype: "float32" as const, dims, data } };
-        const results = await session.run(feeds, { fetches: [output], signal: context.signal });
-        const scores = results[output]!.data as Float32Array;
+    (session) =>
+      forEachBatch(session, feed, { fetches: [output], batchSize }, context, (results, batch) => {
+        const { count, firstIndex } = batch;
+        const scores = countedPart(results[output]!.data as Float32Array, batch);
         const classes = scores.length / count;
         for (let i = 0; i < count; i++) {
           let best = 0;
           for (let k = 1; k < classes; k++) if (scores[i * classes + k]! > scores[i * classes + best]!) best = k;
           answers[firstIndex + i] = best;
         }
-      }
-    },
+      }),
     { purpose: "validation" },
   );
   return answers;

@@ -1,12 +1,10 @@
-import { fixedBatchOf } from "../calibrate/model-batches.js";
-import { batches } from "../data/batches.js";
 import { type Dataset, subset } from "../data/dataset.js";
 import { checkLabels } from "../data/labels.js";
 import { DataError, OptionsError, PreconditionError } from "../errors.js";
 import { observeBatchShapes } from "../gradient/index.js";
 import { assertFiniteWeights, cloneModel, type Model, requiredInputs } from "../graph/index.js";
 import { createRandom } from "../math/random.js";
-import { type Runner, requireRunner, type Session, type TransformContext } from "../runtime/index.js";
+import { Feed, type Runner, requireRunner, type Session, type TransformContext } from "../runtime/index.js";
 import { useBatchStatistics } from "./batch-statistics.js";
 import { cachedDataset } from "./cache.js";
 import type { Checkpoint, EpochRow } from "./checkpoint.js";
@@ -56,7 +54,8 @@ export async function train(
     });
   }
   assertFiniteWeights(model);
-  const fixed = fixedBatchOf(model);
+  const feed = await Feed.of(model, dataset, context);
+  const { fixed } = feed;
   if (fixed !== undefined) {
     throw new PreconditionError("E4005", `train: the model takes exactly ${fixed} samples a run, expected any number`, {
       actual: fixed,
@@ -105,7 +104,7 @@ export async function train(
       let feeds = start;
       for (let epoch = checkpoint.epoch; epoch < settings.epochs; epoch++) {
         const result = await runEpoch(
-          { runner, session, step, dataset: data, settings, context, input, epoch, stepsPerEpoch },
+          { runner, session, step, feed: feed.over(data), settings, context, epoch, stepsPerEpoch },
           feeds,
         );
         feeds = result.feeds;
@@ -144,27 +143,26 @@ interface EpochRun {
   readonly runner: Runner;
   readonly session: Session;
   readonly step: StepGraph;
-  readonly dataset: Dataset;
+  readonly feed: Feed;
   readonly settings: TrainSettings;
   readonly context: TransformContext;
-  readonly input: string;
   readonly epoch: number;
   readonly stepsPerEpoch: number;
 }
 
 /** One pass over the data in the epoch's own order; returns parameters and states after it. */
 async function runEpoch(run: EpochRun, start: Feeds): Promise<{ feeds: Feeds; row: Omit<EpochRow, "epoch"> }> {
-  const { runner, session, step, dataset, settings, context, input, epoch, stepsPerEpoch } = run;
+  const { runner, session, step, feed, settings, context, epoch, stepsPerEpoch } = run;
+  const { dataset } = feed;
   const order = Array.from(createRandom(settings.seed, epoch).permutation(dataset.length));
   let feeds = start;
   let [lossSum, hits, rate, index] = [0, 0, settings.rate, epoch * stepsPerEpoch];
   const { signal } = context;
   const reading = { batchSize: settings.batchSize, ...(signal && { signal }) };
-  for await (const { data, dims, count, labels } of batches(subset(dataset, order), reading)) {
+  for await (const { feeds: samples, count, labels } of feed.over(subset(dataset, order)).batches(reading)) {
     const time = { step: index, stepsPerEpoch, epochs: settings.epochs };
     rate = learningRate(settings.rate, settings.schedule, settings.warmupSteps, time);
-    const all: Feeds = { ...feeds, ...scalarFeeds(step, settings.optimizer, rate, index) };
-    all[input] = { dtype: "float32", dims, data };
+    const all: Feeds = { ...feeds, ...samples, ...scalarFeeds(step, settings.optimizer, rate, index) };
     if (step.labels !== undefined) all[step.labels] = { dtype: "int32", dims: [count], data: labels! };
     const results = await session.run(all, { signal });
     const loss = results[step.loss]!.data[0] as number;

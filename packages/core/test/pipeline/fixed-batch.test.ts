@@ -1,13 +1,13 @@
 import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { measureSqnr, OutputProbe, sensitivity, validateModels } from "../../src/analyze/index.js";
-import { calibrate, fixedBatchOf, modelBatches } from "../../src/calibrate/index.js";
+import { calibrate } from "../../src/calibrate/index.js";
 import { randomDataset } from "../../src/data/index.js";
 import { equalize } from "../../src/equalize/index.js";
 import { cloneModel, ints, type Model, parseModel, Tensor } from "../../src/graph/index.js";
 import { compress, equalizationInput, prepareModel } from "../../src/pipeline/index.js";
 import { planQuantization, quantizationRequests } from "../../src/quantize/index.js";
-import { createRunner, observeShapes, zeroFeeds } from "../../src/runtime/index.js";
+import { createRunner, Feed, observeShapes, zeroFeeds } from "../../src/runtime/index.js";
 import { batchNorm, testModel } from "../helpers/build.js";
 
 const context = { runner: createRunner(ort as never, { threads: 1 }) };
@@ -73,9 +73,12 @@ function weightsOf({ graph }: Model): Map<string, unknown> {
   return new Map(own.map(([name, tensor]) => [name, [tensor.dtype, tensor.dims, [...(tensor.array() as Int8Array)]]]));
 }
 
-test("modelBatches fills the last batch up with zeros and says how many samples count", async () => {
+test("a feed fills the last batch up with zeros and says how many samples count", async () => {
   const seen: number[][] = [];
-  for await (const { data, dims, fed, count, firstIndex } of modelBatches(DATA, 4, { batchSize: 7 })) {
+  const feed = await Feed.of(network(4), DATA, context);
+  for await (const { feeds, fed, count, firstIndex } of feed.batches({ batchSize: 7 })) {
+    const { dims } = feeds.input!;
+    const data = feeds.input!.data as Float32Array;
     expect([data.length, ...dims]).toEqual([4 * 432, 4, 3, 12, 12]);
     expect(data.subarray(count * 432).every((value) => value === 0)).toBe(true);
     seen.push([firstIndex, count, fed]);
@@ -87,7 +90,7 @@ test("modelBatches fills the last batch up with zeros and says how many samples 
     [12, 4, 4],
     [16, 2, 4],
   ]);
-  expect([fixedBatchOf(network(4)), fixedBatchOf(network("N"))]).toEqual([4, undefined]);
+  expect([feed.fixed, (await Feed.of(network("N"), DATA, context)).fixed]).toEqual([4, undefined]);
 });
 
 describe.each([1, 4])(

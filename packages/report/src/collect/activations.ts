@@ -4,15 +4,14 @@ import {
   type Dataset,
   type Encoding,
   exposeValues,
-  fixedBatchOf,
-  modelBatches,
+  Feed,
+  forEachBatch,
   type QuantizeOptions,
   representability,
   representableRange,
   requiredInputs,
   requireRunner,
   resolveQuantizeOptions,
-  singleInput,
   spread,
   type TransformContext,
   ValueHistogram,
@@ -66,19 +65,16 @@ export async function observeActivations(
       channels: undefined as ChannelBits | undefined,
     }));
   const exposed = observed.map(({ tensor }) => tensor).filter((value) => !inputs.has(value));
-  const input = singleInput(floatModel);
   const chosen = spread(dataset, Math.min(samples, dataset.length));
-  const fixed = fixedBatchOf(floatModel);
-  await requireRunner(context, "report").using(exposeValues(floatModel, exposed), async (session) => {
-    const signal = context.signal && { signal: context.signal };
-    for await (const batch of modelBatches(chosen, fixed, { batchSize: BATCH, ...signal })) {
-      const fetched = await session.run({ [input]: { dtype: "float32", dims: batch.dims, data: batch.data } });
+  const feed = await Feed.of(floatModel, chosen, context);
+  await requireRunner(context, "report").using(exposeValues(floatModel, exposed), (session) =>
+    forEachBatch(session, feed, { batchSize: BATCH }, context, (fetched, batch) => {
       for (const value of observed) {
-        const { data, dims } = value.tensor === input ? batch : fetched[value.tensor]!;
+        const { data, dims } = batch.feeds[value.tensor] ?? fetched[value.tensor]!;
         count(value, countedPart(data as Float32Array, batch), batch.count, dims[1] ?? 1);
       }
-    }
-  });
+    }),
+  );
   return observed;
 }
 

@@ -4,8 +4,7 @@ import {
   compareSqnr,
   type Dataset,
   type EqualizeReport,
-  firstSample,
-  fixedBatchOf,
+  Feed,
   indexGraph,
   isOp,
   labelOf,
@@ -18,7 +17,6 @@ import {
   type RecipeStep,
   requireRunner,
   type SqnrReport,
-  singleInput,
   type TransformContext,
   type ValidationReport,
 } from "@equant/core";
@@ -180,6 +178,6 @@ export function layerNames(model: Model): (value: string) => string {
 }
 
 async function shapesOf(model: Model, dataset: Dataset, context: TransformContext) {
-  const feed = await firstSample(dataset, fixedBatchOf(model));
-  return observeShapes(requireRunner(context, "report"), model, { [singleInput(model)]: feed });
+  const feed = await Feed.of(model, dataset, context);
+  return observeShapes(requireRunner(context, "report"), model, await feed.first());
 }

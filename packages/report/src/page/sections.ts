@@ -72,7 +72,7 @@ function summary(report: Report): string {
     escaped(step),
     kept ? "kept" : "undone",
     error.sqnrDb >= 300 ? "no noise" : `${error.sqnrDb.toFixed(1)} dB`,
-    percent(error.agreement),
+    error.agreement === null ? "–" : percent(error.agreement),
     escaped(note),
   ]);
   const table = htmlTable(

@@ -27,9 +27,9 @@ export function verdictOf(report: Report): Verdict {
   }
   if (!validation || !before || !after) {
     const last = report.steps.at(-1);
-    const signal = last
-      ? ` On calibration samples ${percent(last.error.agreement)} of the answers stay the same, output SQNR ${decibels(last.error.sqnrDb)}.`
-      : "";
+    const same = last?.error.agreement ?? null;
+    const answers = same === null ? "" : `${percent(same)} of the answers stay the same, `;
+    const signal = last ? ` On calibration samples ${answers}output SQNR ${decibels(last.error.sqnrDb)}.` : "";
     return { kind: "unknown", sentence: `Accuracy was not measured.${signal}`, figures };
   }
   const drop = validation.drop ?? before.top1 - after.top1;

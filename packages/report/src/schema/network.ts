@@ -37,7 +37,7 @@ export const stepSchema = z.looseObject({
   step: z.string(),
   kept: z.boolean(),
   note: z.string(),
-  error: z.looseObject({ sqnrDb: z.number(), agreement: z.number() }),
+  error: z.looseObject({ sqnrDb: z.number(), agreement: z.number().nullable() }),
 });
 export type StepRow = z.infer<typeof stepSchema>;
 

@@ -28,7 +28,7 @@ export function CompareScreen() {
   const points: ParetoPoint[] = all.map((run) => {
     const point = { name: run.id, bytes: run.outcome.bytes.length };
     const accuracy = judged ? measures.value[run.id]?.validation?.candidate.accuracy : undefined;
-    if (!accuracy) return { ...point, metric: run.outcome.verification.runtime.agreement };
+    if (!accuracy) return { ...point, metric: run.outcome.verification.runtime.agreement ?? 0 };
     return { ...point, metric: accuracy.top1, low: accuracy.top1Interval.low, high: accuracy.top1Interval.high };
   });
   const { a, b } = comparedRuns();
