@@ -39,14 +39,14 @@ export function signatureOf({ graph }: Model, roles: Readonly<Record<string, Inp
   const states = new Set(named.length < inputs.length ? named : []);
   return {
     inputs: inputs.map((info) => ({
-      ...valueOf(info),
+      ...described(info),
       role: roles[info.name] ?? (states.has(info) ? "state" : info.shape?.length === 0 ? "constant" : "data"),
     })),
-    outputs: graph.outputs.map(valueOf),
+    outputs: graph.outputs.map(described),
   };
 }
 
-function valueOf({ name, dtype, shape }: ValueInfo): SignatureValue {
+function described({ name, dtype, shape }: ValueInfo): SignatureValue {
   return { name, dtype, dims: shape };
 }
 
