@@ -3,7 +3,7 @@ import { Calibration, calibrate, type StatisticsRequest, statisticsTable } from 
 import { randomDataset } from "../../src/data/index.js";
 import { float, GraphBuilder, int, ints, type Model, Tensor } from "../../src/graph/index.js";
 import { planQuantization, quantizationRequests } from "../../src/quantize/index.js";
-import { observeShapes, zeroFeeds } from "../../src/runtime/index.js";
+import { Feed, observeShapes, zeroFeeds } from "../../src/runtime/index.js";
 import { convReluConv, testModel } from "../helpers/build.js";
 import { runner } from "../helpers/runner.js";
 import { allValues, changed, randomNetwork } from "./networks.js";
@@ -171,15 +171,15 @@ describe("models and data that do not fit", () => {
     const { model: two, builder } = GraphBuilder.model("two", 17);
     builder.output(builder.node("Add", [builder.input("a", ["N", 2]), builder.input("b", ["N", 2])]));
     await expect(calibrate(two, randomDataset([2], 2, 1), { requests: [] }, context)).rejects.toMatchObject({
-      code: "E4001",
-      message: "model: 2 inputs (a, b), expected one",
+      code: "E5003",
+      message: "data: one array a sample, the model takes 2 inputs (a, b)",
     });
   });
 
   test("samples of another shape", async () => {
     await expect(calibrate(model, randomDataset([3, 9, 8], 2, 1), { requests }, context)).rejects.toMatchObject({
       code: "E5003",
-      message: "calibrate: samples of shape [3, 9, 8], the model takes [3, 8, 8]",
+      message: "data: samples of shape [3, 9, 8], the model takes [3, 8, 8]",
     });
   });
 
@@ -335,6 +335,8 @@ test("types that are known are not looked for: one session, the same statistics"
   const model = randomNetwork(3);
   const requests = requestAll(model, { histogram: true });
   const dataset = images(6);
+  // How the samples are fed is found out once for a dataset.
+  await Feed.of(model, dataset, context);
   let opened = 0;
   const using: typeof runner.using = (...args) => {
     opened++;
