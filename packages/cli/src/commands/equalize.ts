@@ -20,6 +20,7 @@ interface EqualizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptio
   method: (typeof EQUALIZE_OR_CLE)[number];
   relu6: (typeof RELU6)[number];
   smax?: number;
+  keep: "better" | "always";
   explain?: boolean;
 }
 
@@ -38,6 +39,14 @@ export const equalize: CommandDefinition = {
       )
       .addOption(choice("--relu6 <how>", "how Clip(0, 6) is treated", RELU6, "exact"))
       .addOption(number("--smax <factor>", "largest factor of one-step and two-step (default 16)", { min: 1 }))
+      .addOption(
+        choice(
+          "--keep <when>",
+          "better: nothing is scaled where that makes matters worse; always: the method's factors, as published",
+          ["better", "always"],
+          "better",
+        ),
+      )
       .addOption(flag("--explain", "list the scale classes, their layers and reasons; write nothing"));
     command.addOption(svgOption("weights by channel before and after, of the pair of layers that gained most,"));
     addQuantizeOptions(command);
@@ -89,6 +98,7 @@ export const equalize: CommandDefinition = {
         core.equalize({
           method: options.method === "cle" ? "dfq" : options.method,
           relu6: options.relu6,
+          keep: options.keep,
           ...(options.smax !== undefined && { sMax: options.smax }),
           ...input,
         })(model, transform),
@@ -101,6 +111,8 @@ export const equalize: CommandDefinition = {
     );
     for (const { producers, reason } of report.undone)
       context.warn("W7001", `undone: ${reason}`, producers[0] ?? "all classes");
+    for (const { producers, reason } of report.worse)
+      context.warn("W7001", `kept as told: ${reason}`, producers[0] ?? "all classes");
     await context.writeModel(options.output!, model);
     if (before) await drawChannels(context, options.svg!, report, before, model);
     const widest = [...report.layers].sort((a, b) => b.before - a.before).slice(0, 10);

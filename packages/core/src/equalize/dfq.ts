@@ -4,13 +4,13 @@ import type { ScaleClass, ScaleClasses } from "./scale-classes.js";
 
 /** Options for {@link dfqFactors}. */
 export interface DfqOptions {
-  /** Ends when no factor changed by more than this share in a round. Default: 0.001. */
+  /** Ends when no factor changed by more than this share in a round. Default: 1e-9, the fixed point. */
   tolerance?: number;
-  /** Most rounds over all classes. Default: 100. */
+  /** Most rounds over all classes. Default: 1000. */
   rounds?: number;
 }
 
-export const DFQ_DEFAULTS = { tolerance: 1e-3, rounds: 100 } as const satisfies Required<DfqOptions>;
+export const DFQ_DEFAULTS = { tolerance: 1e-9, rounds: 1000 } as const satisfies Required<DfqOptions>;
 
 /**
  * Cross-layer equalization (Nagel et al. 2019, Data-free quantization, eqs. (9)–(11)), on classes instead of pairs of layers.

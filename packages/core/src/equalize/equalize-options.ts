@@ -21,10 +21,12 @@ export interface EqualizeOptions extends NoiseOptions {
   method?: EqualizeMethod;
   /** What happens to Clip, such as ReLU6: see {@link Relu6Mode}. Default: `'exact'`. */
   relu6?: Relu6Mode;
-  /** Largest factor of `one-step` and, before normalisation, of `two-step`; above 1. Default: 16. */
+  /** S_max of Algorithms 1 and 2: largest factor of `one-step` and, before normalisation, of `two-step`; above 1. Default: 16. */
   sMax?: number;
   /** `one-step` and `two-step`: the further limit of the authors' code. Default: false. */
   limitPreActivation?: boolean;
+  /** `better`: factors are set back to 1 where they make matters worse. `always`: the method's factors stay. Default: `'better'`. */
+  keep?: "better" | "always";
   /** Rounds factors to powers of two, so that no weight is rounded. Default: false. */
   powerOfTwo?: boolean;
   /** `optimal`: share of the minimum within which the result is proved to be. Default: 0.005. */
@@ -49,6 +51,7 @@ export const EQUALIZE_DEFAULTS = {
   relu6: "exact",
   sMax: 16,
   limitPreActivation: false,
+  keep: "better",
   powerOfTwo: false,
   gapTolerance: OPTIMAL_DEFAULTS.gapTolerance,
   absorbBias: "none",
@@ -61,6 +64,7 @@ export interface ResolvedEqualizeOptions {
   readonly relu6: Relu6Mode;
   readonly sMax: number;
   readonly limitPreActivation: boolean;
+  readonly keep: "better" | "always";
   readonly powerOfTwo: boolean;
   readonly gapTolerance: number;
   readonly absorbBias: AbsorbRule | "none";
@@ -81,6 +85,7 @@ export function resolveEqualizeOptions(options: EqualizeOptions): ResolvedEquali
   const method = requireOneOf("equalize", "method", merged.method, EQUALIZE_METHODS);
   const relu6 = requireOneOf("equalize", "relu6", merged.relu6, RELU6_MODES);
   const absorbBias = requireOneOf("equalize", "absorbBias", merged.absorbBias, ["none", "observed", "three-sigma"]);
+  const keep = requireOneOf("equalize", "keep", merged.keep, ["better", "always"]);
   requireNumber("sMax", merged.sMax, merged.sMax > 1, "above 1");
   requireNumber("gapTolerance", merged.gapTolerance, merged.gapTolerance > 0, "above 0");
   requireNumber("driftTolerance", merged.driftTolerance, merged.driftTolerance >= 0, "0 or more");
@@ -95,6 +100,7 @@ export function resolveEqualizeOptions(options: EqualizeOptions): ResolvedEquali
     method,
     relu6,
     absorbBias,
+    keep,
     sMax: merged.sMax,
     limitPreActivation: merged.limitPreActivation,
     powerOfTwo: merged.powerOfTwo,

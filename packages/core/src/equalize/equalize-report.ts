@@ -68,6 +68,8 @@ export interface EqualizeReport extends TransformReport {
   /** Undefined without probes. */
   readonly drift: Drift | undefined;
   readonly undone: readonly UndoneClass[];
+  /** With `keep: 'always'`: what spoke against the factors that stay. */
+  readonly worse: readonly UndoneClass[];
 }
 
 /** Predicted noise of the terms that each class touches. */

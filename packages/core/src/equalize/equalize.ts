@@ -25,7 +25,7 @@ import {
   type UndoneClass,
 } from "./equalize-report.js";
 import { powerOfTwoWithin, scaleStats, unitFactors } from "./factors.js";
-import { type NoiseModel, noiseModel, predictedNoise, termNoise } from "./noise-model.js";
+import { type NoiseModel, noiseModel, predictedNoise } from "./noise-model.js";
 import { equalizationValues } from "./noise-values.js";
 import { type ScaleClasses, type ScaleFactors, scaleClasses } from "./scale-classes.js";
 
@@ -40,8 +40,9 @@ export function equalizeValues(model: Model, shapes: ObservedShapes, quantized?:
  * must be scaled together follows from {@link scaleClasses}; layers whose channels cannot be scaled are in `skipped`, with the
  * reason. Requires: BatchNormalization folded, dead channels removed (both by advice: their meaningless weights set ranges).
  *
- * A class whose predicted noise rose is set back to 1. When the outputs drifted on the probes in `exact` mode, factors become powers
- * of two, and 1 where that drifts too. In place; a throw leaves the model as it was.
+ * The factors are those of the method, to the last one. With `keep: 'better'` all of them are set back to 1 where the predicted noise
+ * rose; where the outputs drifted on the probes in `exact` mode they become powers of two, and 1 where that drifts too. With
+ * `keep: 'always'` they stay, and `worse` says what spoke against them. In place; a throw leaves the model as it was.
  *
  * @throws {OptionsError} E2001 unknown option, E2002 out of range, E2004 outside its set, E2005 statistics missing.
  * @throws {PreconditionError} E4005 no shapes and no runner, or statistics of another model.
@@ -83,28 +84,34 @@ async function run(
   context.onProgress?.({ phase: "equalize", done: 0, total: 1 });
   const chosen = chooseFactors(options, classes, noise);
   throwIfAborted(context.signal, "equalize");
+  const undoes = options.keep === "better";
   const undone: UndoneClass[] = [];
-  if (noise && options.method !== "optimal") undoWorse(classes, noise, chosen.factors, undone);
-  const applied = applyFactors(work, classes, chosen.factors, {
+  const risen = noise && riseOf(noise, ones, chosen.factors);
+  if (risen) undone.push(risen);
+  let factors: ScaleFactors = risen && undoes ? ones : chosen.factors;
+  const applied = applyFactors(work, classes, factors, {
     relu6: options.relu6,
-    boundFactor: (clip, factors) => chosen.rules.boundFactor(clip, factors),
+    boundFactor: (clip, given) => chosen.rules.boundFactor(clip, given),
   });
-  let factors: ScaleFactors = chosen.factors;
   let clips = applied.clips;
   let modified = applied.modified;
   let drift = await driftOf(original, work, options, context);
   const drifted = () => drift !== undefined && options.relu6 === "exact" && !(drift.max <= options.driftTolerance);
-  if (drifted() && !options.powerOfTwo) {
+  if (drifted() && !undoes) undone.push({ class: -1, producers: [], reason: driftReason(drift!, options) });
+  if (drifted() && undoes && !options.powerOfTwo) {
     // Where large terms cancel, rounding a weight once is too much; multiplying by powers of two rounds nothing.
     undone.push({ class: -1, producers: [], reason: `${driftReason(drift!, options)}: powers of two instead` });
     work.graph = cloneModel(original).graph;
-    const rounded = powerOfTwoWithin(factors, (given) => chosen.rules.project(given));
-    if (noise) undoWorse(classes, noise, rounded, undone);
-    factors = rounded;
+    factors = powerOfTwoWithin(factors, (given) => chosen.rules.project(given));
+    const worse = noise && riseOf(noise, ones, factors);
+    if (worse) {
+      undone.push(worse);
+      factors = ones;
+    }
     ({ clips, modified } = applyFactors(work, scaleClasses(channelFlow(work.graph, shapes)), factors));
     drift = await driftOf(original, work, options, context);
   }
-  if (drifted()) {
+  if (drifted() && undoes) {
     undone.push({ class: -1, producers: [], reason: driftReason(drift!, options) });
     work.graph = cloneModel(original).graph;
     factors = ones;
@@ -134,7 +141,8 @@ async function run(
     proof: chosen.proof,
     absorbed: absorption.absorbed,
     drift: absorption.drift ?? drift,
-    undone,
+    undone: undoes ? undone : undone.filter(({ reason }) => reason.startsWith(ABSORPTION)),
+    worse: undoes ? [] : undone.filter(({ reason }) => !reason.startsWith(ABSORPTION)),
   };
 }
 
@@ -147,37 +155,15 @@ function refusals(classes: ScaleClasses): Skip[] {
   );
 }
 
-/** Sets classes back to 1 as long as that lowers the predicted noise. */
-function undoWorse(classes: ScaleClasses, noise: NoiseModel, factors: Float64Array[], undone: UndoneClass[]): void {
-  for (let changed = true; changed; ) {
-    changed = false;
-    for (const { id, reason, producers } of classes.classes) {
-      const own = factors[id]!;
-      if (reason !== undefined || own.every((factor) => factor === 1)) continue;
-      const touched = noise.terms.filter(({ rowClass, columnClass }) => rowClass === id || columnClass === id);
-      const sum = () => touched.reduce((total, term) => total + termNoise(term, factors), 0);
-      const scaled = sum();
-      factors[id] = new Float64Array(own.length).fill(1);
-      const plain = sum();
-      if (plain < scaled) {
-        changed = true;
-        undone.push({
-          class: id,
-          producers: producers.map(({ layer }) => labelOf(layer.node)),
-          reason: `predicted noise rose by ${rise(plain, scaled)}`,
-        });
-      } else factors[id] = own;
-    }
-  }
-  // Classes can hold each other in a state that is worse than none, which no single one can leave.
-  const ones = unitFactors(classes);
+/** That the predicted noise rose, if it did. */
+function riseOf(noise: NoiseModel, ones: ScaleFactors, factors: ScaleFactors): UndoneClass | undefined {
   const [before, after] = [predictedNoise(noise, ones).total, predictedNoise(noise, factors).total];
-  if (!(after > before)) return;
-  factors.forEach((_, id) => {
-    factors[id] = ones[id]!;
-  });
-  undone.push({ class: -1, producers: [], reason: `predicted noise rose by ${rise(before, after)} in sum` });
+  if (!(after > before)) return undefined;
+  return { class: -1, producers: [], reason: `predicted noise rose by ${rise(before, after)}` };
 }
+
+/** Absorbing a bias is no factor: it is taken back where it drifts, whatever is kept. */
+const ABSORPTION = "bias absorption: ";
 
 function rise(before: number, after: number): string {
   return `${(100 * (after / before - 1)).toPrecision(3)} %`;
@@ -216,7 +202,7 @@ async function absorb(
   if (absorbed.length === 0) return { absorbed, skipped, drift: undefined };
   const drift = await driftOf(original, work, options, context);
   if (!drift || drift.max <= options.driftTolerance) return { absorbed, skipped, drift };
-  undone.push({ class: -1, producers: [], reason: `bias absorption: ${driftReason(drift, options)}` });
+  undone.push({ class: -1, producers: [], reason: `${ABSORPTION}${driftReason(drift, options)}` });
   work.graph = scaled;
   return nothing;
 }

@@ -1,6 +1,5 @@
 import type { ActivationStats } from "../calibrate/channel-stats.js";
 import { labelOf } from "../graph/index.js";
-import type { LinearLayer } from "../operators/index.js";
 import { LayerMaxima } from "./layer-maxima.js";
 import { behindActivation, valuePower } from "./noise-values.js";
 import type { FactorRules } from "./optimal.js";
@@ -25,7 +24,7 @@ export interface LayerRanges {
   readonly kerOutChMax: Float64Array;
   /** getActOutChMax: largest |activation|, behind the activation function. */
   readonly actOutChMax: Float64Array;
-  /** max(actOutChMax), over all sources where the layer is concatenated with others. */
+  /** max(actOutChMax). */
   readonly actOutMax: number;
   /** By channel, the largest weight of a successor for its input, as share of that successor's largest; max over successors. */
   readonly sucInChShare: Float64Array;
@@ -100,7 +99,7 @@ function rangesOf(
   const behind = valuePower(flow, stats, behindActivation(flow.index, layer.output)) ?? before;
   if (!behind || behind.max.length !== variables.length) return undefined;
   const actOutChMax = behind.max.map((max, channel) => Math.max(max, -behind.min[channel]!));
-  const actOutMax = Math.max(largest(actOutChMax), concatenatedMaximum(classes, scaleClass, layer, stats));
+  const actOutMax = largest(actOutChMax);
   const share = new Float64Array(scaleClass.size);
   for (const { layer: successor, variables: read } of scaleClass.consumers) {
     const inputs = maxima.inputs(successor, factors);
@@ -120,30 +119,6 @@ function rangesOf(
     sucInChShare: Float64Array.from(variables, (variable) => share[variable]!),
     limit,
   };
-}
-
-/** Largest activation of the Concats that the layer's output goes into: its sources are scaled to one maximum. */
-function concatenatedMaximum(
-  classes: ScaleClasses,
-  scaleClass: ScaleClass,
-  layer: LinearLayer,
-  stats: ActivationStats,
-): number {
-  const { flow } = classes;
-  const reached = new Set([layer.output]);
-  let most = 0;
-  for (const { node, inputs, outputs } of flow.nodes) {
-    if (!inputs.some((value) => reached.has(value))) continue;
-    for (const value of outputs) {
-      if (!scaleClass.values.includes(value)) continue;
-      reached.add(value);
-      const power = node.opType === "Concat" ? valuePower(flow, stats, value) : undefined;
-      power?.max.forEach((max, channel) => {
-        most = Math.max(most, max, -power.min[channel]!);
-      });
-    }
-  }
-  return most;
 }
 
 /** By variable, the least scale of its channels; 0 where the layer does not make it or it has no range. */

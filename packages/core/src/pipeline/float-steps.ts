@@ -77,13 +77,15 @@ export async function equalizationOf(
 
 async function equalizeStep(
   model: Model,
-  { use: _use, ...options }: EqualizeStep & { keep?: unknown },
+  { use: _use, ...options }: EqualizeStep & { keep?: "better" | "always" },
   input: FloatStepInput,
   context: TransformContext,
 ): Promise<FloatStepResult> {
-  const { keep: _keep, relu6 = "auto", ...chosen } = options;
+  const { keep, relu6 = "auto", ...chosen } = options;
+  // Whoever measures the quantized network judges by that, and wants the method as it is.
+  const whole = { ...chosen, keep: keep ?? (chosen.method === undefined ? ("better" as const) : ("always" as const)) };
   const known = input.equalization ?? (await equalizationOf(model, input, context));
-  const report = await equalize({ ...chosen, relu6: relu6 === "auto" ? "exact" : relu6, ...known })(model, context);
+  const report = await equalize({ ...whole, relu6: relu6 === "auto" ? "exact" : relu6, ...known })(model, context);
   return { modified: report.modified, note: describeEqualization(report), report };
 }
 

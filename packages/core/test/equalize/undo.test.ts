@@ -66,6 +66,18 @@ describe("what makes matters worse is taken back", () => {
     expect(serializeModel(model)).toEqual(before);
   });
 
+  it("nothing, where everything is kept: the drift is said", async () => {
+    const { model, ...input } = uneven();
+    const probes = [feeds(1, 0.5, -0.25), feeds(0.3, -0.7, 0.9)];
+    const options = { method: "dfq", keep: "always", probes, driftTolerance: 0 } as const;
+    const report = await equalize({ ...options, ...input })(model, context);
+    expect(report).toMatchObject({ modified: true, undone: [] });
+    expect(report.worse.map(({ reason }) => reason)).toEqual([expect.stringMatching(/^outputs drifted by/)]);
+    const plain = cloneModel(uneven().model);
+    await equalize({ method: "dfq", keep: "always", ...input })(plain, {});
+    expect(serializeModel(model)).toEqual(serializeModel(plain));
+  });
+
   it("nothing within the tolerance, and the drift is reported", async () => {
     const { model, ...input } = uneven();
     const probes = [feeds(1, 0.5, -0.25)];
@@ -82,20 +94,24 @@ describe("what makes matters worse is taken back", () => {
     await expect(run()).rejects.toMatchObject({ code: "E4005" });
   });
 
-  it("a class whose predicted noise rose: dfq looks at weights alone and raises a channel that is large already", async () => {
+  it("all of it where the predicted noise rose: dfq looks at weights alone and raises a channel that is large already", async () => {
     // By weights the third channel is the smallest; its values are the largest. Amplified, it sets the range of all three.
     const { model, ...input } = uneven([0.1, 0.1, 30]);
     const before = parametersOf(model);
     const report = await equalize({ method: "dfq", ...input })(model, {});
     expect(report.undone).toEqual([
       {
-        class: expect.any(Number),
-        producers: ["first"],
+        class: -1,
+        producers: [],
         reason: expect.stringMatching(/^predicted noise rose by [\d.e+]+ %$/),
       },
     ]);
     expect(report.modified).toBe(false);
     expect(parametersOf(model)).toEqual(before);
+    // Whoever asks for the method as it is gets it, with what speaks against it.
+    const always = cloneModel(model);
+    const told = await equalize({ method: "dfq", keep: "always", ...input })(always, {});
+    expect(told).toMatchObject({ modified: true, undone: [], worse: report.undone });
     // Without statistics there is nothing to judge by: the factors are taken.
     const { shapes } = input;
     expect((await equalize({ method: "dfq", shapes })(model, {})).modified).toBe(true);
