@@ -6,7 +6,7 @@ import type { CommandContext } from "../frame/context.js";
 import { matchNames } from "../options/match.js";
 import { completing, flag, repeatable } from "../options/options.js";
 import { formatBytes, formatCount } from "../text/format.js";
-import { layerText, reportText, weightsText } from "../text/inspect-text.js";
+import { detailsText, layerText, reportText, weightsText } from "../text/inspect-text.js";
 import { writeWeightsChart } from "./inspect-chart.js";
 
 interface InspectCommandOptions extends ChartOptions {
@@ -44,7 +44,7 @@ export const inspect: CommandDefinition = {
       });
     }
     if (options.svg !== undefined) await context.checkOutput(options.svg);
-    const { assertValid, inspectModel } = await import("@equant/core");
+    const { assertValid, detailsOfFile, inspectModel } = await import("@equant/core");
     const { model, identity } = await context.loadModel(path);
     assertValid(model);
     const shapes = options.run && !options.names ? await observedShapes(context, model) : undefined;
@@ -64,7 +64,9 @@ export const inspect: CommandDefinition = {
       return { result: { ...rest, weights: ranges }, text: weightsText(context, weights) };
     }
     const hint = hintFor(path, report);
-    return { result: rest, text: reportText(context, path, report), ...(hint && { hint }) };
+    const details = report.quantized ? detailsOfFile(model) : undefined;
+    const text = reportText(context, path, report) + (details ? detailsText(context, details) : "");
+    return { result: { ...rest, quantization: details ?? null }, text, ...(hint && { hint }) };
   },
 };
 

@@ -1,4 +1,11 @@
-import type { InspectedOperator, InspectReport, LayerDetail, LayerRange } from "@equant/core";
+import type {
+  InspectedOperator,
+  InspectReport,
+  LayerDetail,
+  LayerRange,
+  LearnableDetails,
+  QuantizationDetails,
+} from "@equant/core";
 import type { CommandContext } from "../frame/context.js";
 import { formatBytes, formatCount, formatPercent } from "./format.js";
 import type { Column } from "./table.js";
@@ -29,6 +36,20 @@ export function reportText(context: CommandContext, name: string, report: Inspec
   // Only the table itself can be read by programs as Markdown or CSV.
   if (context.options().table !== "text") return table;
   return `${headLine(name, report)}\n${table}${findingsLine(report)}\n`;
+}
+
+/** What a quantized file holds: `IsQuantized`, target, layers and learnables, as MathWorks' quantizationDetails lists them. */
+export function detailsText(context: CommandContext, details: QuantizationDetails): string {
+  const { target, quantizedLayerNames: names, learnables } = details;
+  const columns: Column<LearnableDetails>[] = [
+    { title: "layer", cell: ({ layer }) => layer, align: "left" },
+    { title: "parameter", cell: ({ parameter }) => parameter, align: "left" },
+    { title: "value", cell: ({ shape, dtype }) => `${shape.join("x")}  ${dtype}`, align: "left" },
+  ];
+  const table = context.table(columns, learnables);
+  if (context.options().table !== "text") return table;
+  const shown = names.slice(0, 8).join(", ") + (names.length > 8 ? ", \u2026" : "");
+  return `\nquantized for ${target ?? "a target the file does not name"}: ${names.length} layers (${shown})\n${table}`;
 }
 
 function headLine(name: string, report: InspectReport): string {

@@ -2,7 +2,7 @@ import { type FoldReport, fold, type UpgradeReport, upgradeOpset } from "../fold
 import type { Model } from "../graph/index.js";
 import { assertFiniteWeights, assertValid } from "../graph/index.js";
 import { assertFloat32 } from "../operators/index.js";
-import { assertNotQuantized } from "../quantize/index.js";
+import { assertNotQuantized, FOLDED_KEY } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
 
 /** What {@link prepareModel} did. */
@@ -25,7 +25,17 @@ export async function prepareModel(model: Model, context: TransformContext): Pro
   assertFiniteWeights(model);
   const upgrade = await upgradeOpset()(model, context);
   const folded = await fold()(model, context);
+  nameFolded(model, folded);
   return { upgrade, fold: folded };
+}
+
+/** Leaves in the file which BatchNormalizations each layer has taken in: they are quantized with it. */
+function nameFolded({ metadata }: Model, { folded }: FoldReport): void {
+  const into: Record<string, string[]> = {};
+  for (const { kind, node, into: layers = [] } of folded) {
+    if (kind === "batchNorms") for (const layer of layers) into[layer] = [...(into[layer] ?? []), node];
+  }
+  if (Object.keys(into).length > 0 && !metadata.has(FOLDED_KEY)) metadata.set(FOLDED_KEY, JSON.stringify(into));
 }
 
 const KINDS = {

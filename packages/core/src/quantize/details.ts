@@ -1,7 +1,7 @@
 import { labelOf } from "../graph/index.js";
 import type { QuantizationPlan } from "./apply-qdq.js";
 
-/** One quantized learnable parameter, as a row of seed 001's table; `Constant` is what Add, Mul or Concat read beside data. */
+/** One quantized learnable parameter, as a row of `QuantizedLearnables` of MathWorks' quantizationDetails; `Constant` is what Add, Mul or Concat read beside data. */
 export interface LearnableDetails {
   readonly layer: string;
   readonly parameter: "Weights" | "Bias" | "Constant";
@@ -9,11 +9,12 @@ export interface LearnableDetails {
   readonly dtype: string;
 }
 
-/** What was quantized, as seed 001's quantizationDetails. */
+/** What was quantized, as MathWorks' quantizationDetails says it: IsQuantized, TargetLibrary, QuantizedLayerNames, QuantizedLearnables. */
 export interface QuantizationDetails {
   readonly isQuantized: boolean;
-  readonly target: string;
-  /** Layers and operators that run on integers, fused activations included, in graph order. */
+  /** `null` for a file that does not say. */
+  readonly target: string | null;
+  /** Layers and operators that run on integers, fused activations and folded BatchNormalizations included, in graph order. */
   readonly quantizedLayerNames: readonly string[];
   readonly learnables: readonly LearnableDetails[];
 }

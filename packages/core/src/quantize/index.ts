@@ -3,6 +3,7 @@ export { applyQdq, type QuantizationPlan } from "./apply-qdq.js";
 export { accumulatorBias, narrowBias, type QuantizedBias } from "./bias.js";
 export type { ConstantParameters } from "./constants.js";
 export * from "./details.js";
+export { detailsOfFile, FOLDED_KEY } from "./details-of-file.js";
 export { CONCAT_RANGE_RATIO } from "./detection-heads.js";
 export * from "./exclude.js";
 export * from "./float-model.js";
