@@ -12,10 +12,8 @@ import {
   parseModel,
   prune,
 } from "@equant/core";
-import fc from "fast-check";
 import * as ort from "onnxruntime-node";
 import { beforeAll, describe, expect, test } from "vitest";
-import { layoutGraph } from "../src/charts/graph-layout.js";
 import { channelBoxes, channelMaxima } from "../src/collect/channel-boxes.js";
 import {
   checkReport,
@@ -177,34 +175,6 @@ describe("collectReport", () => {
       ["fc", 10],
     ]);
   });
-});
-
-test("the layout puts every card below what it reads, and none on another", () => {
-  const node = fc.record({
-    op: fc.constantFrom("Conv", "Relu", "Add", "Clip"),
-    reads: fc.array(fc.nat(), { maxLength: 3 }),
-  });
-  fc.assert(
-    fc.property(fc.array(node, { minLength: 1, maxLength: 30 }), (drawn) => {
-      const nodes = drawn.map(({ op, reads }, at) => ({
-        name: `n${at}`,
-        opType: op,
-        inputs: at === 0 ? [] : [...new Set(reads.map((read) => read % at))],
-        parameters: at,
-      }));
-      const { cards, rows } = layoutGraph(nodes);
-      const places = new Set(cards.map(({ row, column }) => `${row} ${column}`));
-      const operators = cards.reduce((sum, card) => sum + card.operators.length, 0);
-      const parameters = cards.reduce((sum, card) => sum + card.parameters, 0);
-      return (
-        places.size === cards.length &&
-        operators === nodes.length &&
-        parameters === nodes.reduce((sum, own) => sum + own.parameters, 0) &&
-        cards.every(({ inputs, row }) => row < rows && inputs.every((input) => cards[input]!.row < row))
-      );
-    }),
-    { seed: 6, numRuns: 300 },
-  );
 });
 
 test("what was measured to help comes before what is only suspected", () => {

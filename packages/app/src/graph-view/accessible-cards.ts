@@ -1,4 +1,4 @@
-import { formatValue } from "./format-value.js";
+import { formatValue } from "@equant/report/graph";
 import type { ViewModel } from "./view-model.js";
 
 /** Hidden nodes at most: what a screen reader can step through of the visible window. */

@@ -1,9 +1,8 @@
+import { CARD, CARD_TEXT, fitText, traceHead, traceLine } from "@equant/report/graph";
 import { type Camera, type Size, windowOf } from "./camera.js";
 import type { CardStyle } from "./card-style.js";
-import { REACH, traceHead, traceLine } from "./draw-edges.js";
-import { fitText } from "./fit-text.js";
+import { REACH } from "./line-boxes.js";
 import type { Theme } from "./theme.js";
-import { CARD } from "./types.js";
 import type { Placed } from "./view-model.js";
 
 /** Everything a frame is drawn from. */
@@ -155,7 +154,7 @@ function drawTexts(context: CanvasRenderingContext2D, scene: Scene, camera: Came
   const values = camera.zoom > VALUE_ZOOM;
   context.textBaseline = "alphabetic";
   context.textAlign = "left";
-  const width = CARD.width - 20;
+  const width = CARD.width - 2 * CARD_TEXT.side;
   for (const card of visible) {
     if (texts[card]) continue;
     const { title, subtitle } = placed.folded.cards[card]!;
@@ -173,19 +172,21 @@ function drawTexts(context: CanvasRenderingContext2D, scene: Scene, camera: Came
       context.fillStyle = styles[card]!.faint ? scene.theme.ink : styles[card]!.ink;
       const terminal = placed.folded.cards[card]!.nodeIds.length === 0 || placed.folded.cards[card]!.kind === "input";
       context.textAlign = terminal ? "center" : "left";
-      const left = terminal ? placed.layout.x[card]! : placed.layout.x[card]! - CARD.width / 2 + 10;
+      const left = terminal ? placed.layout.x[card]! : placed.layout.x[card]! - CARD.width / 2 + CARD_TEXT.side;
       draw(card, left, placed.layout.y[card]! - CARD.height / 2);
     }
   };
-  pass(TITLE_FONT, (card, left, top) => context.fillText(texts[card]![0], left, top + (values ? 20 : 36)));
+  pass(TITLE_FONT, (card, left, top) =>
+    context.fillText(texts[card]![0], left, top + (values ? CARD_TEXT.title : CARD_TEXT.subtitle)),
+  );
   if (values) {
     pass(TEXT_FONT, (card, left, top) => {
       const { value, badge } = styles[card]!;
-      context.fillText(texts[card]![1], left, top + 36);
-      if (value) context.fillText(value, left, top + 52);
+      context.fillText(texts[card]![1], left, top + CARD_TEXT.subtitle);
+      if (value) context.fillText(value, left, top + CARD_TEXT.value);
       if (!badge) return;
       context.textAlign = "right";
-      context.fillText(badge, left + width, top + 52);
+      context.fillText(badge, left + width, top + CARD_TEXT.value);
       context.textAlign = "left";
     });
   }

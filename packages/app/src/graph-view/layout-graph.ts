@@ -1,6 +1,6 @@
-import { layoutLongestPath } from "./layout-layers.js";
+import type { FoldedGraph, GraphLayout } from "@equant/report/graph";
+import { layoutLongestPath } from "@equant/report/graph";
 import type { LayoutMessage } from "./layout-worker.js";
-import type { FoldedGraph, GraphLayout } from "./types.js";
 
 /** The part of Worker that the layout needs. */
 export interface LayoutWorker {

@@ -1,6 +1,5 @@
-import { layoutLayered } from "./layout-layered.js";
-import { layoutLongestPath, type Structure } from "./layout-layers.js";
-import type { GraphLayout } from "./types.js";
+import type { GraphLayout } from "@equant/report/graph";
+import { layoutLayered, layoutLongestPath, type Structure } from "@equant/report/graph";
 
 /** What the worker answers: first the quick layout, kept in case the good one takes too long. */
 export interface LayoutMessage {

@@ -1,5 +1,5 @@
+import { binColour } from "@equant/report/graph";
 import { effect, type Signal } from "@preact/signals";
-import { rampOf } from "./colour.js";
 import { element } from "./element.js";
 import type { ViewModel } from "./view-model.js";
 
@@ -11,13 +11,12 @@ export function createLegend(model: ViewModel, dark: Signal<boolean>) {
     root.hidden = legend === undefined;
     if (!legend) return;
     const focused = [...root.querySelectorAll("button")].indexOf(document.activeElement as HTMLButtonElement);
-    const ramp = rampOf(legend.ramp, dark.value);
     const counts = legend.bins.map((_, bin) => model.bins.value.filter((other) => other === bin).length);
     const { metric, basis } = model.overlay.value;
     const title = basis && metric === "sqnr" ? `${legend.title}, ${basis}` : legend.title;
     const buttons = legend.bins.map((bin, index) => {
       const swatch = element("span", { class: "eq-graph-swatch", "aria-hidden": "true" });
-      swatch.style.background = ramp[index]!;
+      swatch.style.background = binColour(legend, index, dark.value);
       swatch.style.borderStyle = !bin.dash || bin.dash.length === 0 ? "solid" : bin.dash[0]! < 4 ? "dotted" : "dashed";
       const shown = !model.hidden.value.has(index);
       const made = element(

@@ -1,6 +1,6 @@
+import { CARD } from "@equant/report/graph";
 import { type Camera, type Size, windowOf } from "./camera.js";
 import type { Scene } from "./draw-graph.js";
-import { CARD } from "./types.js";
 
 const LIMIT: Size = { width: 168, height: 128 };
 

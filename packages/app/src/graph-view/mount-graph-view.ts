@@ -1,19 +1,18 @@
+import { CARD } from "@equant/report/graph";
 import { effect, signal } from "@preact/signals";
 import { createAccessibleCards } from "./accessible-cards.js";
 import { type Camera, centreOn, fitCamera, homeCamera, panBy, type Size, zoomAt } from "./camera.js";
 import { cardStyles } from "./card-style.js";
-import { isDark } from "./colour.js";
-import { lineBoxes } from "./draw-edges.js";
 import { drawGraph, type Scene, visibleCards } from "./draw-graph.js";
 import { element } from "./element.js";
 import { handleKey, KEY_HELP, type KeyTarget } from "./keyboard.js";
 import { createLegend } from "./legend.js";
+import { lineBoxes } from "./line-boxes.js";
 import { createMinimap } from "./minimap.js";
 import { listenToPointer } from "./pointer.js";
 import { adoptStyles } from "./styles.js";
-import { readTheme, themeKey } from "./theme.js";
+import { isDark, readTheme, themeKey } from "./theme.js";
 import { createToolbar } from "./toolbar.js";
-import { CARD } from "./types.js";
 import { createViewModel, type Placed, type ViewModelOptions } from "./view-model.js";
 
 export interface GraphViewOptions extends ViewModelOptions {
@@ -93,7 +92,7 @@ export function mountGraphView(container: HTMLElement, options: GraphViewOptions
     const ratio = Math.min(devicePixelRatio || 1, 2);
     if (themeKey(theme) !== key) {
       key = themeKey(theme);
-      dark.value = isDark(theme.ground);
+      dark.value = isDark(theme);
       stale = true;
     }
     if (!placed || view.width === 0) return;

@@ -1,5 +1,5 @@
-import { nodeValue } from "./overlay.js";
-import type { Overlay, OverlayMetric, SummaryNode } from "./types.js";
+import type { Overlay, OverlayMetric, SummaryNode } from "@equant/report/graph";
+import { nodeValue } from "@equant/report/graph";
 
 /** A parsed query. An empty one matches nothing: there is nothing to show. */
 export interface Search {

@@ -1,3 +1,5 @@
+import { luminance } from "@equant/report/graph";
+
 /** Colours of the drawing, from CSS variables at the time of drawing: a theme is a swap of variables, no redraw code. */
 export interface Theme {
   readonly ground: string;
@@ -33,5 +35,8 @@ export function readTheme(element: Element, context: CanvasRenderingContext2D): 
   });
   return Object.fromEntries(entries) as unknown as Theme;
 }
+
+/** Whether the ground is dark: ramps then lead the other way. */
+export const isDark = ({ ground }: Pick<Theme, "ground">): boolean => luminance(ground) < 0.2;
 
 export const themeKey = (theme: Theme): string => Object.values(theme).join();

@@ -1,4 +1,4 @@
-import type { FoldedGraph } from "./types.js";
+import type { FoldedGraph } from "@equant/report/graph";
 
 export type TraceMode = "none" | "both" | "upstream" | "downstream";
 

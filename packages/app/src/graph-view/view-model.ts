@@ -1,10 +1,9 @@
+import type { FoldedGraph, GraphLayout, GraphSummary, Overlay } from "@equant/report/graph";
+import { binOf, cardValues, type FoldOptions, foldGraph, type Legend, legendOf } from "@equant/report/graph";
 import { batch, computed, effect, type ReadonlySignal, Signal, signal } from "@preact/signals";
-import { type FoldOptions, foldGraph } from "./fold-graph.js";
 import { type LayoutOptions, layoutGraph } from "./layout-graph.js";
-import { binOf, cardValues, type Legend, legendOf } from "./overlay.js";
 import { parseSearch, type Search } from "./search.js";
 import { type Neighbours, neighboursOf, type TraceMode, tracePath } from "./trace.js";
-import type { FoldedGraph, GraphLayout, GraphSummary, Overlay } from "./types.js";
 import { type Direction, neighbourTowards } from "./walk.js";
 
 export interface ViewModelOptions {

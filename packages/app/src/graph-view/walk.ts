@@ -1,5 +1,5 @@
+import type { GraphLayout } from "@equant/report/graph";
 import type { Neighbours } from "./trace.js";
-import type { GraphLayout } from "./types.js";
 
 export type Direction = "consumer" | "producer" | "left" | "right";
 

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Overlay } from "@equant/report/graph";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serve } from "../../../../test/browser/serve.js";
-import type { Overlay } from "../../src/graph-view/types.js";
 import type { GraphPage } from "./page/page.js";
 
 declare global {

@@ -1,6 +1,6 @@
+import type { SummaryNode } from "@equant/report/graph";
 import { expect, test } from "vitest";
 import { parseSearch } from "../../src/graph-view/search.js";
-import type { SummaryNode } from "../../src/graph-view/types.js";
 
 const node: SummaryNode = {
   id: "block_1/dw",

@@ -1,6 +1,6 @@
 /**
  * Colours of all charts (docs/reports.md): sequential is one hue of blue with monotone lightness, so that its middle never
- * looks like the gray of «not representable»; SQNR is viridis; differences are blue–white–orange; categories are Okabe–Ito,
+ * looks like the gray of «not representable»; SQNR is viridis, reversed in the dark; differences are blue–white–orange; categories are Okabe–Ito,
  * the first three of them moved apart in lightness. In the dark the sequential ramp is reversed: «more» stays far from the
  * ground. Steps of a ramp, both sides of the differences and the first three categories differ by 8 and more (CIEDE2000) in
  * normal sight, with each of three colour deficiencies and in gray; test/charts/colours.test.ts holds it.
@@ -8,7 +8,6 @@
 export const SEQUENTIAL_STEPS = 7;
 /** Steps on each side of the white centre. */
 export const DIVERGING_STEPS = 3;
-export const VIRIDIS_STEPS = 7;
 
 interface Theme {
   readonly ground: string;
@@ -22,10 +21,12 @@ interface Theme {
   /** From the most negative (blue) to the most positive (orange). */
   readonly diverging: readonly string[];
   readonly category: readonly string[];
+  /** From the lowest ratio to the highest: below 10 dB, …, from 40 dB on. */
+  readonly sqnr: readonly string[];
 }
 
-/** Low to high dB, the same in both themes; text on it is `on-viridis-k`. */
-export const VIRIDIS = ["#440154", "#443983", "#31688e", "#21918c", "#2fb47c", "#7ad151", "#fde725"] as const;
+/** Viridis, low to high dB on a light ground; in the dark the other way round, so that a low ratio stands out. */
+const VIRIDIS = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"] as const;
 
 export const LIGHT: Theme = {
   ground: "#ffffff",
@@ -38,6 +39,7 @@ export const LIGHT: Theme = {
   sequential: ["#c3d8ec", "#98b4d0", "#6a97c4", "#377cb4", "#0f5f9e", "#004377", "#00244d"],
   diverging: ["#003c61", "#1678ac", "#90aeca", "#ffffff", "#eecbab", "#bf7c3f", "#903f00"],
   category: ["#00568f", "#c84b00", "#13a077", "#c46c9c", "#e69f00", "#56b4e9", "#1b1f24"],
+  sqnr: VIRIDIS,
 };
 
 export const DARK: Theme = {
@@ -51,6 +53,7 @@ export const DARK: Theme = {
   sequential: ["#1d3755", "#2c5584", "#3670ae", "#418bcc", "#69aade", "#a0cef2", "#eaf5fe"],
   diverging: ["#d0e4ff", "#4a99d0", "#3e5c75", "#14171b", "#4c341a", "#a66629", "#ff9f5f"],
   category: ["#2a8fca", "#ff8a3d", "#55e0b2", "#cf86b0", "#ffd64d", "#a5d8f5", "#e8eaed"],
+  sqnr: [...VIRIDIS].reverse(),
 };
 
 /** Reference to a token: `var(--eq-ink)`. */
@@ -84,11 +87,6 @@ export function divergingStep(value: number, most: number): number {
   return DIVERGING_STEPS + Math.sign(value) * Math.min(DIVERGING_STEPS, step);
 }
 
-/** Step of a ratio in dB: below 5 dB the darkest, above 45 dB the lightest. */
-export function viridisStep(db: number): number {
-  return Math.max(0, Math.min(VIRIDIS_STEPS - 1, Math.floor(((db - 5) / 40) * VIRIDIS_STEPS)));
-}
-
 function declarations(theme: Theme): string {
   const list = (name: string, colours: readonly string[]) => colours.map((colour, at) => [`${name}-${at}`, colour]);
   const on = (name: string, colours: readonly string[]) =>
@@ -101,8 +99,9 @@ function declarations(theme: Theme): string {
     ...list("div", theme.diverging),
     ...on("div", theme.diverging),
     ...list("cat", theme.category),
-    ...list("viridis", VIRIDIS),
-    ...on("viridis", VIRIDIS),
+    ...on("cat", theme.category),
+    ...list("sqnr", theme.sqnr),
+    ...on("sqnr", theme.sqnr),
   ]
     .map(([name, value]) => `--eq-${name}:${value}`)
     .join(";");
@@ -142,6 +141,7 @@ export const CHART_CSS = /* @__PURE__ */ (() => `
 .equant-chart .eq-hit{fill:transparent}
 .equant-chart .eq-hit.eq-selected{fill:none}
 .eq-value{display:none}
+.eq-by-bits .eq-card{stroke-dasharray:var(--dash)}
 .eq-by-sqnr .eq-value-sqnr,.eq-by-bits .eq-value-bits,.eq-by-size .eq-value-size{display:inline}
 .eq-by-sqnr .eq-card{fill:var(--sqnr)}.eq-by-bits .eq-card{fill:var(--bits)}.eq-by-size .eq-card{fill:var(--size)}
 .eq-by-sqnr .eq-node text{fill:var(--on-sqnr)}.eq-by-bits .eq-node text{fill:var(--on-bits)}.eq-by-size .eq-node text{fill:var(--on-size)}

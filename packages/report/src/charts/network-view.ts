@@ -1,80 +1,111 @@
+import { traceHead, traceLine } from "../graph/edge-path.js";
+import { fitText } from "../graph/fit-text.js";
+import { foldGraph } from "../graph/fold-graph.js";
+import { formatValue } from "../graph/format-value.js";
+import { layoutLayered } from "../graph/layout-layered.js";
+import { type Bin, binOf, binToken, bitsBadge, cardValue, type Legend, legendOf } from "../graph/overlay.js";
+import { reportedGraph } from "../graph/summary.js";
+import { CARD, CARD_TEXT, type Card, type GraphLayout, type SummaryNode } from "../graph/types.js";
 import type { Report } from "../schema.js";
-import { category, SEQUENTIAL_STEPS, token, VIRIDIS_STEPS, viridisStep } from "./colours.js";
+import { token } from "./colours.js";
 import { type Chart, defineChart } from "./frame.js";
-import { type Card, layoutGraph } from "./graph-layout.js";
 import { box, customMark, element, type Place, px } from "./marks.js";
-import { bytes, count, decibels, shortName, tickBytes } from "./text.js";
+import { count } from "./text.js";
 
 /** What the cards are coloured by; a page switches by the class `eq-by-…` of the drawing. */
 export type NetworkColour = "sqnr" | "bits" | "size";
+const COLOURS = ["sqnr", "bits", "size"] as const satisfies readonly NetworkColour[];
 
-const CARD = { width: 168, height: 40, gapX: 20, gapY: 20 } as const;
+/** Height of the legends above the cards. */
+const LEGEND = 40;
+const MARGIN = 10;
+/** Width of a letter of a card's text, generously. */
+const LETTER = 7.6;
+
+/** A card with its nodes, and its colour and words under every colouring. */
+interface Drawn {
+  readonly card: Card;
+  readonly nodes: readonly SummaryNode[];
+  readonly by: Readonly<Record<NetworkColour, { token?: string; dash: string; text: string; badge: string }>>;
+}
 
 /**
- * The folded graph from top to bottom, a card a layer with its activations. All three colourings are in the drawing;
- * the class `eq-by-sqnr`, `eq-by-bits` or `eq-by-size` chooses one, and the value is printed on the card.
+ * The folded graph, with the cards of the app's graph view: a card a layer with its activations. All three colourings are in the
+ * drawing; the class `eq-by-sqnr`, `eq-by-bits` or `eq-by-size` chooses one, and the value is printed on the card.
  */
 export function networkView(
   report: Pick<Report, "graph" | "layers" | "sqnr">,
   options: { by?: NetworkColour } = {},
 ): Chart | undefined {
   if (!report.graph) return undefined;
-  const layout = layoutGraph(report.graph.nodes);
-  const { cards } = layout;
-  const layers = new Map(report.layers.map((layer) => [layer.name, layer]));
-  const ratios = new Map(report.sqnr?.layers.map(({ layer, local }) => [layer, local.both]));
-  const largest = report.layers.reduce((most, { bytesAfter }) => Math.max(most, bytesAfter), 1);
-  const learnables = report.graph.nodes.reduce((sum, { parameters }) => sum + parameters, 0);
+  const graph = reportedGraph(report);
+  const { cards, edges } = foldGraph(graph, { level: "chains" });
+  const layout = layoutLayered({ count: cards.length, edges });
+  const byId = new Map(graph.nodes.map((node) => [node.id, node]));
+  const learnables = new Map(graph.nodes.map(({ id }, at) => [id, report.graph!.nodes[at]!.parameters]));
+  const inside = cards.map(({ nodeIds }) => nodeIds.map((id) => byId.get(id)!));
+  const legends = Object.fromEntries(
+    COLOURS.map((by) => [
+      by,
+      legendOf(
+        by,
+        inside.map((nodes) => cardValue(nodes, by)),
+      )!,
+    ]),
+  ) as Record<NetworkColour, Legend>;
+  const drawn = cards.map((card, at): Drawn => {
+    const nodes = inside[at]!;
+    const styles = COLOURS.map((by) => {
+      const value = cardValue(nodes, by);
+      const bin = binOf(legends[by], value);
+      const style = {
+        ...(bin >= 0 && { token: binToken(legends[by], bin) }),
+        dash: dashOf(legends[by].bins[bin]),
+        text: value === undefined ? "" : formatValue(by, value),
+        badge: bitsBadge(nodes, { metric: by }),
+      };
+      return [by, style] as const;
+    });
+    return { card, nodes, by: Object.fromEntries(styles) as Drawn["by"] };
+  });
+  const total = [...learnables.values()].reduce((sum, n) => sum + n, 0);
   const texts = {
     id: "network",
     title: "Network",
     unit: "colour: local SQNR, bits or size of the layer",
     summary:
-      `${count(report.graph.nodes.length, "operator")} in ${count(cards.length, "card")} with ${learnables} learnables; ` +
+      `${count(graph.nodes.length, "operator")} in ${count(cards.length, "card")} with ${total} learnables; ` +
       `${count(report.layers.filter(({ bits }) => bits < 32).length, "layer")} of ${report.layers.length} on integers.`,
     table: {
       columns: ["node", "operators", "reads", "learnables", "local SQNR dB", "bits", "bytes"],
-      rows: cards.map((card) => [
-        card.name,
-        card.operators.join(" + "),
-        card.inputs.map((input) => cards[input]!.name).join(", "),
-        card.parameters,
-        ratios.get(card.name) ?? null,
-        layers.get(card.name)?.bits ?? null,
-        layers.get(card.name)?.bytesAfter ?? null,
+      rows: drawn.map(({ card, nodes }, at) => [
+        card.subtitle,
+        card.title,
+        edges.flatMap(([from, to]) => (to === at ? [cards[from]!.subtitle] : [])).join(", "),
+        card.nodeIds.reduce((sum, id) => sum + learnables.get(id)!, 0),
+        cardValue(nodes, "sqnr") ?? null,
+        cardValue(nodes, "bits") ?? null,
+        cardValue(nodes, "size") ?? null,
       ]),
       layerColumn: 0,
     },
   };
-  const valuesOf = ({ name }: Card) => {
-    const layer = layers.get(name);
-    const ratio = ratios.get(name);
-    const share = layer ? Math.log2(1 + layer.bytesAfter) / Math.log2(1 + largest) : 0;
-    const step = Math.min(SEQUENTIAL_STEPS - 1, Math.floor(share * SEQUENTIAL_STEPS));
-    return {
-      sqnr: {
-        colour: ratio === undefined || Number.isNaN(ratio) ? undefined : `viridis-${viridisStep(ratio)}`,
-        text: decibels(ratio),
-      },
-      bits: {
-        colour: layer ? `seq-${layer.bits >= 32 ? 0 : layer.bits > 8 ? 2 : 4}` : undefined,
-        text: layer ? `${layer.bits} bit` : "–",
-      },
-      size: { colour: layer ? `seq-${step}` : undefined, text: layer ? bytes(layer.bytesAfter) : "–" },
-      isInteger: (layer?.bits ?? 32) < 32,
-    };
-  };
   const chart = defineChart(texts, ({ width }) => {
-    const needed = layout.columns * (CARD.width + CARD.gapX) + 140;
-    const wide = Math.max(width, needed);
+    const wide = Math.max(width, layout.width + 2 * MARGIN, LEGEND_WIDTH);
+    const left = (wide - layout.width) / 2;
     return {
       width: wide,
-      height: layout.rows * (CARD.height + CARD.gapY) + 20 + LEGEND,
-      margin: 10,
-      marginTop: 10 + LEGEND,
-      x: { domain: [-wide / 2, wide / 2], axis: null },
-      y: { domain: [0, layout.rows], reverse: true, axis: null },
-      marks: [customMark((place) => [...legends(place, largest), ...draw(place, cards, valuesOf)])],
+      height: layout.height + LEGEND + 2 * MARGIN,
+      margin: 0,
+      x: { axis: null },
+      y: { axis: null },
+      marks: [
+        customMark((place) => [
+          ...COLOURS.map((by) => legendGroup(place, by, legends[by], wide)),
+          drawEdges(place, layout, left),
+          ...drawn.map((own, at) => drawCard(place, own, left + layout.x[at]!, LEGEND + MARGIN + layout.y[at]!)),
+        ]),
+      ],
     };
   });
   return {
@@ -87,129 +118,88 @@ export function networkView(
   };
 }
 
-/** Height of the legends above the cards. */
-const LEGEND = 30;
-const STEP = 44;
+const dashOf = (bin: Bin | undefined): string => (bin?.dash && bin.dash.length > 0 ? bin.dash.join() : "none");
 
-/** A legend for every colouring; the one of the chosen colouring is shown. */
-function legends(place: Place, largest: number): SVGElement[] {
-  const { document } = place;
-  const steps: Record<NetworkColour, { title: string; colours: string[]; texts: string[] }> = {
-    sqnr: {
-      title: "local SQNR, dB",
-      colours: Array.from({ length: VIRIDIS_STEPS }, (_, at) => `viridis-${at}`),
-      texts: Array.from({ length: VIRIDIS_STEPS }, (_, at) => {
-        const from = Math.round(5 + (40 * at) / VIRIDIS_STEPS);
-        return at === 0 ? `< ${Math.round(5 + 40 / VIRIDIS_STEPS)}` : `≥ ${from}`;
-      }),
+const STEP = 96;
+const LEGEND_WIDTH = 5 * STEP + 170;
+
+/** The legend of a colouring; the one of the chosen colouring is shown. */
+function legendGroup({ document }: Place, by: NetworkColour, legend: Legend, wide: number): SVGElement {
+  const group = element(document, "g", { class: `eq-value eq-value-${by}` });
+  const left = Math.max(150, (wide - legend.bins.length * STEP) / 2);
+  const text = (x: number, words: string, anchor: string, colour: string) =>
+    element(document, "text", { x: px(x), y: 21, "text-anchor": anchor, style: `fill:${token(colour)}` }, words);
+  group.append(text(left - 8, legend.title, "end", "ink"));
+  legend.bins.forEach(({ label }, bin) => {
+    const x = left + bin * STEP;
+    const colour = binToken(legend, bin);
+    group.append(
+      element(document, "path", { d: box(x, 7, x + STEP - 1, 28), style: `fill:${token(colour)}` }),
+      text(x + STEP / 2, label, "middle", `on-${colour}`),
+    );
+  });
+  return group;
+}
+
+function drawEdges({ document }: Place, layout: GraphLayout, left: number): SVGElement {
+  let d = "";
+  const point = (...at: number[]) => at.map((value, i) => px(value + (i % 2 === 0 ? left : LEGEND + MARGIN))).join(" ");
+  const path = {
+    moveTo: (x: number, y: number) => {
+      d += `M${point(x, y)}`;
     },
-    bits: { title: "stored bits", colours: ["seq-0", "seq-2", "seq-4"], texts: ["float", "> 8", "≤ 8"] },
-    size: {
-      title: "stored size, logarithmic",
-      colours: Array.from({ length: SEQUENTIAL_STEPS }, (_, at) => `seq-${at}`),
-      texts: Array.from({ length: SEQUENTIAL_STEPS }, (_, at) =>
-        at === SEQUENTIAL_STEPS - 1 ? tickBytes(Number(largest.toPrecision(2))) : at === 0 ? "small" : "",
-      ),
+    lineTo: (x: number, y: number) => {
+      d += `L${point(x, y)}`;
+    },
+    bezierCurveTo: (a: number, b: number, c: number, e: number, x: number, y: number) => {
+      d += `C${point(a, b, c, e, x, y)}`;
     },
   };
-  return (["sqnr", "bits", "size"] as const).map((by) => {
-    const { title, colours, texts } = steps[by];
-    const group = element(document, "g", { class: `eq-value eq-value-${by}` });
-    const left = place.x(0) - (colours.length * STEP) / 2;
-    const text = (x: number, words: string, anchor: string, style: string) =>
-      element(document, "text", { x: px(x), y: 17, "text-anchor": anchor, style }, words);
-    group.append(text(left - 8, title, "end", `fill:${token("ink")}`));
-    colours.forEach((colour, at) => {
-      const x = left + at * STEP;
-      group.append(
-        element(document, "path", { d: box(x, 5, x + STEP - 1, 22), style: `fill:${token(colour)}` }),
-        text(x + STEP / 2, texts[at]!, "middle", `fill:${token(`on-${colour}`)}`),
-      );
-    });
-    return group;
-  });
-}
-
-type Values = Record<NetworkColour, { colour: string | undefined; text: string }> & { isInteger: boolean };
-
-function draw(place: Place, cards: readonly Card[], valuesOf: (card: Card) => Values): SVGElement[] {
-  const { document } = place;
-  const centre = ({ column }: Card) => place.x(0) + column * (CARD.width + CARD.gapX);
-  const top = ({ row }: Card) => place.y(row);
-  let edges = "";
-  for (const card of cards) {
-    for (const input of card.inputs) edges += edge(cards[input]!, card, centre, top);
+  for (const line of layout.lines) {
+    traceLine(path, line, true);
+    traceHead(path, line);
   }
-  const lines = element(document, "path", {
-    d: edges,
-    fill: "none",
-    style: `stroke:${token("muted")}`,
-    "stroke-width": 1.1,
-  });
-  const made = cards.map((card) => {
-    const values = valuesOf(card);
-    const group = element(document, "g", { "data-layer": card.name, class: "eq-node" });
-    const variables = (["sqnr", "bits", "size"] as const)
-      .map((by) => {
-        const { colour } = values[by];
-        return `--${by}:${token(colour ?? "ground")};--on-${by}:${token(colour ? `on-${colour}` : "ink")}`;
-      })
-      .join(";");
-    const [x, y] = [centre(card) - CARD.width / 2, top(card)];
-    const texts = (["sqnr", "bits", "size"] as const).map((by) =>
-      element(
-        document,
-        "text",
-        {
-          class: `eq-value eq-value-${by}`,
-          x: px(x + CARD.width - 8),
-          y: px(y + 31),
-          "text-anchor": "end",
-          style: "font-size:10px",
-        },
-        values[by].text,
-      ),
-    );
-    group.setAttribute("style", variables);
-    group.append(
-      element(document, "title", {}, `${card.name}: ${card.operators.join(" + ")}`),
-      element(document, "rect", {
-        class: "eq-card",
-        x: px(x),
-        y: px(y),
-        width: CARD.width,
-        height: CARD.height,
-        rx: 5,
-        style: `stroke:${values.isInteger ? category(0) : token("muted")}`,
-        ...(values.isInteger ? {} : { "stroke-dasharray": "4,3" }),
-      }),
-      element(
-        document,
-        "text",
-        { x: px(x + 8), y: px(y + 16), "text-anchor": "start", class: "eq-name" },
-        shortName(card.name, 25),
-      ),
-      element(
-        document,
-        "text",
-        { x: px(x + 8), y: px(y + 31), "text-anchor": "start", style: "font-size:10px", class: "eq-name" },
-        shortName(card.operators.join(" + "), 18),
-      ),
-      ...texts,
-    );
-    return group;
-  });
-  return [lines, ...made];
+  return element(document, "path", { d, fill: "none", style: `stroke:${token("muted")}`, "stroke-width": 1.25 });
 }
 
-/** Straight to the next row; past other rows in a curve on the right. */
-function edge(from: Card, to: Card, centre: (card: Card) => number, top: (card: Card) => number): string {
-  const span = to.row - from.row;
-  const [x1, x2] = [centre(from), centre(to)];
-  const [y1, y2] = [top(from) + CARD.height, top(to)];
-  if (span <= 1) return `M${px(x1)} ${px(y1)}C${px(x1)} ${px(y1 + 12)} ${px(x2)} ${px(y2 - 12)} ${px(x2)} ${px(y2)}`;
-  const right = Math.max(x1, x2) + CARD.width / 2;
-  const bulge = right + Math.min(60, 14 + 6 * span);
-  const [from1, to1] = [y1 - CARD.height / 2, y2 + CARD.height / 2];
-  return `M${px(x1 + CARD.width / 2)} ${px(from1)}C${px(bulge)} ${px(from1)} ${px(bulge)} ${px(to1)} ${px(x2 + CARD.width / 2)} ${px(to1)}`;
+function drawCard({ document }: Place, { card, by }: Drawn, x: number, y: number): SVGElement {
+  const [left, top] = [x - CARD.width / 2, y - CARD.height / 2];
+  const room = CARD.width - 2 * CARD_TEXT.side;
+  const fitted = (words: string) => fitText(words, room, (text) => text.length * LETTER);
+  const text = (at: "start" | "end", line: number, words: string, attributes: Record<string, string>) => {
+    const edge = at === "start" ? left + CARD_TEXT.side : left + CARD.width - CARD_TEXT.side;
+    return element(document, "text", { x: px(edge), y: px(top + line), "text-anchor": at, ...attributes }, words);
+  };
+  const colours = COLOURS.map((colour) => {
+    const own = by[colour].token;
+    return `--${colour}:${token(own ?? "ground")};--on-${colour}:${token(own ? `on-${own}` : "ink")}`;
+  });
+  const group = element(document, "g", {
+    "data-layer": card.subtitle,
+    class: "eq-node",
+    style: `${colours.join(";")};--dash:${by.bits.dash}`,
+  });
+  group.append(
+    element(document, "title", {}, `${card.subtitle}: ${card.title}`),
+    element(document, "rect", {
+      class: "eq-card",
+      x: px(left),
+      y: px(top),
+      width: CARD.width,
+      height: CARD.height,
+      rx: 6,
+      style: `stroke:${token("muted")}`,
+      "stroke-width": 1.25,
+    }),
+    text("start", CARD_TEXT.title, fitted(card.title), { class: "eq-name", style: "font-size:14px;font-weight:600" }),
+    text("start", CARD_TEXT.subtitle, fitted(card.subtitle), { class: "eq-name", style: "font-size:12.5px" }),
+    ...COLOURS.flatMap((colour) => {
+      const attributes = { class: `eq-value eq-value-${colour}`, style: "font-size:12.5px" };
+      return [
+        text("start", CARD_TEXT.value, by[colour].text, attributes),
+        text("end", CARD_TEXT.value, by[colour].badge, attributes),
+      ];
+    }).filter((made) => made.textContent !== ""),
+  );
+  return group;
 }

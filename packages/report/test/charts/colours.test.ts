@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { DARK, DASHES, LIGHT, luminance, readableOn, VIRIDIS } from "../../src/charts/colours.js";
+import { DARK, DASHES, LIGHT, luminance, readableOn } from "../../src/charts/colours.js";
 import { ciede2000, SIGHTS, seen } from "./colour-sight.js";
 
 /** Difference that two steps of a legend must have, in CIEDE2000. */
@@ -35,7 +35,7 @@ describe.each([
   describe.each(Object.keys(SIGHTS))("seen with %s", (sight) => {
     test("steps of the ramps differ, from the ground too", () => {
       expect(closest([theme.ground, ...theme.sequential], sight, true).difference).toBeGreaterThanOrEqual(APART);
-      expect(closest(VIRIDIS, sight, true).difference).toBeGreaterThanOrEqual(APART);
+      expect(closest(theme.sqnr, sight, true).difference).toBeGreaterThanOrEqual(APART);
     });
 
     test("no two steps of the differences look alike, less and more neither", () => {
@@ -58,7 +58,7 @@ describe.each([
     for (const colour of [theme.ink, theme.muted, theme.select, theme.category[1]!]) {
       expect(contrast(colour, theme.ground), colour).toBeGreaterThanOrEqual(4.5);
     }
-    for (const colour of [...theme.sequential, ...theme.diverging, ...VIRIDIS]) {
+    for (const colour of [...theme.sequential, ...theme.diverging, ...theme.category, ...theme.sqnr]) {
       expect(contrast(readableOn(colour), colour), colour).toBeGreaterThanOrEqual(4.5);
     }
     // Bits that a type does not represent are printed on the hatch.

@@ -1,6 +1,6 @@
+import { inspectedGraph, type Overlay } from "@equant/report/graph";
 import { computed } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import type { GraphSummary, Overlay } from "../../graph-view/index.js";
 import { layerRows } from "../../state/layer-rows.js";
 import { currentMeasures, model, selectedLayer } from "../../state/store.js";
 import { graphColour } from "../../state/view.js";
@@ -8,22 +8,7 @@ import { Select } from "./fields.js";
 import { Panel } from "./panel.js";
 
 /** The network without what was measured: it changes with the model only, so that nothing is laid out again. */
-const graph = computed((): GraphSummary => {
-  const { inspect } = model.value!;
-  return {
-    nodes: inspect.nodes.map(({ name, opType, inputs, outputs, bytes, macs }) => ({
-      id: name,
-      name,
-      opType,
-      inputs,
-      outputs,
-      weightBytes: bytes,
-      ...(macs !== null && { macs }),
-    })),
-    inputs: inspect.inputs.map(({ name }) => name),
-    outputs: inspect.outputs.map(({ name }) => name),
-  };
-});
+const graph = computed(() => inspectedGraph(model.value!.inspect));
 
 const overlay = computed((): Overlay => {
   const hasRun = currentMeasures.value.report !== undefined;

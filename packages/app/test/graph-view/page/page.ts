@@ -1,7 +1,7 @@
+import { foldGraph, type GraphSummary, type Overlay } from "@equant/report/graph";
 import { type Signal, signal } from "@preact/signals";
-import { foldGraph, layoutGraph, type MountedGraphView, mountGraphView } from "../../../src/graph-view/index.js";
-import type { GraphSummary, Overlay } from "../../../src/graph-view/types.js";
-import { mobileNet, randomNetwork, transformer } from "../networks.js";
+import { mobileNet, randomNetwork, transformer } from "../../../../report/test/graph/networks.js";
+import { layoutGraph, type MountedGraphView, mountGraphView } from "../../../src/graph-view/index.js";
 
 /** What the test asks of the page. */
 export interface GraphPage {

@@ -1,13 +1,13 @@
 import { readFile } from "node:fs/promises";
-import { parseModel } from "@equant/core";
+import { inspectModel, parseModel } from "@equant/core";
 import { expect, test } from "vitest";
 import { SHARED_MODELS, sharedModel } from "../../../core/test/helpers/shared.js";
-import { foldGraph } from "../../src/graph-view/fold-graph.js";
-import { layoutLayered } from "../../src/graph-view/layout-layered.js";
-import { summarizeGraph } from "../../src/graph-view/summarize-graph.js";
+import { foldGraph } from "../../src/graph/fold-graph.js";
+import { layoutLayered } from "../../src/graph/layout-layered.js";
+import { inspectedGraph } from "../../src/graph/summary.js";
 
 test.each(SHARED_MODELS)("%s folds to a readable number of cards", async (name) => {
-  const graph = summarizeGraph(parseModel(await readFile(sharedModel(name))));
+  const graph = inspectedGraph(await inspectModel(parseModel(await readFile(sharedModel(name)))));
   const folded = foldGraph(graph);
   expect(folded.cards.length).toBeLessThanOrEqual(80);
   // Every node is in exactly one card.

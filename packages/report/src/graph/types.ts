@@ -89,3 +89,6 @@ export interface GraphLayout {
 
 /** Size of every card and the gaps between them, in world units. One size: positions follow from structure alone. */
 export const CARD = { width: 184, height: 62, gapX: 28, gapY: 40 } as const;
+
+/** Baselines of a card's lines from its top, and how far text stays from its sides, in world units. */
+export const CARD_TEXT = { title: 20, subtitle: 36, value: 52, side: 10 } as const;

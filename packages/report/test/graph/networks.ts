@@ -1,4 +1,4 @@
-import type { GraphSummary, SummaryNode } from "../../src/graph-view/types.js";
+import type { GraphSummary, SummaryNode } from "../../src/graph/types.js";
 
 /** Builds summaries step by step: each call adds one operator and returns the name of its output. */
 export function networkBuilder() {

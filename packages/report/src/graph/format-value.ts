@@ -1,3 +1,4 @@
+import { decibels } from "../charts/text.js";
 import type { OverlayMetric } from "./types.js";
 
 /** Three digits and a decimal prefix: 1.23 k, 45.6 M. */
@@ -26,7 +27,7 @@ export const formatBytes = (bytes: number, count = formatCount): string => {
 export function formatValue(metric: OverlayMetric, value: number): string {
   switch (metric) {
     case "sqnr":
-      return Number.isFinite(value) ? `${value.toFixed(1)} dB` : "exact";
+      return decibels(value);
     case "bits":
       return `${value} bit`;
     case "size":

@@ -1,3 +1,4 @@
+import { DARK, LIGHT } from "../charts/colours.js";
 import { formatBytes, shortCount } from "./format-value.js";
 import type { Card, GraphSummary, Overlay, OverlayMetric, SummaryNode } from "./types.js";
 
@@ -119,4 +120,30 @@ export function binOf(legend: Legend, value: number | undefined): number {
   let bin = 0;
   while (bin + 1 < legend.bins.length && value >= legend.bins[bin + 1]!.from) bin++;
   return bin;
+}
+
+const SPREAD = [0, 1, 3, 5, 6];
+
+/** Colour of a bin, as a token of the charts' palette; text on it is `on-` and the same. */
+export function binToken({ ramp }: Legend, bin: number): string {
+  if (ramp === "viridis") return `sqnr-${bin}`;
+  return ramp === "blue" ? `seq-${SPREAD[bin]}` : `cat-${bin}`;
+}
+
+/** Colour of a bin where no style sheet holds the tokens. */
+export function binColour({ ramp }: Legend, bin: number, dark: boolean): string {
+  const theme = dark ? DARK : LIGHT;
+  if (ramp === "viridis") return theme.sqnr[bin]!;
+  return ramp === "blue" ? theme.sequential[SPREAD[bin]!]! : theme.category[bin]!;
+}
+
+/** Distinct weight widths of the nodes in a card, as `8b` or `8+32b`; a single one is not said twice where bits are the overlay. */
+export function bitsBadge(nodes: readonly SummaryNode[], overlay: Overlay): string {
+  const own: Overlay = {
+    metric: "bits",
+    ...(overlay.metric === "bits" && overlay.values && { values: overlay.values }),
+  };
+  const bits = new Set(nodes.flatMap((node) => nodeValue(node, "bits", own) ?? []));
+  if (bits.size === 0 || (bits.size === 1 && overlay.metric === "bits")) return "";
+  return `${[...bits].sort((a, b) => a - b).join("+")}b`;
 }

@@ -1,0 +1,10 @@
+export { luminance, readableOn } from "../charts/colours.js";
+export { traceHead, traceLine } from "./edge-path.js";
+export { fitText } from "./fit-text.js";
+export { type FoldOptions, foldGraph } from "./fold-graph.js";
+export { formatValue } from "./format-value.js";
+export { layoutLayered } from "./layout-layered.js";
+export { layoutLongestPath, type Structure } from "./layout-layers.js";
+export { binColour, binOf, bitsBadge, cardValues, type Legend, legendOf, nodeValue } from "./overlay.js";
+export { inspectedGraph, reportedGraph } from "./summary.js";
+export * from "./types.js";
