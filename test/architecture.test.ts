@@ -28,6 +28,7 @@ const ORDER = [
   "correct",
   "learn",
   "pipeline",
+  "jobs",
   "report",
   "node",
 ];

@@ -1,6 +1,8 @@
 import type {
   AdviceReport,
   EqualizeReport,
+  FloatSearch,
+  FloatTarget,
   InspectReport,
   OutputError,
   PruneMethod,
@@ -8,7 +10,6 @@ import type {
   RecipeStep,
   StatisticsRow,
   StepEffect,
-  TuneReport,
   ValidationReport,
   Verification,
 } from "@equant/core/web";
@@ -206,35 +207,6 @@ export interface ConfusedSamples {
   }[];
 }
 
-/** What a repair must reach: at most so many points of accuracy lost, or at least so many decibels at the output. */
-export interface FixTarget {
-  readonly kind: "drop" | "db";
-  readonly value: number;
-}
-
-/** A quantized file with some layers in float, measured. */
-export interface FixTrial {
-  readonly layers: readonly string[];
-  readonly bytes: number;
-  /** Points of top-1 lost, as a share; without labels the share of answers that changed. */
-  readonly drop: number | null;
-  readonly top1: number | null;
-  readonly sqnrDb: number;
-  readonly holds: boolean;
-}
-
-export interface FixOutcome {
-  readonly target: FixTarget;
-  readonly metric: TuneReport["metric"];
-  readonly samples: number;
-  readonly floatTop1: number | null;
-  readonly trials: readonly FixTrial[];
-  /** The run as it is. */
-  readonly first: FixTrial;
-  /** The cheapest that holds, or where none does the best. */
-  readonly best: FixTrial;
-}
-
 /** Every call the page makes of its worker. */
 export interface Calls {
   warm(params: Record<string, never>): { threads: number; isolated: boolean };
@@ -255,13 +227,7 @@ export interface Calls {
   report(params: { id: string; steps: readonly RecipeStep[]; calibration: string }): Report;
   validate(params: { bytes: Uint8Array<ArrayBuffer> }): ValidationReport;
   /** Layers of the run to leave in float so that the target holds. */
-  fixIt(params: {
-    id: string;
-    steps: readonly RecipeStep[];
-    calibration: string;
-    bytes: Uint8Array<ArrayBuffer>;
-    target: FixTarget;
-  }): FixOutcome;
+  fixIt(params: { id: string; steps: readonly RecipeStep[]; calibration: string; target: FloatTarget }): FloatSearch;
   advise(params: { id: string; steps: readonly RecipeStep[]; calibration: string }): AdviceReport;
   compareSample(params: {
     bytes: Uint8Array<ArrayBuffer>;

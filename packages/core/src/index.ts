@@ -9,6 +9,7 @@ export * from "./errors.js";
 export * from "./fold/index.js";
 export * from "./gradient/index.js";
 export * from "./graph/index.js";
+export * from "./jobs/index.js";
 export * from "./learn/index.js";
 export * from "./match/index.js";
 export * from "./math/index.js";

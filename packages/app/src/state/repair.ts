@@ -1,29 +1,28 @@
-import type { AdviceReport, RemedyKind } from "@equant/core/web";
+import type { AdviceReport, FloatSearch, FloatTarget, FloatTrial, RemedyKind } from "@equant/core/web";
 import { signal } from "@preact/signals";
-import type { FixOutcome, FixTarget, FixTrial } from "../protocol.js";
 import { stepOf, withStep } from "../recipe/recipe.js";
 import { measureRun, runRecipe } from "./actions.js";
 import { callEngine } from "./jobs.js";
 import { setRecipe } from "./recipe-edit.js";
 import { currentRun, recipe } from "./store.js";
 
-export const fixTarget = signal<FixTarget>({ kind: "drop", value: 1 });
-export const fixLive = signal<readonly FixTrial[]>([]);
+export const fixTarget = signal<FloatTarget>({ kind: "drop", value: 1 });
+export const fixLive = signal<readonly FloatTrial[]>([]);
 /** Result of a search, and the run it is about. */
-export const fixed = signal<{ readonly run: string; readonly value: FixOutcome } | null>(null);
+export const fixed = signal<{ readonly run: string; readonly value: FloatSearch } | null>(null);
 export const advice = signal<{ readonly run: string; readonly value: AdviceReport } | null>(null);
 
 /** Searches the layers that must stay in float for the target. */
 export async function searchFix(): Promise<void> {
   const run = currentRun.value;
   if (!run) return;
-  const { calibration, bytes } = run.outcome;
+  const { calibration } = run.outcome;
   const target = fixTarget.value;
   fixLive.value = [];
   const onPart = ({ part }: { part?: unknown }) => {
-    fixLive.value = part as readonly FixTrial[];
+    fixLive.value = part as readonly FloatTrial[];
   };
-  const params = { id: run.id, steps: run.recipe.steps, calibration, bytes, target };
+  const params = { id: run.id, steps: run.recipe.steps, calibration, target };
   const value = await callEngine("fixIt", params, { screen: "quantize", canPause: true, onPart });
   if (value) fixed.value = { run: run.id, value };
 }

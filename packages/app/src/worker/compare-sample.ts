@@ -1,11 +1,11 @@
 import { DataError } from "@equant/core/errors";
 import {
+  activationChain,
   type Dataset,
   exposeValues,
   Feed,
   type HostTensor,
   indexGraph,
-  isOp,
   type Model,
   labelOf as nodeLabel,
   parseModel,
@@ -117,7 +117,7 @@ async function activationOf(
   };
 }
 
-/** Names of a layer's output in the two networks: behind a fused activation where that is what is quantized. */
+/** Names of a layer's output in the two networks: behind its activation, and behind rounding where that is in the file. */
 export function comparedValues(
   float: Model,
   quantized: Model,
@@ -126,15 +126,9 @@ export function comparedValues(
   const node = float.graph.nodes.find((candidate) => nodeLabel(candidate) === layer);
   if (!node) return undefined;
   const made = new Set(quantized.graph.nodes.flatMap(({ outputs }) => outputs));
-  const index = indexGraph(float.graph);
-  let value = node.outputs[0]!;
-  let found: { float: string; quantized: string } | undefined;
-  for (;;) {
-    const dequantized = `${value}_dequantized`;
-    if (made.has(dequantized)) return { float: value, quantized: dequantized };
-    if (made.has(value)) found = { float: value, quantized: value };
-    const next = index.onlyConsumer(value);
-    if (!isOp(next, "Relu", "Clip") || next.inputs[0] !== value) return found;
-    value = next.outputs[0]!;
-  }
+  const values = activationChain(indexGraph(float.graph), node.outputs[0]!);
+  const rounded = values.findLast((value) => made.has(`${value}_dequantized`));
+  if (rounded !== undefined) return { float: rounded, quantized: `${rounded}_dequantized` };
+  const kept = values.findLast((value) => made.has(value));
+  return kept === undefined ? undefined : { float: kept, quantized: kept };
 }

@@ -3,7 +3,9 @@ import {
   type CompressResult,
   cloneModel,
   type Dataset,
+  type FloatTrial,
   inspectModel,
+  keepInFloat,
   type Model,
   type ObservedType,
   OutputProbe,
@@ -26,7 +28,6 @@ import { type CallContext, transformContext } from "./context.js";
 import { previewEqualize } from "./equalize.js";
 import { execute } from "./execute.js";
 import { findConfused } from "./find-confused.js";
-import { fixIt, fixSamples } from "./fix-it.js";
 import type { Gate } from "./gate.js";
 import { reportOf, validate } from "./measure.js";
 import { type OpenData, openData, summarizeData } from "./open-data.js";
@@ -37,6 +38,9 @@ import { quantizeOptionsOf } from "./steps.js";
 
 /** Samples on which a file is run before it may be called saved. */
 const VERIFIED_SAMPLES = 4;
+
+/** Samples that decibels are measured on when layers are looked for that must stay in float. */
+const FIX_DB_SAMPLES = 64;
 
 /** Networks of runs that are kept for their reports. */
 const KEPT_RESULTS = 2;
@@ -127,12 +131,14 @@ export class Engine {
       const result = await this.#result(id, steps, calibration, context);
       return reportOf(this.model, this.#samples(), result, steps, context);
     },
-    fixIt: async ({ id, steps, calibration, bytes, target }, context) => {
+    fixIt: async ({ id, steps, calibration, target }, context) => {
       const result = await this.#result(id, steps, calibration, context);
-      const options = quantizeOptionsOf(steps);
-      const validate = this.gate.dataset(fixSamples(this.data.validate, target));
-      const input = { original: this.model.model, result, bytes, options, calibrate: this.#samples(), validate };
-      return fixIt(input, target, context);
+      const samples = target.kind === "db" ? spread(this.data.validate, FIX_DB_SAMPLES) : this.data.validate;
+      const onTrial = (trials: readonly FloatTrial[]) =>
+        context.onProgress({ phase: "fix it", done: trials.length, total: 0, part: trials });
+      const [calibrate, validate] = [this.#samples(), this.gate.dataset(samples)];
+      const input = { original: this.model.model, result, steps, calibrate, validate, onTrial };
+      return keepInFloat(input, target, await transformContext(context));
     },
     advise: async ({ id, steps, calibration }, context) => {
       const result = await this.#result(id, steps, calibration, context);

@@ -4,16 +4,14 @@ import {
   type Model,
   ORT_CHANNEL_MULTIPLE,
   observeShapes,
-  type PruneIteration,
   prune,
   pruneSchedule,
   serializeModel,
   shrink,
   spread,
   validateModels,
-  wilsonInterval,
 } from "@equant/core/web";
-import type { PruningCurve } from "@equant/report";
+import { type PruningCurve, prunedStructure, pruningCurve } from "@equant/report";
 import type { Params, PrunedNetwork } from "../protocol.js";
 import { type CallContext, transformContext } from "./context.js";
 
@@ -37,15 +35,12 @@ export async function pruneModel(
   };
   const original = judged.label ? await quality(model) : 1;
   const points: PruningCurve["points"] = [];
-  const asPoint = (sparsity: number, accuracy: number) => {
-    const { low, high } = wilsonInterval(Math.round(accuracy * judged.length), judged.length);
-    return { sparsity, accuracy, low, high };
-  };
   const targets = pruneSchedule("linear", settings.sparsity, settings.steps);
   let at = 0;
   const evaluate = async (candidate: Model) => {
     const accuracy = await quality(candidate);
-    points.push(asPoint(targets[at++] ?? settings.sparsity, accuracy));
+    const sparsity = targets[at++] ?? settings.sparsity;
+    points.push(...pruningCurve(settings.method, [{ sparsity, accuracy }], judged.length).points);
     call.onProgress({ phase: "prune", done: at, total: settings.steps, part: { original, points: [...points] } });
     return accuracy;
   };
@@ -78,20 +73,8 @@ export async function pruneModel(
     section: {
       original,
       method: settings.method,
-      curves: [{ method: settings.method, points: result.iterations.map((entry) => pointOf(entry, asPoint)) }],
-      layers: last.layers.map(({ layer, sparsity, channels, removedChannels }) => ({
-        layer,
-        sparsity,
-        channels,
-        removed: removedChannels.length,
-      })),
+      curves: [pruningCurve(settings.method, result.iterations, judged.length)],
+      layers: prunedStructure(last),
     },
   };
-}
-
-function pointOf(
-  { sparsity, accuracy }: PruneIteration,
-  asPoint: (sparsity: number, accuracy: number) => PruningCurve["points"][number],
-) {
-  return asPoint(sparsity, accuracy ?? 0);
 }

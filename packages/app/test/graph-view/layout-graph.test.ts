@@ -1,11 +1,4 @@
-import {
-  type FoldedGraph,
-  foldGraph,
-  type GraphLayout,
-  layoutLayered,
-  layoutLongestPath,
-  type Structure,
-} from "@equant/report/graph";
+import { foldGraph, type GraphLayout, layoutLayered, layoutLongestPath, type Structure } from "@equant/report/graph";
 import { expect, test, vi } from "vitest";
 import { mobileNet, transformer } from "../../../report/test/graph/networks.js";
 import { type LayoutWorker, layoutGraph } from "../../src/graph-view/layout-graph.js";

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import {
   calibrate,
   cloneModel,
+  createModel,
+  createNode,
   createRunner,
   DIGIT_SPLIT,
   digitDataset,
@@ -58,6 +60,30 @@ describe("one image in two networks", () => {
       expect(comparedValues(float, quantized, labelOf(node)), labelOf(node)).toBeDefined();
     }
     expect(comparedValues(float, quantized, "no such layer")).toBeUndefined();
+  });
+
+  test("a layer whose bounds by channel run on integers is compared behind them", () => {
+    const network = (...nodes: [opType: string, inputs: string[], output: string][]) => {
+      const model = createModel("clamped");
+      model.graph.nodes = nodes.map(([opType, inputs, output]) =>
+        createNode({ opType, name: output, inputs, outputs: [output] }),
+      );
+      return model;
+    };
+    const layer = [
+      ["Conv", ["x", "w"], "conv"],
+      ["Clip", ["conv", "low"], "clip"],
+    ] as const;
+    const start = layer.map(([opType, inputs, output]) => [opType, [...inputs], output] as [string, string[], string]);
+    const before = network(...start, ["Min", ["clip", "bound"], "min"], ["Conv", ["min", "v"], "y"]);
+    const after = network(
+      ...start,
+      ["QuantizeLinear", ["clip", "s", "z"], "clip_quantized"],
+      ["Min", ["clip_quantized", "q"], "min_quantized"],
+      ["DequantizeLinear", ["min_quantized", "s", "z"], "min_dequantized"],
+      ["Conv", ["min_dequantized", "v"], "y"],
+    );
+    expect(comparedValues(before, after, "conv")).toEqual({ float: "min", quantized: "min_dequantized" });
   });
 
   test("answers are those of the networks; a coarse layer differs more than a fine one", async () => {

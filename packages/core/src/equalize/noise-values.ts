@@ -47,14 +47,19 @@ function allFinite({ max, min, mean, meanSquare }: ChannelStats): boolean {
 
 const FUSED = ["Relu", "Clip", "PRelu", "LeakyRelu", "Min", "Max"];
 
+/** `value` and what activations that alone read it make of it, one behind the other. */
+export function activationChain(index: GraphIndex, value: string): string[] {
+  const chain = [value];
+  for (;;) {
+    const next = index.onlyConsumer(chain.at(-1)!);
+    if (!isOp(next, ...FUSED) || next.inputs[0] !== chain.at(-1)) return chain;
+    chain.push(next.outputs[0]!);
+  }
+}
+
 /** The value behind the activation that alone reads `value`; `value` itself where there is none. */
 export function behindActivation(index: GraphIndex, value: string): string {
-  let at = value;
-  for (;;) {
-    const next = index.onlyConsumer(at);
-    if (!isOp(next, ...FUSED) || next.inputs[0] !== at) return at;
-    at = next.outputs[0]!;
-  }
+  return activationChain(index, value).at(-1)!;
 }
 
 /**

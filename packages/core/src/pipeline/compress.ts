@@ -8,8 +8,8 @@ import { cloneModel, type Model, serializeModel } from "../graph/index.js";
 import {
   applyQdq,
   contextOf,
+  finishQdq,
   forThisProcessor,
-  moveClampsToIntegers,
   planQuantization,
   type QuantizationDetails,
   type QuantizationPlan,
@@ -302,9 +302,8 @@ class RecipeRun {
   }
 
   async #finish(best: Candidate, before: CompressResult["before"]): Promise<CompressResult> {
-    if (best.calibration.random) best.quantized.metadata.set("equant.data", "random");
     const model = best.quantized;
-    if (resolveQuantizeOptions(this.#quantize).target.startsWith("ort")) moveClampsToIntegers(model);
+    finishQdq(model, best.plan.target, best.calibration);
     const verify = () => verifyModel(model, this.#probe, this.context);
     const verification = await this.#phase("verify", verify, ({ samples }) => `re-opened, ran ${samples} samples`);
     let bytes: Uint8Array | undefined;

@@ -6,6 +6,7 @@ export * from "./details.js";
 export { detailsOfFile, FOLDED_KEY } from "./details-of-file.js";
 export { CONCAT_RANGE_RATIO } from "./detection-heads.js";
 export * from "./exclude.js";
+export { finishQdq } from "./finish.js";
 export * from "./float-model.js";
 export * from "./integer-clamps.js";
 export * from "./options.js";

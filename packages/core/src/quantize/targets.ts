@@ -36,6 +36,8 @@ export interface TargetSpec {
   readonly symmetric: { readonly weights: boolean; readonly activations: boolean };
   /** Whether its kernels add products in pairs in 16 bits on a processor that has no better instruction: see `processor`. */
   readonly pairedSums: boolean;
+  /** Whether Min runs on integers, so that bounds by channel need no way back to float. */
+  readonly integerMin: boolean;
 }
 
 /** Operators that move data, the same for every target. */
@@ -72,6 +74,7 @@ const CPU: TargetSpec = {
   weightStorage: ["int8", "uint8"],
   symmetric: { weights: false, activations: false },
   pairedSums: true,
+  integerMin: true,
 };
 
 /** What hardware has in common: int8 weights, exact sums, an encoding on every output. */
@@ -81,6 +84,7 @@ const HARDWARE: TargetSpec = {
   sharedConcat: true,
   weightStorage: ["int8"],
   pairedSums: false,
+  integerMin: false,
 };
 
 /** One row per target. `ort-cpu` and `ort-web` run the same operators on integers; the others state their hardware's rules. */

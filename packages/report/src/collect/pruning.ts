@@ -2,7 +2,11 @@ import { type PruneIteration, wilsonInterval } from "@equant/core";
 import type { PruningCurve, PruningSection } from "../schema.js";
 
 /** Accuracy of every iteration that was measured, with its 95 % Wilson interval over `samples`. */
-export function pruningCurve(method: string, iterations: readonly PruneIteration[], samples: number): PruningCurve {
+export function pruningCurve(
+  method: string,
+  iterations: readonly Pick<PruneIteration, "sparsity" | "accuracy">[],
+  samples: number,
+): PruningCurve {
   const points = iterations.flatMap(({ sparsity, accuracy }) =>
     accuracy === null ? [] : [{ sparsity, accuracy, ...wilsonInterval(Math.round(accuracy * samples), samples) }],
   );

@@ -1,5 +1,5 @@
+import type { FloatTrial } from "@equant/core/web";
 import { formatBytes, formatDb, formatPercent } from "../../format.js";
-import type { FixTrial } from "../../protocol.js";
 import { applyFix, applyFixAndRun, fixed, fixLive, fixTarget, searchFix } from "../../state/repair.js";
 import { activity, currentRun, data } from "../../state/store.js";
 import { DataTable } from "./data-table.js";
@@ -66,7 +66,7 @@ export function FixPanel({ stale }: { stale: boolean }) {
       </div>
       {found && <Verdict />}
       {trials.length > 0 && (
-        <DataTable<FixTrial>
+        <DataTable<FloatTrial>
           label="Trials"
           columns={[
             {
