@@ -10,11 +10,15 @@ export function defineConfig(config: ConfigInput): ConfigInput {
 }
 
 /** What is answered without loading the parser. */
-const QUICK: Readonly<Record<string, () => Promise<string>>> = {
-  "--version": async () => `${(await import("./version.js")).toolVersion()}\n`,
-  "--help": async () => (await import("./frame/help.js")).programHelp(),
-  "-h": async () => (await import("./frame/help.js")).programHelp(),
-};
+const QUICK: ReadonlyMap<string, () => Promise<string>> = new Map([
+  [
+    "--version",
+    async () => `${(await import("./version.js")).toolVersion()}
+`,
+  ],
+  ["--help", async () => (await import("./frame/help.js")).programHelp()],
+  ["-h", async () => (await import("./frame/help.js")).programHelp()],
+]);
 
 /**
  * Runs `equant` with `argv` (without node and script) and returns the exit code. Never ends the process:
@@ -22,7 +26,7 @@ const QUICK: Readonly<Record<string, () => Promise<string>>> = {
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   try {
-    const quick = argv.length === 1 ? QUICK[argv[0]!] : undefined;
+    const quick = argv.length === 1 ? QUICK.get(argv[0]!) : undefined;
     if (!quick) return await (await import("./frame/program.js")).runProgram(argv, io);
     await writeAll(io.stdout, await quick());
     return 0;

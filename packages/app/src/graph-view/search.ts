@@ -9,21 +9,27 @@ export interface Search {
   test(node: SummaryNode, overlay?: Overlay): boolean;
 }
 
-const METRICS: Readonly<Record<string, OverlayMetric>> = {
-  sqnr: "sqnr",
-  bits: "bits",
-  size: "size",
-  sparsity: "sparsity",
-  macs: "macs",
-};
-const COMPARE: Readonly<Record<string, (a: number, b: number) => boolean>> = {
-  "<": (a, b) => a < b,
-  "<=": (a, b) => a <= b,
-  ">": (a, b) => a > b,
-  ">=": (a, b) => a >= b,
-  "=": (a, b) => a === b,
-};
-const UNITS: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9, "%": 0.01 };
+const METRICS: ReadonlyMap<string, OverlayMetric> = new Map(
+  Object.entries<OverlayMetric>({
+    sqnr: "sqnr",
+    bits: "bits",
+    size: "size",
+    sparsity: "sparsity",
+    macs: "macs",
+  }),
+);
+const COMPARE: ReadonlyMap<string, (a: number, b: number) => boolean> = new Map(
+  Object.entries<(a: number, b: number) => boolean>({
+    "<": (a, b) => a < b,
+    "<=": (a, b) => a <= b,
+    ">": (a, b) => a > b,
+    ">=": (a, b) => a >= b,
+    "=": (a, b) => a === b,
+  }),
+);
+const UNITS: ReadonlyMap<string, number> = new Map(
+  Object.entries<number>({ "": 1, k: 1e3, m: 1e6, g: 1e9, "%": 0.01 }),
+);
 
 type Term = (node: SummaryNode, overlay?: Overlay) => boolean;
 
@@ -50,14 +56,14 @@ function parseTerm(word: string, problems: string[]): Term {
   const comparison = /^([a-z]+)(<=|>=|<|>|=)(.*)$/i.exec(word);
   if (comparison) {
     const [, key, sign, operand] = comparison as unknown as [string, string, string, string];
-    const metric = METRICS[key.toLowerCase()];
+    const metric = METRICS.get(key.toLowerCase());
     if (!metric) return wrong(problems, `search: unknown value "${key}", expected ${Object.keys(METRICS).join(", ")}`);
     const number = /^(-?\d+(?:\.\d+)?|-?\.\d+)(k|m|g|%)?(?:b|db|bit|bits)?$/i.exec(operand);
     if (!number) return wrong(problems, `search: "${operand}" after ${key}${sign} is no number`);
-    const limit = Number(number[1]) * UNITS[(number[2] ?? "").toLowerCase()]!;
+    const limit = Number(number[1]) * UNITS.get((number[2] ?? "").toLowerCase())!;
     return (node, overlay) => {
       const value = nodeValue(node, metric, overlay);
-      return value !== undefined && COMPARE[sign]!(value, limit);
+      return value !== undefined && COMPARE.get(sign)!(value, limit);
     };
   }
   const prefixed = /^(op|name):(.+)$/i.exec(word);

@@ -7,15 +7,17 @@ import { fileURLToPath } from "node:url";
 /** The built app: beside this package in the workspace, where it is never an old copy, else inside the installed one. */
 const PLACES = ["../../../app/dist", "../../app"].map((place) => fileURLToPath(new URL(place, import.meta.url)));
 
-const TYPES: Readonly<Record<string, string>> = {
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript",
-  ".mjs": "text/javascript",
-  ".css": "text/css",
-  ".json": "application/json",
-  ".svg": "image/svg+xml",
-  ".wasm": "application/wasm",
-};
+const TYPES: ReadonlyMap<string, string> = new Map(
+  Object.entries<string>({
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".css": "text/css",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+  }),
+);
 
 /** Folder of the built app; undefined when it was not built. */
 export function appFolder(): string | undefined {
@@ -42,11 +44,11 @@ export function createAppServer(folder: string, pages: ReadonlyMap<string, strin
     if (request.method !== "GET" && request.method !== "HEAD") return send(405, "text/plain", "GET only\n");
     const path = decodedPath(request.url);
     const page = path === undefined ? undefined : pages.get(path);
-    if (page !== undefined) return send(200, TYPES[".html"]!, page);
+    if (page !== undefined) return send(200, TYPES.get(".html")!, page);
     const file = resolve(folder, `.${path === undefined || path.endsWith("/") ? `${path ?? "/"}index.html` : path}`);
     if (path === undefined || !file.startsWith(folder + sep)) return send(404, "text/plain", "not found\n");
     try {
-      send(200, TYPES[extname(file)] ?? "application/octet-stream", await readFile(file));
+      send(200, TYPES.get(extname(file)) ?? "application/octet-stream", await readFile(file));
     } catch {
       send(404, "text/plain", "not found\n");
     }

@@ -13,7 +13,7 @@ export function checkConfig(raw: unknown, file: string): Config {
 }
 
 function checkStep(step: { use: string }, file: string, index: number): StepConfig {
-  if (!(step.use in STEPS)) {
+  if (!Object.hasOwn(STEPS, step.use)) {
     throw new OptionsError(
       "E2007",
       `${file}: steps[${index}].use: '${step.use}' is not one of ${STEP_NAMES.join(", ")}`,

@@ -72,23 +72,25 @@ export function parseShare(name: string, value: unknown): number {
   return share;
 }
 
-const BYTE_UNITS: Readonly<Record<string, number>> = {
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  tb: 1e12,
-  kib: 1024,
-  mib: 1024 ** 2,
-  gib: 1024 ** 3,
-  tib: 1024 ** 4,
-};
+const BYTE_UNITS: ReadonlyMap<string, number> = new Map(
+  Object.entries<number>({
+    b: 1,
+    kb: 1e3,
+    mb: 1e6,
+    gb: 1e9,
+    tb: 1e12,
+    kib: 1024,
+    mib: 1024 ** 2,
+    gib: 1024 ** 3,
+    tib: 1024 ** 4,
+  }),
+);
 
 /** A size in bytes: `4MB` (decimal, as sizes are printed), `4MiB` (binary), or a bare number of bytes. */
 export function parseBytes(name: string, value: unknown): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= 0) return value;
   const match = typeof value === "string" ? /^(\d+\.?\d*|\.\d+)\s*([a-z]*)$/i.exec(value.trim()) : null;
-  const unit = match ? BYTE_UNITS[match[2]!.toLowerCase() || "b"] : undefined;
+  const unit = match ? BYTE_UNITS.get(match[2]!.toLowerCase() || "b") : undefined;
   if (!match || unit === undefined)
     throw invalid(name, value, "a size", "write 4MB, 512kB, 3.5MiB or a number of bytes");
   return Math.round(Number(match[1]) * unit);

@@ -4,20 +4,22 @@ import { decodeElements, type ElementType, elementBytes } from "./elements.js";
 import { fileError, truncatedError } from "./errors.js";
 import { elementCount } from "./input.js";
 
-const TYPES: Record<string, ElementType> = {
-  b1: "bool",
-  u1: "uint8",
-  i1: "int8",
-  u2: "uint16",
-  i2: "int16",
-  u4: "uint32",
-  i4: "int32",
-  u8: "uint64",
-  i8: "int64",
-  f2: "float16",
-  f4: "float32",
-  f8: "float64",
-};
+const TYPES: ReadonlyMap<string, ElementType> = new Map(
+  Object.entries<ElementType>({
+    b1: "bool",
+    u1: "uint8",
+    i1: "int8",
+    u2: "uint16",
+    i2: "int16",
+    u4: "uint32",
+    i4: "int32",
+    u8: "uint64",
+    i8: "int64",
+    f2: "float16",
+    f4: "float32",
+    f8: "float64",
+  }),
+);
 
 /** Longest header read; numpy's own are a few hundred bytes. */
 const MAX_HEADER_BYTES = 2 ** 20;
@@ -52,7 +54,7 @@ export async function readNpyHeader(file: DataFile): Promise<NpyHeader> {
   const order = /'fortran_order'\s*:\s*(True|False)/.exec(text);
   const sizes = /'shape'\s*:\s*\(([\d,\sL]*)\)/.exec(text);
   if (!order || !sizes) throw damaged(file.path, "has an .npy header that cannot be read");
-  const dtype = descr && TYPES[descr[2]!];
+  const dtype = descr && TYPES.get(descr[2]!);
   if (!dtype) {
     const actual = /'descr'\s*:\s*(\[.*?\]|'[^']*')/.exec(text)?.[1] ?? "unknown";
     throw damaged(file.path, `holds elements of type ${actual}`, "Save numbers: array.astype('float32') or 'uint8'.");

@@ -101,7 +101,7 @@ function backward(order: readonly Node[], loss: string, context: GradientContext
     if (!node.inputs.some((value) => context.needs(value))) continue;
     const incoming = node.outputs.map((output) => gradients.get(output));
     if (!incoming.some((parts) => parts !== undefined)) continue;
-    const rule = node.domain === "" ? GRADIENT_RULES[node.opType] : undefined;
+    const rule = node.domain === "" ? GRADIENT_RULES.get(node.opType) : undefined;
     if (!rule || subgraphsOf(node).length > 0) {
       const operator = node.domain === "" ? node.opType : `${node.domain}.${node.opType}`;
       throw new ModelError("E4001", `differentiate: no gradient for ${operator}, node "${labelOf(node)}"`, {

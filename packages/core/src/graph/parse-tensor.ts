@@ -61,17 +61,43 @@ function embeddedBytes(proto: TensorProto, dtype: DType, size: number): Uint8Arr
   };
 }
 
-/** Number of values in the typed field that holds the data; undefined when raw_data does. */
+type TypedField = "floatData" | "doubleData" | "int64Data" | "uint64Data" | "int32Data" | "stringData";
+
+/** The typed field in which ONNX keeps elements of a type. */
+function fieldOf(dtype: DType): TypedField {
+  switch (dtype) {
+    case "float32":
+    case "complex64":
+      return "floatData";
+    case "float64":
+    case "complex128":
+      return "doubleData";
+    case "int64":
+      return "int64Data";
+    case "uint64":
+    case "uint32":
+      return "uint64Data";
+    case "string":
+      return "stringData";
+    default:
+      return "int32Data";
+  }
+}
+
+/** Number of values in the typed field that holds the data; undefined when raw_data does. Values in a field of other types are refused. */
 function storedCount(proto: TensorProto, dtype: DType): number | undefined {
-  if (dtype === "string") return proto.stringData.length;
-  if (proto.rawData.byteLength > 0) return undefined;
-  const count =
-    proto.floatData.length +
-    proto.int32Data.length +
-    proto.int64Data.length +
-    proto.doubleData.length +
-    proto.uint64Data.length;
-  return count > 0 ? count : undefined;
+  if (proto.rawData.byteLength > 0 && dtype !== "string") return undefined;
+  const expected = fieldOf(dtype);
+  const fields: readonly TypedField[] = ["floatData", "doubleData", "int64Data", "uint64Data", "int32Data"];
+  const wrong = fields.find((field) => field !== expected && proto[field].length > 0);
+  if (wrong)
+    damaged(proto, `its values are in ${snake(wrong)}, those of ${dtype} belong in ${snake(expected)} or raw_data`);
+  const count = proto[expected].length;
+  return count > 0 || dtype === "string" ? count : undefined;
+}
+
+function snake(field: TypedField): string {
+  return field.replace("Data", "_data");
 }
 
 function convert(proto: TensorProto, dtype: DType, size: number): Uint8Array {

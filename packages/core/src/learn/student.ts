@@ -77,19 +77,21 @@ function sameGrid(quantizer: Node, dequantizer: Node): boolean {
   return quantizer.inputs[1] === dequantizer.inputs[1] && quantizer.inputs[2] === dequantizer.inputs[2];
 }
 
-const LIMITS: Partial<Record<string, readonly [number, number, number]>> = {
-  int8: [-128, 127, 8],
-  uint8: [0, 255, 8],
-  int16: [-32768, 32767, 16],
-  uint16: [0, 65535, 16],
-  int32: [-(2 ** 31), 2 ** 31 - 1, 32],
-};
+const LIMITS: ReadonlyMap<string, readonly [number, number, number]> = new Map(
+  Object.entries<readonly [number, number, number]>({
+    int8: [-128, 127, 8],
+    uint8: [0, 255, 8],
+    int16: [-32768, 32767, 16],
+    uint16: [0, 65535, 16],
+    int32: [-(2 ** 31), 2 ** 31 - 1, 32],
+  }),
+);
 
 /** The encoding a DequantizeLinear's constants say; undefined for what is no plain affine code of 8 to 32 bits. */
 function encodingOf(graph: Graph, scale: string, zeroPoint: string, axis: Attribute | undefined): Encoding | undefined {
   const scales = graph.initializers.get(scale);
   const zeros = graph.initializers.get(zeroPoint);
-  const limits = LIMITS[zeros?.dtype ?? ""];
+  const limits = LIMITS.get(zeros?.dtype ?? "");
   if (!scales || !zeros || !limits || scales.dtype !== "float32") return undefined;
   const [qmin, qmax, bits] = limits;
   const perChannel = scales.dims.length === 1 && scales.size > 1;

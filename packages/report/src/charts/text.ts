@@ -63,11 +63,13 @@ export function middle(values: readonly number[]): number {
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+const ESCAPES: ReadonlyMap<string, string> = new Map(
+  Object.entries<string>({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" }),
+);
 /** What XML 1.0 cannot hold however it is written: control characters, halves of surrogate pairs. */
 const UNWRITABLE = /[^\t\n\r -\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu;
 
 /** Text as it stands in XML and HTML, in an attribute as well. */
 export function escaped(text: string): string {
-  return text.replace(UNWRITABLE, "\uFFFD").replace(/[&<>"]/g, (c) => ESCAPES[c]!);
+  return text.replace(UNWRITABLE, "\uFFFD").replace(/[&<>"]/g, (c) => ESCAPES.get(c)!);
 }

@@ -2,24 +2,26 @@ import type { AdviceReport, RemedyKind } from "@equant/core";
 import type { Finding, SqnrSection, StepRow, ValidationSection } from "../schema.js";
 
 /** What a kind of loss means and what helps. */
-const KINDS: Readonly<Record<string, { reason: string; remedy: string }>> = {
-  zeroWeightChannels: {
-    reason: "one scale for the whole tensor is too coarse for its smallest channels: their weights all round to zero",
-    remedy: "equalize channels (equant compress), or one scale a channel (--per-channel)",
-  },
-  dominantWeightChannel: {
-    reason: "one channel alone sets the scale, and all others lose the bits that it needs",
-    remedy: "equalize channels (equant compress), or one scale a channel (--per-channel)",
-  },
-  lostActivationChannels: {
-    reason: "channels of the output stay below half a step of the scale that the largest one sets",
-    remedy: "equalize channels (equant compress), or more bits for activations",
-  },
-  overflow: {
-    reason: "values lie beyond the range that was chosen, and saturate",
-    remedy: "a wider range: --calibrator minmax, or more calibration samples",
-  },
-};
+const KINDS: ReadonlyMap<string, { reason: string; remedy: string }> = new Map(
+  Object.entries<{ reason: string; remedy: string }>({
+    zeroWeightChannels: {
+      reason: "one scale for the whole tensor is too coarse for its smallest channels: their weights all round to zero",
+      remedy: "equalize channels (equant compress), or one scale a channel (--per-channel)",
+    },
+    dominantWeightChannel: {
+      reason: "one channel alone sets the scale, and all others lose the bits that it needs",
+      remedy: "equalize channels (equant compress), or one scale a channel (--per-channel)",
+    },
+    lostActivationChannels: {
+      reason: "channels of the output stay below half a step of the scale that the largest one sets",
+      remedy: "equalize channels (equant compress), or more bits for activations",
+    },
+    overflow: {
+      reason: "values lie beyond the range that was chosen, and saturate",
+      remedy: "a wider range: --calibrator minmax, or more calibration samples",
+    },
+  }),
+);
 
 /** Layers shown at most, worst first. */
 const LISTED = 20;
@@ -51,7 +53,7 @@ export function collectFindings(parts: {
     .sort((a, b) => a.local.both - b.local.both);
   for (const { layer, local, findings } of layers) {
     for (const { kind, text } of findings) {
-      const meaning = KINDS[kind];
+      const meaning = KINDS.get(kind);
       found.push({
         layer,
         severity: local.both < 20 ? "warning" : "info",

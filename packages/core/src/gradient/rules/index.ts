@@ -21,23 +21,25 @@ const flat: GradientRule = () => [];
 const rounding: GradientRule = (_node, [dy], c) => (c.straightThrough ? [dy] : []);
 
 /** Gradient rules of standard ONNX operators, by operator. */
-export const GRADIENT_RULES: Readonly<Record<string, GradientRule>> = {
-  ...Object.fromEntries(FLAT.map((opType) => [opType, flat])),
-  Round: rounding,
-  Floor: rounding,
-  Ceil: rounding,
-  ...ARITHMETIC_RULES,
-  ...CONVOLUTION_RULES,
-  ...ELEMENTWISE_RULES,
-  ...LINEAR_RULES,
-  ...MOVEMENT_RULES,
-  ...NORMALIZATION_RULES,
-  ...POOLING_RULES,
-  ...QUANTIZATION_RULES,
-  ...REDUCE_RULES,
-  ...RESIZE_RULES,
-  ...SOFTMAX_RULES,
-};
+export const GRADIENT_RULES: ReadonlyMap<string, GradientRule> = new Map(
+  Object.entries<GradientRule>({
+    ...Object.fromEntries(FLAT.map((opType) => [opType, flat])),
+    Round: rounding,
+    Floor: rounding,
+    Ceil: rounding,
+    ...ARITHMETIC_RULES,
+    ...CONVOLUTION_RULES,
+    ...ELEMENTWISE_RULES,
+    ...LINEAR_RULES,
+    ...MOVEMENT_RULES,
+    ...NORMALIZATION_RULES,
+    ...POOLING_RULES,
+    ...QUANTIZATION_RULES,
+    ...REDUCE_RULES,
+    ...RESIZE_RULES,
+    ...SOFTMAX_RULES,
+  }),
+);
 
 /** Names of the operators that {@link differentiate} knows, sorted. */
-export const DIFFERENTIABLE_OPERATORS: readonly string[] = Object.keys(GRADIENT_RULES).sort();
+export const DIFFERENTIABLE_OPERATORS: readonly string[] = [...GRADIENT_RULES.keys()].sort();
