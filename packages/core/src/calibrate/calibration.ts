@@ -169,8 +169,8 @@ export class Calibration {
   /** Text of calibration.json. */
   serialize(): string {
     const { model, samples, complete, random, lastWidening } = this.fields;
-    const values: Record<string, ValueStatisticsJson> = {};
-    for (const [name, statistics] of this.values) if (statistics.count > 0) values[name] = statistics.toJSON();
+    const seen = [...this.values].filter(([, statistics]) => statistics.count > 0);
+    const values = Object.fromEntries(seen.map(([name, statistics]) => [name, statistics.toJSON()]));
     return `${JSON.stringify({
       schema: CALIBRATION_SCHEMA,
       ...(model !== undefined && { model }),

@@ -6,7 +6,7 @@ import { fileError, truncatedError } from "./errors.js";
 import { elementCount } from "./input.js";
 
 /** Third byte of the magic number. */
-const TYPES: Record<number, ElementType> = {
+const TYPES: Readonly<Record<number, ElementType>> = {
   8: "uint8",
   9: "int8",
   11: "int16",
@@ -17,7 +17,14 @@ const TYPES: Record<number, ElementType> = {
 
 /** True for the first bytes of an IDX file: two zeros, a known type, a sensible number of dimensions. */
 export function isIdx(head: Uint8Array): boolean {
-  return head.length >= 4 && head[0] === 0 && head[1] === 0 && head[2]! in TYPES && head[3]! >= 1 && head[3]! <= 8;
+  return (
+    head.length >= 4 &&
+    head[0] === 0 &&
+    head[1] === 0 &&
+    TYPES[head[2]!] !== undefined &&
+    head[3]! >= 1 &&
+    head[3]! <= 8
+  );
 }
 
 /**

@@ -195,7 +195,7 @@ class QdqReader {
     if (scale.dtype !== "float32") return `its scale is ${scale.dtype}, expected float32`;
     if (attributeOf(node, "block_size", "int", 0) !== 0) return "its weights are quantized in blocks";
     const type = dtype ?? zero?.dtype ?? "uint8";
-    if (!(type in STORAGE_BITS)) return `it is stored as ${type}`;
+    if (!Object.hasOwn(STORAGE_BITS, type)) return `it is stored as ${type}`;
     const values = scale.numbers();
     const perChannel = scale.dims.length > 0 && scale.size > 1;
     const axis = attributeOf(node, "axis", "int", 1);

@@ -1,5 +1,5 @@
 import type { Env, InferenceSession, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common";
-import { RunError, throwIfAborted } from "../errors.js";
+import { ModelError, RunError, throwIfAborted } from "../errors.js";
 import { type DType, type HostTensor, type Model, sizeOf, type TypedArray } from "../graph/index.js";
 import { loadError } from "./load-error.js";
 import { sessionSource } from "./session-source.js";
@@ -132,6 +132,11 @@ async function openSession(
 }
 
 function wrapSession(ort: OrtModule, native: InferenceSession, purpose: string): Session {
+  // Tensors are fed and fetched as properties of plain objects, in ONNX Runtime too, and this is none.
+  if ([...native.inputNames, ...native.outputNames].includes("__proto__")) {
+    const details = { tensor: "__proto__", hint: "give the value another name" };
+    throw new ModelError("E3003", `${purpose}: an input or output is called "__proto__"`, details);
+  }
   let tail: Promise<unknown> = Promise.resolve();
   const enqueue = <T>(task: () => Promise<T>): Promise<T> => {
     const result = tail.then(task);
