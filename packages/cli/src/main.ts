@@ -11,11 +11,7 @@ export function defineConfig(config: ConfigInput): ConfigInput {
 
 /** What is answered without loading the parser. */
 const QUICK: ReadonlyMap<string, () => Promise<string>> = new Map([
-  [
-    "--version",
-    async () => `${(await import("./version.js")).toolVersion()}
-`,
-  ],
+  ["--version", async () => `${(await import("./version.js")).toolVersion()}\n`],
   ["--help", async () => (await import("./frame/help.js")).programHelp()],
   ["-h", async () => (await import("./frame/help.js")).programHelp()],
 ]);
@@ -35,8 +31,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** The command as a process: sets the exit code and leaves the rest to Node. */
-export async function runProcess(): Promise<void> {
+/** The command in this process: sets the exit code and leaves the rest to Node. */
+export async function runProcess(io: Io = processIo()): Promise<void> {
   // A reader that left (`equant … | head`) is no error; without a listener it would end the process with a stack.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -48,5 +44,5 @@ export async function runProcess(): Promise<void> {
     const { renderError } = await import("./text/render-error.js");
     process.stderr.write(renderError(error, { verbose: process.argv.includes("-v") }), () => process.exit(70));
   });
-  process.exitCode = await main(process.argv.slice(2), processIo());
+  process.exitCode = await main(process.argv.slice(2), io);
 }

@@ -18,6 +18,8 @@ interface InspectCommandOptions extends ChartOptions {
 
 /** Running a model shows its sizes; one with more weights than this is not run for that. */
 const MAX_RUN_BYTES = 1e9;
+/** Neither is one that takes more than some seconds. */
+const MAX_RUN_OPERATIONS = 1e11;
 
 /** `equant inspect`: what a model is made of, and what is worth knowing before it is compressed. */
 export const inspect: CommandDefinition = {
@@ -73,10 +75,16 @@ export const inspect: CommandDefinition = {
 /** Sizes of all values from one run on zeros; undefined when the model does not run like that. */
 async function observedShapes(context: CommandContext, model: Model): Promise<Map<string, ObservedType> | undefined> {
   const { CompressionError } = await import("@equant/core/errors");
-  const { observeShapes, tensorsOf, zeroFeeds } = await import("@equant/core");
+  const { demandOf, observeShapes, tensorsOf, zeroFeeds } = await import("@equant/core");
   const bytes = [...tensorsOf(model)].reduce((sum, { tensor }) => sum + (tensor.byteLength ?? 0), 0);
   if (bytes > MAX_RUN_BYTES) {
     context.reporter.info(`note      ${formatBytes(bytes)} of weights: not run, sizes are those the file declares`);
+    return undefined;
+  }
+  const { bytes: largest, operations } = demandOf(model.graph);
+  if (largest > MAX_RUN_BYTES || operations > MAX_RUN_OPERATIONS) {
+    const why = `${formatCount(operations)} operations, values of up to ${formatBytes(largest)}`;
+    context.reporter.info(`note      ${why}: not run, sizes are those the file declares`);
     return undefined;
   }
   try {

@@ -1,1 +1,1 @@
-export { forgetTemp, removeStaleTemps, removeTemps, tempPathFor } from "@equant/core/files";
+export { forgetTemp, removeStaleTemps, removeTemps, tempPathFor, watchTemps } from "@equant/core/files";

@@ -1,7 +1,7 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, freemem } from "node:os";
 import { resolve } from "node:path";
 import type { Model, Runner, TransformContext } from "@equant/core";
-import { OptionsError } from "@equant/core/errors";
+import { OptionsError, RunError } from "@equant/core/errors";
 import type { ModelFile } from "@equant/core/node";
 import type { Command } from "commander";
 import type { LoadedConfig } from "../config/load.js";
@@ -10,10 +10,12 @@ import { type LoadedModel, loadModel } from "../files/model-file.js";
 import { type FileData, type OutputFile, type WrittenFile, writeOutputs } from "../files/output-file.js";
 import type { GlobalOptions, ModelOutputOptions, OutputOptions } from "../options/option-groups.js";
 import type { Settings } from "../options/settings.js";
+import { formatBytes } from "../text/format.js";
 import type { ProgressEvent } from "../text/progress.js";
 import { type Column, renderTable } from "../text/table.js";
 import type { ModelIdentity } from "./envelope.js";
 import type { Reporter } from "./reporter.js";
+import { tell } from "./supervised.js";
 import { type Warning, type WarningCode, Warnings } from "./warnings.js";
 
 /** What there is to say of a command without running it. */
@@ -23,6 +25,10 @@ export interface CommandListing {
   readonly hidden?: boolean;
   load(): Promise<{ configure(command: Command): void }>;
 }
+
+/** Of the memory that is free at the start: what a run may take, and where its supervisor ends it, all things counted. */
+const FREE_SHARE = 0.7;
+const FREE_LIMIT = 0.95;
 
 export interface ContextParts {
   readonly command: string;
@@ -57,6 +63,8 @@ export class CommandContext {
   stdoutTaken = false;
   readonly #options: Record<string, unknown>;
   readonly #inputs: string[] = [];
+  /** Free memory at the start, within the limits of a container. */
+  readonly #freeMemory = process.availableMemory?.() ?? freemem();
   #runner: Promise<Runner> | undefined;
 
   constructor(parts: ContextParts) {
@@ -68,6 +76,7 @@ export class CommandContext {
     this.config = parts.config;
     this.commands = parts.commands ?? [];
     this.#options = parts.options;
+    tell({ maxMemory: this.options().maxMemory ?? Math.round(FREE_LIMIT * this.#freeMemory) });
     this.warnings = new Warnings((warning) => this.reporter.info(this.#warningLine(warning)));
   }
 
@@ -114,11 +123,27 @@ export class CommandContext {
     return this.options().threads ?? availableParallelism();
   }
 
+  /** Bytes of memory that the run may take. */
+  get maxMemory(): number {
+    return this.options().maxMemory ?? Math.round(FREE_SHARE * this.#freeMemory);
+  }
+
+  /**
+   * Refuses what is too large before it is made.
+   * @throws {RunError} E6001 with what it takes and what is allowed.
+   */
+  requireMemory(what: string, bytes: number, hint: string): void {
+    if (bytes <= this.maxMemory) return;
+    const message = `${what} takes ${formatBytes(bytes)}, ${formatBytes(this.maxMemory)} allowed`;
+    const details = { actual: bytes, expected: this.maxMemory, hint: `${hint}; --max-memory says what is allowed` };
+    throw new RunError("E6001", `${this.command}: ${message}`, details);
+  }
+
   /** ONNX Runtime for Node, loaded at the first call. */
   runner(): Promise<Runner> {
     this.#runner ??= (async () => {
       const [ort, { createRunner }] = await Promise.all([import("onnxruntime-node"), import("@equant/core")]);
-      return createRunner(ort, { threads: this.threads });
+      return createRunner(ort, { threads: this.threads, maxValueBytes: this.maxMemory });
     })();
     return this.#runner;
   }

@@ -74,8 +74,15 @@ export async function openData(
   const path = options.data === "random" ? "random" : resolve(context.io.cwd, options.data);
   const preprocess = await preprocessOptions(context, options);
   const labels = options.labels;
+  const input = await modelInput(model, options.layout, preprocess);
+  const perSample = input.shape.reduce((product, size) => product * size, 4);
+  context.requireMemory(
+    `a batch of ${options.batch ?? 1}`,
+    perSample * (options.batch ?? 1),
+    "check the sizes of the model's input",
+  );
   const dataset = await openDataset(path, {
-    input: await modelInput(model, options.layout, preprocess),
+    input,
     preprocess,
     decode: sharpDecoder(sharp as never),
     seed: context.options().seed,

@@ -1,7 +1,7 @@
 import { OptionsError } from "@equant/core/errors";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { choice, completing, flag, integer, numbers, size, text } from "./options.js";
+import { bytes, choice, completing, flag, integer, numbers, size, text } from "./options.js";
 
 /** Preprocessing presets by name; a file with a preset may be given instead. */
 export const PRESETS = ["imagenet", "tf", "zero-one", "raw"] as const;
@@ -24,6 +24,7 @@ export interface GlobalOptions {
   color: ColorMode;
   seed: number;
   threads?: number;
+  maxMemory?: number;
   dryRun?: boolean;
   log?: string;
 }
@@ -35,6 +36,7 @@ export function addGlobalOptions(command: Command): Command {
     .addOption(completing(text("-c, --config <file>", "take defaults from a config file"), "file"))
     .addOption(integer("--seed <n>", "seed of everything random", { min: 0, max: 2 ** 32 - 1 }, 0))
     .addOption(integer("--threads <n>", "threads (default: cores of this machine)", { min: 1, max: 1024 }))
+    .addOption(bytes("--max-memory <size>", "memory the run may take, such as 4GB (default: 70 % of what is free)"))
     .addOption(flag("--dry-run", "check everything and say what would be done; write nothing"))
     .addOption(flag("--json", "print one JSON document on stdout"))
     .addOption(choice("--table <format>", "how tables are printed", TABLE_FORMATS, "text"))

@@ -16,6 +16,12 @@ const ABANDONED_MS = 24 * 3600 * 1000;
 
 const active = new Set<string>();
 let serial = 0;
+let onChange: (paths: readonly string[]) => void = () => {};
+
+/** Tells of every change of the temporary files there are, before the file is made: whoever ends this process removes them. */
+export function watchTemps(listener: (paths: readonly string[]) => void): void {
+  onChange = listener;
+}
 
 /** A new temporary path for `target`, remembered until {@link forgetTemp}. */
 export function tempPathFor(target: string): string {
@@ -24,12 +30,14 @@ export function tempPathFor(target: string): string {
     `.${basename(target).slice(0, 200)}.equant-${HOST}-${process.pid}-${serial++}.tmp`,
   );
   active.add(path);
+  onChange([...active]);
   return path;
 }
 
 /** The temporary file became the target, or is gone. */
 export function forgetTemp(path: string): void {
   active.delete(path);
+  onChange([...active]);
 }
 
 /** Removes all temporary files of this process; synchronous, so that it can run while the process ends. */

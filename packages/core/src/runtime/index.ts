@@ -1,3 +1,4 @@
+export { type Demand, demandOf } from "./demand.js";
 export * from "./expose.js";
 export { countedPart, type FedBatch, Feed, type FeedOptions, type Feeds, forEachBatch } from "./feed.js";
 export * from "./kernel-sums.js";

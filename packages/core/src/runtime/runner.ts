@@ -1,6 +1,7 @@
 import type { Env, InferenceSession, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common";
 import { ModelError, RunError, throwIfAborted } from "../errors.js";
 import { type DType, type HostTensor, type Model, sizeOf, type TypedArray } from "../graph/index.js";
+import { demandOf } from "./demand.js";
 import { loadError } from "./load-error.js";
 import { sessionSource } from "./session-source.js";
 import { silenceTelemetry } from "./telemetry.js";
@@ -24,6 +25,11 @@ export interface RunnerOptions {
    * Default: 1.5 GiB, below the 2 GiB at which such a file ends.
    */
   maxEmbeddedBytes?: number;
+  /**
+   * Bytes that one value of a model may take. What sizes in the file ask beyond it is refused before anything is
+   * allocated or run. Default: no limit.
+   */
+  maxValueBytes?: number;
 }
 
 export interface SessionOptions {
@@ -68,7 +74,10 @@ export interface Runner {
   /** Version of ONNX Runtime, where it says it. */
   readonly version?: string | undefined;
   readonly options: RunnerOptions;
-  /** @throws {RunError} E4001 an operator that ONNX Runtime does not have; E6003 it rejects the model otherwise. */
+  /**
+   * @throws {RunError} E4001 an operator that ONNX Runtime does not have; E6001 a value larger than
+   * {@link RunnerOptions.maxValueBytes}; E6003 it rejects the model otherwise.
+   */
   open(model: Model | Uint8Array, options?: SessionOptions): Promise<Session>;
   /** Opens, calls `use`, and always disposes. */
   using<T>(model: Model | Uint8Array, use: (session: Session) => Promise<T>, options?: SessionOptions): Promise<T>;
@@ -108,6 +117,8 @@ async function openSession(
   options: SessionOptions,
 ): Promise<Session> {
   const purpose = options.purpose ?? "run";
+  const requireSizes = sizeCheck(model, purpose, runnerOptions.maxValueBytes);
+  requireSizes();
   const { bytes, externalData } = sessionSource(model, runnerOptions.maxEmbeddedBytes);
   const disabled = options.disabledOptimizers ?? [];
   const extra = {
@@ -128,10 +139,43 @@ async function openSession(
   } catch (error) {
     throw loadError(purpose, messageOf(error), error);
   }
-  return wrapSession(ort, native, purpose);
+  return wrapSession(ort, native, purpose, requireSizes);
 }
 
-function wrapSession(ort: OrtModule, native: InferenceSession, purpose: string): Session {
+type Feeds = Readonly<Record<string, HostTensor>>;
+
+/** Refuses runs whose values would be too large: those that the model declares, or those that come of what it is fed. */
+function sizeCheck(model: Model | Uint8Array, purpose: string, limit: number | undefined): (feeds?: Feeds) => void {
+  if (limit === undefined || model instanceof Uint8Array) return () => undefined;
+  const { graph } = model;
+  let checked = "";
+  return (feeds) => {
+    const sizes = feeds && Object.fromEntries(Object.entries(feeds).map(([name, { dims }]) => [name, dims]));
+    const key = JSON.stringify(sizes ?? "");
+    if (key === checked) return;
+    const { bytes, value } = demandOf(graph, sizes);
+    checked = key;
+    if (bytes <= limit) return;
+    const [needed, allowed] = [bytes, limit].map((count) => `${(count / 1e9).toPrecision(3)} GB`);
+    throw new RunError(
+      "E6001",
+      `${purpose}: value "${value}" takes ${needed} by the sizes in the file, ${allowed} allowed`,
+      {
+        tensor: value,
+        actual: bytes,
+        expected: limit,
+        hint: "use a smaller --batch where it comes of that; else check the shapes, pads and scales in the model; --max-memory says what is allowed",
+      },
+    );
+  };
+}
+
+function wrapSession(
+  ort: OrtModule,
+  native: InferenceSession,
+  purpose: string,
+  requireSizes: (feeds: Feeds) => void,
+): Session {
   // Tensors are fed and fetched as properties of plain objects, in ONNX Runtime too, and this is none.
   if ([...native.inputNames, ...native.outputNames].includes("__proto__")) {
     const details = { tensor: "__proto__", hint: "give the value another name" };
@@ -150,6 +194,7 @@ function wrapSession(ort: OrtModule, native: InferenceSession, purpose: string):
     run: (feeds, options = {}) =>
       enqueue(async () => {
         throwIfAborted(options.signal, purpose);
+        requireSizes(feeds);
         try {
           const inputs: Record<string, InstanceType<TensorConstructor>> = {};
           for (const [name, tensor] of Object.entries(feeds)) inputs[name] = toOrt(ort, tensor);
