@@ -7,13 +7,13 @@ import {
   type ObservedType,
   planQuantization,
   quantizationRequests,
+  quantizeOptionsOf,
   type RecipeStep,
   statisticsTable,
 } from "@equant/core/web";
 import { activationHistograms, activationMsb, layerNames, observeActivations } from "@equant/report";
 import type { CalibrationSummary, ObservedValues } from "../protocol.js";
 import { type CallContext, transformContext } from "./context.js";
-import { quantizeOptionsOf } from "./steps.js";
 
 /** Samples whose activations are counted by exponent: every one costs its activations in memory traffic. */
 const MSB_SAMPLES = 8;

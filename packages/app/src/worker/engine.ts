@@ -1,5 +1,6 @@
 import { DataError, ModelError } from "@equant/core/errors";
 import {
+  adviseRun,
   type CompressResult,
   cloneModel,
   type Dataset,
@@ -20,7 +21,6 @@ import {
 } from "@equant/core/web";
 import { floatWeights } from "@equant/report";
 import type { CallName, Params, Result } from "../protocol.js";
-import { adviseRun } from "./advise.js";
 import { calibrateModel, observe, summarizeCalibration } from "./calibrate.js";
 import { checkData } from "./check-data.js";
 import { compareSample } from "./compare-sample.js";
@@ -34,7 +34,6 @@ import { type OpenData, openData, summarizeData } from "./open-data.js";
 import { type OpenModel, openModel, summarizeModel } from "./open-model.js";
 import { threadCount } from "./ort.js";
 import { pruneModel } from "./prune.js";
-import { quantizeOptionsOf } from "./steps.js";
 
 /** Samples on which a file is run before it may be called saved. */
 const VERIFIED_SAMPLES = 4;
@@ -142,7 +141,7 @@ export class Engine {
     },
     advise: async ({ id, steps, calibration }, context) => {
       const result = await this.#result(id, steps, calibration, context);
-      return adviseRun(result, quantizeOptionsOf(steps), this.#samples(), context);
+      return adviseRun(result, steps, this.#samples(), await transformContext(context));
     },
     prune: async (params, context) => {
       const { calibrate, validate: judged } = this.data;

@@ -6,12 +6,12 @@ import {
   ensureBiases,
   type FloatStep,
   type Model,
+  quantizeOptionsOf,
   type RecipeStep,
   type TransformContext,
 } from "@equant/core/web";
 import { collectEqualization, floatWeights } from "@equant/report";
 import type { EqualizePreview } from "../protocol.js";
-import { quantizeOptionsOf } from "./steps.js";
 
 /**
  * Equalizes `model` in place, for the eye: what happens to the ranges, which classes there are, how far outputs drift.

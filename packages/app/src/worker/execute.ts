@@ -1,24 +1,16 @@
 import {
-  applyQdq,
   Calibration,
   type CompressResult,
-  cloneModel,
   compress,
   type Dataset,
-  describeFold,
-  OutputProbe,
-  planQuantization,
-  prepareModel,
-  quantizationDetails,
+  quantizeModel,
+  quantizeOptionsOf,
   type RecipeStep,
-  resolveQuantizeOptions,
   serializeModel,
-  verifyBytes,
 } from "@equant/core/web";
 import type { RunOutcome } from "../protocol.js";
 import { type CallContext, phases, transformContext } from "./context.js";
 import type { OpenModel } from "./open-model.js";
-import { quantizeOptionsOf } from "./steps.js";
 
 /** Runs a recipe. With a calibration at hand and no step that changes the network, it is used as it is, as `--calibration` of the command. */
 export async function execute(
@@ -50,7 +42,7 @@ export async function execute(
   return { outcome, result };
 }
 
-/** The same calls as `equant quantize --calibration`, so the same bytes. */
+/** What `equant quantize --calibration` does, so the same bytes. */
 async function quantizeOnly(
   { model }: OpenModel,
   dataset: Dataset,
@@ -58,42 +50,24 @@ async function quantizeOnly(
   calibration: Calibration,
   call: CallContext,
 ): Promise<CompressResult> {
-  const context = await transformContext(call);
-  const phase = phases(call);
-  const floatModel = cloneModel(model);
-  await phase(
-    "fold",
-    () => prepareModel(floatModel, context),
-    ({ fold }) => describeFold(fold),
-  );
-  const probe = await phase("float model", () => OutputProbe.of(model, dataset, context));
   const options = quantizeOptionsOf(steps);
-  const quantized = cloneModel(floatModel);
-  const describe = ({ parameters, placement }: CompressResult["plan"]) =>
-    `${parameters.length} layers, ${placement.skipped.length} in float`;
-  const plan = await phase(
-    "quantize",
-    async () => {
-      const made = planQuantization(quantized, calibration, options);
-      applyQdq(quantized, made);
-      if (calibration.random) quantized.metadata.set("equant.data", "random");
-      return made;
-    },
-    describe,
-  );
-  const bytes = serializeModel(quantized);
-  const verification = await phase(
-    "verify",
-    () => verifyBytes(bytes, probe, context),
-    ({ samples }) => `re-opened, ran ${samples} samples`,
-  );
-  return {
-    bytes,
+  const input = { model, dataset, options, calibration: async () => calibration, phase: phases(call) };
+  const {
     model: quantized,
     floatModel,
-    steps: [{ step: "quantize", kept: true, error: verification.runtime, note: describe(plan) }],
+    plan,
+    report,
+    verification,
+  } = await quantizeModel(input, await transformContext(call));
+  const { details, skipped } = report;
+  const note = `${plan.parameters.length} layers, ${skipped.length} in float`;
+  return {
+    bytes: serializeModel(quantized),
+    model: quantized,
+    floatModel,
+    steps: [{ step: "quantize", kept: true, error: verification.runtime, note }],
     calibration,
-    details: quantizationDetails(plan, resolveQuantizeOptions(options).target),
+    details,
     verification,
     plan,
     before: { floatModel, plan },

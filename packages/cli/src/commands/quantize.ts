@@ -55,47 +55,36 @@ export const quantize: CommandDefinition = {
     const transform = await core.contextOf(options.target, await context.transformContext());
     const settings = await core.forThisProcessor(asked, transform);
     const dataset = await openData(context, model, options);
-    // Folding checks the model first, with errors that say more than ONNX Runtime's.
-    const original = core.cloneModel(model);
-    await context.phase(
-      "fold",
-      () => core.prepareModel(model, transform),
-      ({ fold }) => core.describeFold(fold),
-    );
-    const probe = await context.phase("float model", () => core.OutputProbe.of(original, dataset, transform));
-    const calibration = await calibrationOf(context, path, identity.sha256, () =>
-      core.calibrate(
+    const { report, verification, calibration, ...quantized } = await core.quantizeModel(
+      {
         model,
         dataset,
-        {
-          requests: core.quantizationRequests(model, settings),
-          ...(options.batch !== undefined && { batchSize: options.batch }),
-        },
-        transform,
-      ),
-    );
-    // The float network before it is changed: what the chart shows is its values in the types of the plan.
-    const charted = options.svg === undefined ? undefined : core.cloneModel(model);
-    const report = await context.phase(
-      "quantize",
-      () => core.quantize(calibration, settings)(model, transform),
-      ({ details, skipped }) => `${details.learnables.length} learnables, ${skipped.length} layers in float`,
-    );
-    const verification = await context.phase(
-      "verify",
-      () => core.verifyModel(model, probe, transform),
-      ({ samples }) => `re-opened, ran ${samples} images`,
+        options: settings,
+        calibration: (folded) =>
+          calibrationOf(context, path, identity.sha256, () =>
+            core.calibrate(
+              folded,
+              dataset,
+              {
+                requests: core.quantizationRequests(folded, settings),
+                ...(options.batch !== undefined && { batchSize: options.batch }),
+              },
+              transform,
+            ),
+          ),
+        phase: (name, work, note) => context.phase(name, work, note),
+      },
+      transform,
     );
     for (const { node, reason } of report.skipped) context.warn("W4001", `stays in float: ${reason}`, node);
     if (!report.details.isQuantized) context.warn("W4001", NOTHING_QUANTIZED);
     if (verification.kernelLossDb > 6 && !(await core.sumsExactly(core.requireRunner(transform, "quantize")))) {
       context.warn("W6001", "integer kernels of this processor lose accuracy: try --weight-storage uint8");
     }
-    const bytes = await context.writeModel(options.output, model);
-    if (charted) {
+    const bytes = await context.writeModel(options.output, quantized.model);
+    if (options.svg !== undefined) {
       const { writeMsbChart } = await import("./quantized-chart.js");
-      const plan = core.planQuantization(charted, calibration, settings);
-      await writeMsbChart(context, options.svg!, { floatModel: charted, plan }, dataset);
+      await writeMsbChart(context, options.svg, quantized, dataset);
     }
     const { runtime } = verification;
     const size = formatResize(identity.bytes, bytes);

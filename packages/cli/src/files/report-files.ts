@@ -25,16 +25,8 @@ const POOR_DB = 15;
 /** Why outputs are poor and what helps; undefined where they are not. */
 async function adviceFor({ result, recipe, dataset }: ReportInput, context: CommandContext) {
   if ((result.steps.at(-1)?.error.sqnrDb ?? POOR_DB) >= POOR_DB) return undefined;
-  const { advise, measureSqnr } = await import("@equant/core");
-  const transform = await context.transformContext();
-  const { floatModel: model, plan, calibration } = result;
-  const {
-    use: _use,
-    keep: _keep,
-    ...quantize
-  } = recipe.find((step): step is Extract<RecipeStep, { use: "quantize" }> => step.use === "quantize")!;
-  const sqnr = await measureSqnr(model, plan, dataset, transform, { samples: 8, cumulative: false });
-  return advise({ model, calibration, plan, quantize, sqnr, dataset }, transform);
+  const { adviseRun } = await import("@equant/core");
+  return adviseRun(result, recipe, dataset, await context.transformContext());
 }
 
 /** report.json and report.html of a run. Libraries of charts are loaded here, not with the command. */

@@ -7,8 +7,9 @@ import type { CompressResult } from "../pipeline/compress.js";
 import type { RecipeStep } from "../pipeline/recipe.js";
 import { TuneJudge } from "../pipeline/tune-judge.js";
 import type { TuneReport } from "../pipeline/tune-report.js";
-import { applyQdq, finishQdq, planQuantization, type QuantizeOptions } from "../quantize/index.js";
+import { applyQdq, finishQdq, planQuantization } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
+import { quantizeOptionsOf } from "./recipe-options.js";
 
 /** What layers in float must reach: at most so many points of accuracy lost, or at least so many decibels at the output. */
 export interface FloatTarget {
@@ -147,17 +148,4 @@ async function withFloat(
   }
   finishQdq(model, plan.target, calibration);
   return model;
-}
-
-/** Options of the recipe's quantize step. */
-function quantizeOptionsOf(steps: readonly RecipeStep[]): QuantizeOptions {
-  const {
-    use: _use,
-    keep: _keep,
-    ...options
-  } = steps.find(({ use }) => use === "quantize") as {
-    use: "quantize";
-    keep?: unknown;
-  } & QuantizeOptions;
-  return options;
 }

@@ -73,22 +73,30 @@ export function planQuantization(
  * @throws {DataError} E5003 a value without statistics. @throws {PreconditionError} E4005 a chooser without histograms.
  */
 export function quantize(calibration: Calibration, options: QuantizeOptions = {}): Transform<QuantizeReport> {
-  const resolved = resolveQuantizeOptions(options);
-  return (model) => {
-    const plan = planQuantization(model, calibration, options);
-    if (resolved.format === "qdq") applyQdq(model, plan);
-    else applyEmulation(model, plan, resolved.rounding);
-    if (calibration.random) model.metadata.set("equant.data", "random");
-    return {
-      transform: "quantize",
-      modified: plan.parameters.length > 0 || plan.activations.size > 0,
-      skipped: plan.placement.skipped,
-      details: quantizationDetails(plan, resolved.target),
-      encodings: Object.fromEntries([...plan.activations].map(([value, encoding]) => [value, summary(encoding)])),
-      raisedScales: plan.parameters
-        .filter(({ raisedChannels }) => raisedChannels.length > 0)
-        .map(({ layer, raisedChannels }) => ({ layer: labelOf(layer.node), channels: raisedChannels })),
-    };
+  resolveQuantizeOptions(options);
+  return (model) => applyPlan(model, planQuantization(model, calibration, options), calibration, options);
+}
+
+/** Writes a plan into the model that it was made for, in the format of the options. */
+export function applyPlan(
+  model: Model,
+  plan: QuantizationPlan,
+  { random }: Pick<Calibration, "random">,
+  options: QuantizeOptions,
+): QuantizeReport {
+  const { format, rounding, target } = resolveQuantizeOptions(options);
+  if (format === "qdq") applyQdq(model, plan);
+  else applyEmulation(model, plan, rounding);
+  if (random) model.metadata.set("equant.data", "random");
+  return {
+    transform: "quantize",
+    modified: plan.parameters.length > 0 || plan.activations.size > 0,
+    skipped: plan.placement.skipped,
+    details: quantizationDetails(plan, target),
+    encodings: Object.fromEntries([...plan.activations].map(([value, encoding]) => [value, summary(encoding)])),
+    raisedScales: plan.parameters
+      .filter(({ raisedChannels }) => raisedChannels.length > 0)
+      .map(({ layer, raisedChannels }) => ({ layer: labelOf(layer.node), channels: raisedChannels })),
   };
 }
 

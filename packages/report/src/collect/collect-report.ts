@@ -13,7 +13,7 @@ import {
   measureSqnr,
   observeShapes,
   type PruneIteration,
-  type QuantizeOptions,
+  quantizeOptionsOf,
   type RecipeStep,
   requireRunner,
   type SqnrReport,
@@ -118,15 +118,6 @@ function prunedBy({ steps }: CompressResult): PruningSection | undefined {
   const step = steps.find(({ step, kept }) => step === "prune" && kept);
   const last = (step?.report as { iterations?: readonly PruneIteration[] } | undefined)?.iterations?.at(-1);
   return last && { original: null, curves: [], layers: prunedStructure(last) };
-}
-
-function quantizeOptionsOf(recipe: readonly RecipeStep[]): QuantizeOptions {
-  for (const step of recipe) {
-    if (step.use !== "quantize") continue;
-    const { use: _use, keep: _keep, ...options } = step;
-    return options;
-  }
-  return {};
 }
 
 function sqnrSection({ samples, random, layers, agreement }: SqnrReport): Report["sqnr"] & object {

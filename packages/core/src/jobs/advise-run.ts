@@ -1,0 +1,24 @@
+import { measureSqnr } from "../analyze/sqnr.js";
+import type { Dataset } from "../data/index.js";
+import type { AdviceReport } from "../pipeline/advice-report.js";
+import { ADVISE_DEFAULTS, advise } from "../pipeline/advise.js";
+import type { CompressResult } from "../pipeline/compress.js";
+import type { RecipeStep } from "../pipeline/recipe.js";
+import type { TransformContext } from "../runtime/index.js";
+import { quantizeOptionsOf } from "./recipe-options.js";
+
+/**
+ * Which layers of a run harm the output most, why, and what helps: {@link advise} on the ratios of some calibration samples.
+ * @throws {RunError} E6005 cancelled.
+ */
+export async function adviseRun(
+  { floatModel: model, calibration, plan }: CompressResult,
+  steps: readonly RecipeStep[],
+  dataset: Dataset,
+  context: TransformContext,
+): Promise<AdviceReport> {
+  const { onProgress: _onProgress, ...quiet } = context;
+  const { samples } = ADVISE_DEFAULTS;
+  const sqnr = await measureSqnr(model, plan, dataset, quiet, { samples, cumulative: false });
+  return advise({ model, calibration, plan, quantize: quantizeOptionsOf(steps), sqnr, dataset }, context);
+}

@@ -1,0 +1,74 @@
+import { OutputProbe } from "../analyze/output-probe.js";
+import type { Calibration } from "../calibrate/index.js";
+import type { Dataset } from "../data/index.js";
+import { cloneModel, type Model } from "../graph/index.js";
+import type { PhaseRunner } from "../pipeline/compress.js";
+import { describeFold, prepareModel } from "../pipeline/prepare.js";
+import { type Verification, verifyModel } from "../pipeline/verify.js";
+import {
+  applyPlan,
+  planQuantization,
+  type QuantizationPlan,
+  type QuantizeOptions,
+  type QuantizeReport,
+  resolveQuantizeOptions,
+} from "../quantize/index.js";
+import type { TransformContext } from "../runtime/index.js";
+
+/** What {@link quantizeModel} works on. */
+export interface QuantizeModelInput {
+  /** Not changed. */
+  readonly model: Model;
+  /** Samples that the result is verified on. */
+  readonly dataset: Dataset;
+  readonly options: QuantizeOptions;
+  /** Statistics of the folded model: from a file, or collected now. */
+  readonly calibration: (folded: Model) => Promise<Calibration>;
+  /** Called around every phase. Default: only runs it. */
+  readonly phase?: PhaseRunner;
+}
+
+/** Result of {@link quantizeModel}. */
+export interface QuantizedModel {
+  readonly model: Model;
+  /** The folded network that was quantized. */
+  readonly floatModel: Model;
+  readonly calibration: Calibration;
+  readonly plan: QuantizationPlan;
+  readonly report: QuantizeReport;
+  readonly verification: Verification;
+}
+
+/**
+ * Quantization and nothing else: fold → calibrate → quantize → verify. Where {@link compress} improves the network first, this gives
+ * what the options say.
+ * @throws {ModelError} as `prepareModel`. @throws {OptionsError} as `planQuantization`. @throws {RunError} as `verifyModel`.
+ */
+export async function quantizeModel(input: QuantizeModelInput, context: TransformContext): Promise<QuantizedModel> {
+  const { options, dataset, phase = (_name, work) => work() } = input;
+  resolveQuantizeOptions(options);
+  const floatModel = cloneModel(input.model);
+  // Folding checks the model first, with errors that say more than ONNX Runtime's.
+  await phase(
+    "fold",
+    () => prepareModel(floatModel, context),
+    ({ fold }) => describeFold(fold),
+  );
+  const probe = await phase("float model", () => OutputProbe.of(input.model, dataset, context));
+  const calibration = await input.calibration(floatModel);
+  const model = cloneModel(floatModel);
+  const { plan, report } = await phase(
+    "quantize",
+    async () => {
+      const plan = planQuantization(model, calibration, options);
+      return { plan, report: applyPlan(model, plan, calibration, options) };
+    },
+    ({ report: { details, skipped } }) => `${details.learnables.length} learnables, ${skipped.length} layers in float`,
+  );
+  const verification = await phase(
+    "verify",
+    () => verifyModel(model, probe, context),
+    ({ samples }) => `re-opened, ran ${samples} samples`,
+  );
+  return { model, floatModel, calibration, plan, report, verification };
+}
