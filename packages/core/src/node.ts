@@ -22,3 +22,4 @@ export {
   type WriteModelOptions,
   writeModel,
 } from "./node/write-model.js";
+export { readConstantInput } from "./node/constant-input.js";

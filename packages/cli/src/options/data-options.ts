@@ -1,58 +1,81 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { Model, ModelInput, PreprocessOptions } from "@equant/core";
-import { DataError, ModelError, OptionsError } from "@equant/core/errors";
+import type { HostTensor, Model, PreprocessOptions, SignatureInput, Tokenize } from "@equant/core";
+import { DataError, OptionsError } from "@equant/core/errors";
 import type { OpenedDataset } from "@equant/core/node";
 import type { CommandContext } from "../frame/context.js";
 import { type DataOptions, PRESETS } from "./option-groups.js";
 
-/**
- * Shape of a sample. Height and width that the model leaves open are those that preprocessing ends with, `--crop` or else
- * `--resize`; without either they are refused: images need to know what to be resized to.
- */
-export async function modelInput(
-  model: Model,
-  layout: "NCHW" | "NHWC" | undefined,
-  { crop, resize }: PreprocessOptions = {},
-): Promise<ModelInput> {
-  const { assertFloat32Input, requiredInputs } = await import("@equant/core");
-  const inputs = requiredInputs(model.graph);
-  if (inputs.length !== 1) {
-    throw new ModelError(
-      "E4001",
-      `model: ${inputs.length} inputs (${inputs.map(({ name }) => name).join(", ")}), expected one`,
-      {
-        hint: "models with several inputs cannot be fed with images yet",
-      },
-    );
+/** What the model takes, with the sizes and constants that the options say. @throws {OptionsError} E2103 names that the model does not have. */
+async function signatureOf(context: CommandContext, model: Model, { size = [], state = [] }: DataOptions) {
+  const core = await import("@equant/core");
+  const sizes = Object.fromEntries(size.map((text) => sizeOf(text)));
+  const open = new Set(core.signatureOf(model).inputs.flatMap(({ dims }) => dims?.filter((dim) => typeof dim === "string") ?? []));
+  for (const name of Object.keys(sizes)) {
+    if (open.has(name)) continue;
+    throw new OptionsError("E2103", `--size: the model leaves no size "${name}" open`, {
+      actual: name,
+      expected: [...open],
+      hint: open.size > 0 ? `open are ${[...open].join(", ")}` : "all its sizes are fixed",
+    });
   }
-  assertFloat32Input(model);
-  const [{ name, shape } = { name: "", shape: undefined }] = inputs;
-  const dims = withSize(shape?.slice(1) ?? [], layout, crop ?? resize);
-  if (!shape || shape.length < 2 || dims.some((dim) => typeof dim !== "number" || dim < 1)) {
-    const written = shape ? `[${shape.map((dim) => dim ?? "?").join(", ")}]` : "unknown";
-    throw new ModelError(
-      "E3003",
-      `model: input "${name}" has shape ${written}, the sizes after the batch must be numbers`,
-      {
-        tensor: name,
-        actual: written,
-        hint: "say height and width with --resize HxW, or export the model with a fixed input size",
-      },
-    );
+  const files = state.map((text) => assignment("--state", text));
+  const signature = core.signatureOf(model, Object.fromEntries(files.map(([name]) => [name, "constant"])), sizes);
+  const constants: Record<string, HostTensor> = {};
+  for (const [name, file] of files) {
+    const input = signature.inputs.find((own) => own.name === name);
+    if (!input) {
+      const names = signature.inputs.map((own) => own.name);
+      throw new OptionsError("E2103", `--state: the model has no input "${name}"`, { actual: name, expected: names });
+    }
+    constants[name] = await readConstant(resolve(context.io.cwd, file), input);
   }
-  return { shape: dims as number[], ...(layout && { layout }) };
+  return { signature, constants };
 }
 
-type Dims = readonly (number | string | undefined)[];
+function assignment(option: string, text: string): [string, string] {
+  const at = text.indexOf("=");
+  if (at > 0 && at < text.length - 1) return [text.slice(0, at), text.slice(at + 1)];
+  throw new OptionsError("E2002", `${option} ${text}: expected NAME=VALUE`, { actual: text, expected: "NAME=VALUE" });
+}
 
-/** Puts height and width where an image input leaves both open. */
-function withSize(dims: Dims, layout: "NCHW" | "NHWC" | undefined, size: PreprocessOptions["crop"]): Dims {
-  const [height, width] = typeof size === "number" ? [size, size] : (size ?? []);
-  const at = layout === "NHWC" ? 0 : 1;
-  const open = (dim: number | string | undefined) => typeof dim !== "number" || dim < 1;
-  if (height === undefined || dims.length !== 3 || !open(dims[at]) || !open(dims[at + 1])) return dims;
-  return dims.map((dim, axis) => (axis === at ? height : axis === at + 1 ? width : dim));
+function sizeOf(text: string): [string, number] {
+  const [name, value] = assignment("--size", text);
+  const size = Number(value);
+  if (Number.isInteger(size) && size >= 1) return [name, size];
+  throw new OptionsError("E2002", `--size ${text}: expected a whole number from 1`, { actual: value, expected: "NAME=N" });
+}
+
+/** A constant input: an .npy file of the input's shape, or a number typed instead of a file. */
+async function readConstant(path: string, input: SignatureInput): Promise<HostTensor> {
+  const { readConstantInput } = await import("@equant/core/node");
+  return readConstantInput(path, input);
+}
+
+/** Tokens of text by the file that a model's tokenizer comes in. */
+async function tokenizerOf(context: CommandContext, file: string | undefined): Promise<{ tokenize?: Tokenize }> {
+  if (file === undefined) return {};
+  const path = resolve(context.io.cwd, file);
+  try {
+    const { Tokenizer } = await import("@huggingface/tokenizers");
+    const tokenizer = new Tokenizer(JSON.parse(await readFile(path, "utf8")), {});
+    return { tokenize: (text) => tokenizer.encode(text) };
+  } catch (error) {
+    throw new OptionsError(
+      "E2007",
+      `--tokenizer ${file}: cannot be read as a tokenizer`,
+      { file, hint: "give the tokenizer.json that was saved with the model" },
+      error,
+    );
+  }
+}
+
+async function soundOptions({ sampleRate, stride }: DataOptions) {
+  if (sampleRate === undefined) return stride === undefined ? {} : { stride };
+  const { default: resampler } = await import("wave-resampler");
+  const resample = (samples: Float32Array, from: number, to: number) =>
+    Float32Array.from(resampler.resample(samples, from, to));
+  return { sampleRate, resample, ...(stride !== undefined && { stride }) };
 }
 
 /** Reads the samples that the data options name, ready for the model's input. @throws {DataError} E5001 without --data. */
@@ -74,15 +97,23 @@ export async function openData(
   const path = options.data === "random" ? "random" : resolve(context.io.cwd, options.data);
   const preprocess = await preprocessOptions(context, options);
   const labels = options.labels;
-  const input = await modelInput(model, options.layout, preprocess);
-  const perSample = input.shape.reduce((product, size) => product * size, 4);
-  context.requireMemory(
-    `a batch of ${options.batch ?? 1}`,
-    perSample * (options.batch ?? 1),
-    "check the sizes of the model's input",
-  );
+  const { plainInput } = await import("@equant/core");
+  const { signature, constants } = await signatureOf(context, model, options);
+  const input = plainInput(signature, options.layout, preprocess);
+  if (input) {
+    const perSample = input.shape.reduce((product, size) => product * (size || 1), 4);
+    context.requireMemory(
+      `a batch of ${options.batch ?? 1}`,
+      perSample * (options.batch ?? 1),
+      "check the sizes of the model's input",
+    );
+  }
   const dataset = await openDataset(path, {
-    input,
+    ...(input && { input }),
+    signature,
+    constants,
+    ...(await tokenizerOf(context, options.tokenizer)),
+    ...(await soundOptions(options)),
     preprocess,
     decode: sharpDecoder(sharp as never),
     seed: context.options().seed,

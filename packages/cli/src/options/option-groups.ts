@@ -1,7 +1,7 @@
 import { OptionsError } from "@equant/core/errors";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { bytes, choice, completing, flag, integer, numbers, size, text } from "./options.js";
+import { bytes, choice, completing, flag, integer, numbers, repeatable, size, text } from "./options.js";
 
 /** Preprocessing presets by name; a file with a preset may be given instead. */
 export const PRESETS = ["imagenet", "tf", "zero-one", "raw"] as const;
@@ -60,6 +60,11 @@ export interface DataOptions {
   resize?: number | [number, number];
   crop?: number | [number, number];
   layout?: "NCHW" | "NHWC";
+  size?: string[];
+  state?: string[];
+  tokenizer?: string;
+  sampleRate?: number;
+  stride?: number;
   colorOrder?: "RGB" | "BGR" | "gray";
 }
 
@@ -94,6 +99,11 @@ export function addDataOptions(command: Command, defaults: { samples?: number } 
     .addOption(numbers("--std <numbers>", "divided by, in pixel units 0-255: one number or one a channel"))
     .addOption(size("--resize <n|HxW>", "resize; a single number is the shorter side"))
     .addOption(size("--crop <n|HxW>", "then crop the centre"))
+    .addOption(repeatable("--size <name=n>", "a size that the model leaves open; again for another"))
+    .addOption(repeatable("--state <name=file>", "an input that is the same in all samples, as .npy or a number; states begin at zero"))
+    .addOption(completing(text("--tokenizer <file>", "tokenizer.json of the model, for text with one sample a line"), "file"))
+    .addOption(integer("--sample-rate <hz>", "rate that sound is resampled to (default: that of the files)", { min: 1 }))
+    .addOption(integer("--stride <n>", "numbers from one window of sound or of a bare float file to the next", { min: 1 }))
     .addOption(choice("--layout <order>", "axis order of the model's input", ["NCHW", "NHWC"]))
     .addOption(choice("--color-order <order>", "channel order of the model's input", ["RGB", "BGR", "gray"]));
 }

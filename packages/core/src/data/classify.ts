@@ -5,7 +5,7 @@ import { openZip } from "./zip.js";
 
 /** A file and what it holds; `file` is already unpacked where it was gzipped. */
 export type Classified =
-  | { readonly kind: "image" | "text" | "unknown"; readonly file: DataFile }
+  | { readonly kind: "image" | "wave" | "text" | "unknown"; readonly file: DataFile }
   | { readonly kind: "zip"; readonly file: DataFile; readonly entries: readonly DataFile[] }
   | ClassifiedArray;
 

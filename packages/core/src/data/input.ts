@@ -3,7 +3,7 @@ import type { ImageLayout, ImageTarget } from "./preprocess.js";
 
 /** The model input that samples are made for. */
 export interface ModelInput {
-  /** Shape of one sample, without the batch dimension: [3, 224, 224], [640]. */
+  /** Shape of one sample, without the batch dimension: [3, 224, 224], [640]. 0: left open, the data say it. */
   readonly shape: readonly number[];
   /** Where the channels are. Default: the first or the last dimension, whichever is 1 or 3 (first if both are). */
   readonly layout?: ImageLayout;
@@ -16,9 +16,13 @@ export function elementCount(shape: readonly number[]): number {
 /** Throws {@link DataError} E5003 when a size of the input is unknown or not positive. */
 export function requireInputShape(input: ModelInput): void {
   if (input.shape.every((size) => Number.isInteger(size) && size >= 1)) return;
-  throw new DataError("E5003", `data: the model's input shape [${input.shape.join(", ")}] has unknown sizes`, {
+  const written = input.shape.map((size) => size || "?").join(", ");
+  const image = input.shape.length === 3 || input.shape.length === 2;
+  throw new DataError("E5003", `data: the model's input shape [${written}] has unknown sizes`, {
     actual: [...input.shape],
-    hint: "The model leaves sizes open; give the shape of one sample.",
+    hint: image
+      ? "The model leaves sizes open: say height and width with --resize HxW, or give arrays that have them."
+      : "The model leaves sizes open: give arrays that have them, or say them with --size NAME=N.",
   });
 }
 

@@ -5,10 +5,13 @@ import { concatDatasets } from "./concat.js";
 import { baseName, type DataFile } from "./data-file.js";
 import type { Dataset } from "./dataset.js";
 import { fileError } from "./errors.js";
-import { requireInputShape } from "./input.js";
+import { type ModelInput, requireInputShape } from "./input.js";
+import { readNpyHeader } from "./npy.js";
 import { isArray, openArray, readArrayLabels, refuseFolderLabels } from "./open-arrays.js";
 import { openImages } from "./open-images.js";
-import type { OpenedDataset, OpenedPart, OpenOptions } from "./open-types.js";
+import { openRecords } from "./open-records.js";
+import type { OpenedDataset, OpenedPart, OpenOptions, PlainOptions } from "./open-types.js";
+import { plainInput } from "./plain-input.js";
 import { isClutter } from "./sniff.js";
 import { spread } from "./split.js";
 
@@ -34,7 +37,7 @@ function requireOneSet(items: readonly ClassifiedArray[], name: string): void {
 async function openArrays(
   items: readonly ClassifiedArray[],
   siblings: readonly DataFile[],
-  options: OpenOptions,
+  options: PlainOptions,
 ): Promise<OpenedPart> {
   const { input, preprocess, labels = "auto", stride } = options;
   if (labels === "folders") refuseFolderLabels("an array");
@@ -44,9 +47,11 @@ async function openArrays(
   let format = "";
   for (const item of items) {
     const array = await openArray(item, siblings, automatic, raw, items.length === 1);
-    const source = asSamples(array.source, input);
+    const known = sized(input, array.source.shape);
+    requireInputShape(known);
+    const source = asSamples(array.source, known);
     format = array.format;
-    parts.push(arrayDataset(source, input, preprocess, array.labels));
+    parts.push(arrayDataset(source, known, preprocess, array.labels));
   }
   const preprocessed = parts.every((part) => part.preprocessed);
   let dataset: Dataset = parts.length === 1 ? parts[0]! : concatDatasets(parts);
@@ -61,6 +66,41 @@ async function openArrays(
     ? ["the data are numbers, not pixels: preset, mean, std, resize and crop were not applied"]
     : [];
   return { dataset, format, preprocessed, notes };
+}
+
+/** The input with the sizes that it leaves open as an array has them. */
+function sized(input: ModelInput, shape: readonly number[]): ModelInput {
+  if (!input.shape.includes(0)) return input;
+  const rank = input.shape.length;
+  const own = shape.length === rank + 1 ? shape.slice(1) : shape;
+  return own.length === rank ? { ...input, shape: input.shape.map((size, axis) => size || own[axis]!) } : input;
+}
+
+/** The plain input that the options say, or that follows from what the network takes. */
+function inputOf(options: OpenOptions): ModelInput | undefined {
+  return options.input ?? (options.signature && plainInput(options.signature, undefined, options.preprocess));
+}
+
+function arrayOptions(options: OpenOptions, name: string): PlainOptions {
+  const input = inputOf(options);
+  if (input) return { ...options, input };
+  const names = options.signature?.inputs.map((own) => own.name) ?? [];
+  throw fileError("E5003", name, `is one array, the model takes ${names.join(", ")}`, "Give an .npz with one array an input.", {
+    expected: names,
+  });
+}
+
+/** @throws {DataError} E5003 when images cannot be made for the network. */
+function imageOptions(options: OpenOptions, name: string): PlainOptions {
+  const input = inputOf(options);
+  if (input) {
+    requireInputShape(input);
+    return { ...options, input };
+  }
+  const names = options.signature?.inputs.map((own) => own.name) ?? [];
+  throw fileError("E5003", name, `is images, the model takes ${names.join(", ")}`, "Give an .npz with one array an input, or JSON lines.", {
+    expected: names,
+  });
 }
 
 async function openFolder(files: readonly DataFile[], options: OpenOptions, name: string): Promise<OpenedPart> {
@@ -78,16 +118,36 @@ async function openFolder(files: readonly DataFile[], options: OpenOptions, name
   const leftOut = images.length > 0 ? [...unknown, ...arrays] : unknown;
   const notes = leftOut.length === 0 ? [] : [`${leftOut.length} files were left out (${leftOut[0]!.file.path})`];
   if (images.length > 0) {
-    const part = await openImages(images, files, options);
+    const part = await openImages(images, files, imageOptions(options, name));
     return { ...part, notes: [...part.notes, ...notes] };
   }
+  const records = await recordsOf(items, options, name);
+  if (records) return { ...records, notes: [...records.notes, ...notes] };
   if (arrays.length === 0) {
     const zips = unknown.some((item) => item.kind === "zip");
     throw noData(name, zips ? "holds a zip: name the zip itself" : "holds no images and no arrays");
   }
   requireOneSet(arrays, name);
-  const part = await openArrays(arrays, files, options);
+  const part = await openArrays(arrays, files, arrayOptions(options, name));
   return { ...part, notes: [...part.notes, ...notes] };
+}
+
+/**
+ * Data that only records can hold: all data of a network without a plain input, text, sound, and arrays with one dimension more than a
+ * batch of the input has.
+ */
+async function recordsOf(items: readonly Classified[], options: OpenOptions, name: string): Promise<OpenedPart | undefined> {
+  const input = inputOf(options);
+  const lines = items.some(({ kind, file }) => kind === "wave" || (kind === "text" && !/\.csv$/i.test(file.path)));
+  if (input && !lines && !(await hasMoreDimensions(items, input))) return undefined;
+  return openRecords(items, options, name);
+}
+
+/** Whether an array has samples with all dimensions of the network's input: one that has no batch. */
+async function hasMoreDimensions(items: readonly Classified[], { shape }: ModelInput): Promise<boolean> {
+  const [item] = items;
+  if (items.length !== 1 || item?.kind !== "npy") return false;
+  return (await readNpyHeader(item.file)).shape.length === shape.length + 2;
 }
 
 async function openMain(main: DataFile, files: readonly DataFile[], options: OpenOptions): Promise<OpenedPart> {
@@ -97,8 +157,10 @@ async function openMain(main: DataFile, files: readonly DataFile[], options: Ope
     if (inside.length === 0) throw noData(main.path, "is an empty archive");
     return openFolder(inside, options, main.path);
   }
-  if (item.kind === "image") return openImages([item.file], [item.file], options);
-  if (isArray(item)) return openArrays([item], files, options);
+  if (item.kind === "image") return openImages([item.file], [item.file], imageOptions(options, main.path));
+  const records = await recordsOf([item], options, main.path);
+  if (records) return records;
+  if (isArray(item)) return openArrays([item], files, arrayOptions(options, main.path));
   // A table named as the data: its files lie around it.
   if (item.kind === "text" && /\.csv$/i.test(main.path))
     return openFolder(files, { ...options, labels: main }, main.path);
@@ -112,8 +174,7 @@ async function openMain(main: DataFile, files: readonly DataFile[], options: Ope
  * Damage inside an image or array shows when its sample is read.
  */
 export async function openFiles(all: readonly DataFile[], options: OpenOptions): Promise<OpenedDataset> {
-  const { input, name = "data", main, samples } = options;
-  requireInputShape(input);
+  const { name = "data", main, samples } = options;
   if (samples !== undefined && !(Number.isInteger(samples) && samples >= 1)) {
     throw new OptionsError("E2002", `data: invalid samples ${samples}, expected a positive integer`, {
       actual: samples,

@@ -3,7 +3,7 @@ import type { Dataset } from "./dataset.js";
 import { fileError } from "./errors.js";
 import { type ImageItem, imageDataset } from "./image-dataset.js";
 import { type ClassList, classesOfFolders, readClasses, readLabels } from "./labels.js";
-import type { OpenedPart, OpenOptions } from "./open-types.js";
+import type { OpenedPart, PlainOptions } from "./open-types.js";
 
 /** Length of the folder path that all images share, with its slash: `photos/` of `photos/cat/1.jpg` and `photos/dog/2.jpg`. */
 function sharedRoot(images: readonly DataFile[], keep: (folder: string) => boolean): number {
@@ -99,7 +99,7 @@ function byFolder(images: readonly DataFile[], folderOf: (file: DataFile) => str
 export async function openImages(
   images: readonly DataFile[],
   files: readonly DataFile[],
-  options: OpenOptions,
+  options: PlainOptions,
 ): Promise<OpenedPart> {
   const { input, decode, preprocess, labels = "auto" } = options;
   const deepest = images[0]!.path.slice(

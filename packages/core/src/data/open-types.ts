@@ -1,13 +1,22 @@
+import type { HostTensor, Signature } from "../graph/index.js";
 import type { DataFile } from "./data-file.js";
 import type { Dataset } from "./dataset.js";
 import type { ImageDecoder } from "./image.js";
 import type { ModelInput } from "./input.js";
 import type { PreprocessOptions } from "./preprocess.js";
+import type { Tokenize } from "./text-lines.js";
+import type { SoundOptions } from "./wave-file.js";
 
 /** Options for `openFiles`. */
-export interface OpenOptions {
-  /** The model input that samples are made for. */
-  readonly input: ModelInput;
+export interface OpenOptions extends SoundOptions {
+  /** The model input that images and plain arrays are made for; of sizes that are 0 the data decide. Default: that of {@link signature}. */
+  readonly input?: ModelInput | undefined;
+  /** What the network takes, for several inputs, integers, states, open sizes, no batch dimension. Default: {@link input} alone. */
+  readonly signature?: Signature;
+  /** Inputs that are the same in all samples: states, tables. */
+  readonly constants?: Readonly<Record<string, HostTensor>>;
+  /** Makes tokens of text. */
+  readonly tokenize?: Tokenize;
   /** For images and uint8 arrays. Default: pixels 0–255 as they are, at the input's size. */
   readonly preprocess?: PreprocessOptions;
   /** `'auto'`: labels.csv, else one folder a class, else what the format brings. A file: that table or array. Default: `'auto'`. */
@@ -25,6 +34,9 @@ export interface OpenOptions {
   /** What the data is called in messages. Default: `'data'`. */
   readonly name?: string;
 }
+
+/** Options of images and arrays of a plain input. */
+export type PlainOptions = OpenOptions & { readonly input: ModelInput };
 
 /** A dataset with what a person wants to know about where it came from. */
 export interface OpenedDataset extends Dataset {

@@ -2,7 +2,7 @@ import { extensionOf } from "./data-file.js";
 import { isIdx } from "./idx.js";
 
 /** What the first bytes of a file say it is. */
-export type FileKind = "image" | "npy" | "zip" | "gzip" | "idx" | "text" | "unknown";
+export type FileKind = "image" | "wave" | "npy" | "zip" | "gzip" | "idx" | "text" | "unknown";
 
 /** Bytes {@link sniff} wants to see. */
 export const SNIFF_BYTES = 64;
@@ -27,6 +27,7 @@ function isText(head: Uint8Array): boolean {
 /** Decides by content; the name plays no part. */
 export function sniff(head: Uint8Array): FileKind {
   if (isImage(head)) return "image";
+  if (ascii(head, 0, "RIFF") && ascii(head, 8, "WAVE")) return "wave";
   if (head[0] === 0x93 && ascii(head, 1, "NUMPY")) return "npy";
   if (ascii(head, 0, "PK\x03\x04") || ascii(head, 0, "PK\x05\x06")) return "zip";
   if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";

@@ -17,6 +17,10 @@ import { setConstant } from "./rewire.js";
 export const NO_LAYER_BEFORE = "no Conv, ConvTranspose, Gemm or MatMul makes its input";
 export const NO_LAYER_BEHIND = "no Conv, ConvTranspose, Gemm or MatMul reads its output";
 
+/** What is added from this magnitude on shuts out (−1e4, −1e9, −∞) and does not shift: in a bias it would set the range of the layer. */
+const MASK = 1e4;
+const MASK_REASON = "its constant is a mask, which beside the layer's own values no encoding holds";
+
 /** New parameters of a layer; undefined means: stays as it is. */
 interface NewParameters {
   readonly end: LayerEnd;
@@ -42,6 +46,7 @@ export function absorbIntoProducer(scope: FoldScope, affine: ChannelAffine): str
   if (typeof old === "string") return old;
   const scale = byChannel(affine.scale, layer.outChannels);
   const shift = byChannel(affine.shift, layer.outChannels);
+  if (isOp(affine.node, "Add", "Sub") && shift.some((value) => Math.abs(value) >= MASK)) return MASK_REASON;
   const bias = scale.map((factor, c) => factor * (old?.[c] ?? 0) + shift[c]!);
   const weight = scaleWeight(layer, scale, (out) => out);
   const overflow = whyNotFinite(layer, weight, bias);

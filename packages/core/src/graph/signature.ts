@@ -1,4 +1,4 @@
-import type { Dim, Model, ValueInfo } from "./document.js";
+import type { Dim, Graph, Model, ValueInfo } from "./document.js";
 import type { DType } from "./dtype.js";
 import { requiredInputs } from "./edit.js";
 
@@ -16,6 +16,8 @@ export interface SignatureValue {
 
 export interface SignatureInput extends SignatureValue {
   readonly role: InputRole;
+  /** For integers that choose rows of a table (tokens): how many it has. */
+  readonly limit?: number;
 }
 
 /** What a network takes and gives. Sequences and optional values are no tensors: they are never fetched. */
@@ -30,24 +32,40 @@ const STATE_NAME =
 
 /**
  * Reads what a network takes and gives. An input is a state where it goes by a state's name, its sizes but one are fixed, and another
- * input is left to be the data; a number without dimensions is a constant. `roles` overrules both.
+ * input is left to be the data; a number without dimensions is a constant. `roles` overrules both. `sizes` are those
+ * of open dimensions, by name.
  */
-export function signatureOf({ graph }: Model, roles: Readonly<Record<string, InputRole>> = {}): Signature {
+export function signatureOf(
+  { graph }: Model,
+  roles: Readonly<Record<string, InputRole>> = {},
+  sizes: Readonly<Record<string, number>> = {},
+): Signature {
   const inputs = requiredInputs(graph);
   const isState = ({ name, shape }: ValueInfo) => STATE_NAME.test(name) && shape !== undefined && shape.length > 1;
   const named = inputs.filter(isState);
   const states = new Set(named.length < inputs.length ? named : []);
   return {
     inputs: inputs.map((info) => ({
-      ...described(info),
+      ...described(info, sizes),
+      ...limitOf(graph, info),
       role: roles[info.name] ?? (states.has(info) ? "state" : info.shape?.length === 0 ? "constant" : "data"),
     })),
-    outputs: graph.outputs.map(described),
+    outputs: graph.outputs.map((info) => described(info, sizes)),
   };
 }
 
-function described({ name, dtype, shape }: ValueInfo): SignatureValue {
-  return { name, dtype, dims: shape };
+function described({ name, dtype, shape }: ValueInfo, sizes: Readonly<Record<string, number>>): SignatureValue {
+  return { name, dtype, dims: shape?.map((dim) => (typeof dim === "string" ? (sizes[dim] ?? dim) : dim)) };
+}
+
+/** Rows of the table whose rows an input chooses. */
+function limitOf({ nodes, initializers }: Graph, { name }: ValueInfo): { limit?: number } {
+  for (const { opType, inputs, attributes } of nodes) {
+    const table = opType === "Gather" && inputs[1] === name ? initializers.get(inputs[0]!) : undefined;
+    const axis = attributes.get("axis");
+    if (table) return { limit: table.dims[axis?.type === "int" ? axis.value : 0]! };
+  }
+  return {};
 }
 
 /** Whether a size is said. */

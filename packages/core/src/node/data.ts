@@ -5,7 +5,9 @@ import { fileError } from "../data/errors.js";
 import { requireInputShape } from "../data/input.js";
 import { openFiles } from "../data/open-files.js";
 import type { OpenedDataset, OpenOptions } from "../data/open-types.js";
+import { plainInput } from "../data/plain-input.js";
 import { randomDataset, randomRange } from "../data/random-dataset.js";
+import { randomRecords } from "../data/random-records.js";
 import { SNIFF_BYTES, sniff } from "../data/sniff.js";
 import { diskFile, listFolder } from "./data-folder.js";
 
@@ -47,11 +49,16 @@ async function labelsFile(path: string, root: string): Promise<DataFile> {
  */
 export async function openDataset(path: string, options: OpenDatasetOptions): Promise<OpenedDataset> {
   const { labels = "auto", seed = 0, ...rest } = options;
-  requireInputShape(options.input);
   if (path === "random") {
     const total = options.samples ?? RANDOM_SAMPLES;
-    const range = randomRange(options.input, options.preprocess);
-    const dataset = randomDataset(options.input.shape, total, seed, range);
+    const input = options.input ?? (options.signature && plainInput(options.signature, undefined, options.preprocess));
+    if (!input || input.shape.includes(0)) {
+      if (!options.signature) requireInputShape(options.input ?? { shape: [] });
+      const records = await randomRecords(options.signature!, total, seed);
+      return { ...records, format: "random", total, preprocessed: false, notes: ["the input is random numbers"] };
+    }
+    const range = randomRange(input, options.preprocess);
+    const dataset = randomDataset(input.shape, total, seed, range);
     return { ...dataset, format: "random", total, preprocessed: false, notes: ["the input is random numbers"] };
   }
   const kind = await kindOf(path);

@@ -148,7 +148,8 @@ class QdqWriter {
       opType,
       inputs,
       outputs: [output],
-      name: this.#names.allocate(`${output}_${opType}`),
+      // Their outputs name them: a name of their own would cost more than the weights of small layers.
+      name: "",
       domain,
       attributes,
     });

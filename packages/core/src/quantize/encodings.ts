@@ -11,6 +11,7 @@ import {
   tailRange,
   ValueHistogram,
 } from "../math/index.js";
+import { drawInClips } from "./clip-edges.js";
 import type { ResolvedQuantizeOptions } from "./options.js";
 import { type EncodingGroup, valueOrder } from "./shared-encodings.js";
 
@@ -35,6 +36,7 @@ export function activationEncodings(
     });
     for (const value of group.values) encodings.set(value, encoding);
   }
+  drawInClips(graph, encodings);
   // The order of the graph, so that the file does not depend on the order of groups.
   return new Map(
     valueOrder(graph).flatMap((value) => (encodings.has(value) ? [[value, encodings.get(value)!] as const] : [])),

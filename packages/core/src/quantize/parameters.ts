@@ -29,25 +29,31 @@ export interface LayerParameters {
 /** Largest magnitude of an int32 bias: one bit is left for the sum of products. */
 const MAX_BIAS = 2 ** 30;
 
-/** Quantizes weight and bias of a layer whose input has `inputEncoding`. Pure: the graph is not changed. */
+/**
+ * Quantizes weight and bias of a layer whose input has `inputEncoding`. `shared` is the encoding that all layers of one weight take.
+ * Pure: the graph is not changed.
+ */
 export function quantizeParameters(
   graph: Graph,
   layer: LinearLayer,
   inputEncoding: Encoding,
   options: ResolvedQuantizeOptions,
   inputMaxima?: ArrayLike<number>,
+  shared?: Encoding,
 ): LayerParameters {
   const weights = layer.tensor.array() as Float32Array;
   requireFinite(weights, layer, layer.weight);
   const bias = layer.bias === undefined ? undefined : (graph.initializers.get(layer.bias)!.array() as Float32Array);
   if (bias) requireFinite(bias, layer, layer.bias!);
-  const chosen = weightEncoding(layer, weights, options);
+  const chosen = shared ?? weightEncoding(layer, weights, options);
   // Only the accumulator's own grid can be too fine for a bias.
   const { encoding, raised } =
-    bias !== undefined && options.bias === "int32"
+    bias !== undefined && options.bias === "int32" && !shared
       ? fitBias(chosen, bias, inputEncoding.scale[0]!, options.powerOfTwo)
       : { encoding: chosen, raised: [] };
-  const weight = fitLanes(layer, weights, encoding, inputEncoding, options, inputMaxima);
+  const weight = shared
+    ? { encoding: shared, data: quantizedTensor(layer.tensor.dims, weights, shared) }
+    : fitLanes(layer, weights, encoding, inputEncoding, options, inputMaxima);
   return {
     layer,
     weight,
@@ -76,12 +82,17 @@ function weightEncoding(layer: LinearLayer, weights: Float32Array, options: Reso
   const { weightBits: bits, weightSymmetric: symmetric, powerOfTwo } = options;
   const dtype = storedType(options);
   const encoding = { bits, dtype, signed: dtype.startsWith("int"), symmetric, narrow: symmetric, powerOfTwo };
-  if (options.granularity === "perTensor") {
+  if (options.granularity === "perTensor" || isBatchedMatMul(layer)) {
     return encodingFromRange(rangeOf(weights, wholeOf(weights.length), options), encoding);
   }
   const ranges = slicesAlong(layer.tensor.dims, layer.outAxis).map((slice) => rangeOf(weights, slice, options));
   const channels = { min: ranges.map(({ min }) => min), max: ranges.map(({ max }) => max) };
   return encodingFromRanges(channels, layer.outAxis, encoding);
+}
+
+/** Weights of a MatMul with more than two dimensions are matrices of a batch: no integer kernel takes a scale a channel of these. */
+function isBatchedMatMul({ opType, tensor }: LinearLayer): boolean {
+  return opType === "MatMul" && tensor.dims.length > 2;
 }
 
 /** Narrow widths are stored in 8 bits: packed 4-bit types need opset 21, and no integer kernel reads them. */

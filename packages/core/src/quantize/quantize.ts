@@ -2,6 +2,7 @@ import type { Calibration, StatisticsRequest } from "../calibrate/index.js";
 import { ModelError, PreconditionError } from "../errors.js";
 import { labelOf, type Model } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
+import type { LinearLayer } from "../operators/index.js";
 import type { Transform, TransformReport } from "../runtime/index.js";
 import { applyEmulation } from "./apply-emulation.js";
 import { applyQdq, type QuantizationPlan } from "./apply-qdq.js";
@@ -11,9 +12,11 @@ import { keepHeadsApart } from "./detection-heads.js";
 import { activationEncodings } from "./encodings.js";
 import { resolveExclusions } from "./exclude.js";
 import { assertNotQuantized } from "./float-model.js";
+import { DROWNED_REASON, drownedValues, INFINITE_REASON, infiniteValues, nodesAround } from "./huge-values.js";
 import { type QuantizeOptions, type ResolvedQuantizeOptions, resolveQuantizeOptions } from "./options.js";
 import { quantizeParameters } from "./parameters.js";
 import { type FloatReasons, type Placement, planPlacement } from "./placement.js";
+import { sharedEncodings } from "./shared-weights.js";
 import { inputMaxima } from "./sources.js";
 
 /** What {@link quantize} did. */
@@ -49,18 +52,27 @@ export function planQuantization(
   const resolved = resolveQuantizeOptions(options);
   requireFloatModel(model);
   const first = placementOf(model, resolved);
-  const float = keepHeadsApart(model.graph, first, calibration);
+  const float = new Map([
+    ...keepHeadsApart(model.graph, first, calibration),
+    ...nodesAround(model.graph, drownedValues(model.graph, calibration), DROWNED_REASON),
+  ]);
   const placement = float.size > 0 ? placementOf(model, resolved, float) : first;
   const activations = activationEncodings(model.graph, placement.groups, calibration, resolved);
-  const parameters = placement.layers.map((layer) =>
+  const parametersOf = (layer: LinearLayer, shared?: Encoding) =>
     quantizeParameters(
       model.graph,
       layer,
       inputEncoding(activations, layer.input),
       resolved,
       inputMaxima(model.graph, calibration, layer),
-    ),
-  );
+      shared,
+    );
+  const alone = placement.layers.map((layer) => parametersOf(layer));
+  const shared = sharedEncodings(alone);
+  const parameters = alone.map((own) => {
+    const encoding = shared.get(own);
+    return encoding ? { ...parametersOf(own.layer, encoding), raisedChannels: own.raisedChannels } : own;
+  });
   const constants = quantizeConstants(model.graph, placement, activations);
   return { target: resolved.target, placement, activations, parameters, constants };
 }
@@ -100,8 +112,9 @@ export function applyPlan(
   };
 }
 
-function placementOf(model: Model, options: ResolvedQuantizeOptions, float?: FloatReasons): Placement {
-  return planPlacement(model.graph, options.spec, resolveExclusions(model.graph, options.exclude), float);
+function placementOf({ graph }: Model, options: ResolvedQuantizeOptions, more: FloatReasons = new Map()): Placement {
+  const float = new Map([...nodesAround(graph, infiniteValues(graph), INFINITE_REASON), ...more]);
+  return planPlacement(graph, options.spec, resolveExclusions(graph, options.exclude), float);
 }
 
 function inputEncoding(activations: ReadonlyMap<string, Encoding>, input: string): Encoding {
