@@ -1,4 +1,5 @@
 export type { OpenedDataset } from "./data/open-types.js";
+export { readConstantInput } from "./node/constant-input.js";
 export { type OpenDatasetOptions, openDataset } from "./node/data.js";
 export { diskFile, listFolder } from "./node/data-folder.js";
 export { type Sharp, sharpDecoder } from "./node/data-sharp.js";
@@ -22,4 +23,3 @@ export {
   type WriteModelOptions,
   writeModel,
 } from "./node/write-model.js";
-export { readConstantInput } from "./node/constant-input.js";

@@ -10,7 +10,9 @@ import { type DataOptions, PRESETS } from "./option-groups.js";
 async function signatureOf(context: CommandContext, model: Model, { size = [], state = [] }: DataOptions) {
   const core = await import("@equant/core");
   const sizes = Object.fromEntries(size.map((text) => sizeOf(text)));
-  const open = new Set(core.signatureOf(model).inputs.flatMap(({ dims }) => dims?.filter((dim) => typeof dim === "string") ?? []));
+  const open = new Set(
+    core.signatureOf(model).inputs.flatMap(({ dims }) => dims?.filter((dim) => typeof dim === "string") ?? []),
+  );
   for (const name of Object.keys(sizes)) {
     if (open.has(name)) continue;
     throw new OptionsError("E2103", `--size: the model leaves no size "${name}" open`, {
@@ -43,7 +45,10 @@ function sizeOf(text: string): [string, number] {
   const [name, value] = assignment("--size", text);
   const size = Number(value);
   if (Number.isInteger(size) && size >= 1) return [name, size];
-  throw new OptionsError("E2002", `--size ${text}: expected a whole number from 1`, { actual: value, expected: "NAME=N" });
+  throw new OptionsError("E2002", `--size ${text}: expected a whole number from 1`, {
+    actual: value,
+    expected: "NAME=N",
+  });
 }
 
 /** A constant input: an .npy file of the input's shape, or a number typed instead of a file. */

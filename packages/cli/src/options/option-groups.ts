@@ -100,10 +100,21 @@ export function addDataOptions(command: Command, defaults: { samples?: number } 
     .addOption(size("--resize <n|HxW>", "resize; a single number is the shorter side"))
     .addOption(size("--crop <n|HxW>", "then crop the centre"))
     .addOption(repeatable("--size <name=n>", "a size that the model leaves open; again for another"))
-    .addOption(repeatable("--state <name=file>", "an input that is the same in all samples, as .npy or a number; states begin at zero"))
-    .addOption(completing(text("--tokenizer <file>", "tokenizer.json of the model, for text with one sample a line"), "file"))
-    .addOption(integer("--sample-rate <hz>", "rate that sound is resampled to (default: that of the files)", { min: 1 }))
-    .addOption(integer("--stride <n>", "numbers from one window of sound or of a bare float file to the next", { min: 1 }))
+    .addOption(
+      repeatable(
+        "--state <name=file>",
+        "an input that is the same in all samples, as .npy or a number; states begin at zero",
+      ),
+    )
+    .addOption(
+      completing(text("--tokenizer <file>", "tokenizer.json of the model, for text with one sample a line"), "file"),
+    )
+    .addOption(
+      integer("--sample-rate <hz>", "rate that sound is resampled to (default: that of the files)", { min: 1 }),
+    )
+    .addOption(
+      integer("--stride <n>", "numbers from one window of sound or of a bare float file to the next", { min: 1 }),
+    )
     .addOption(choice("--layout <order>", "axis order of the model's input", ["NCHW", "NHWC"]))
     .addOption(choice("--color-order <order>", "channel order of the model's input", ["RGB", "BGR", "gray"]));
 }

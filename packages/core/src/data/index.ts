@@ -5,15 +5,12 @@ export { type Dataset, type Sample, subset } from "./dataset.js";
 export * from "./digits.js";
 export { type DecodedImage, type ImageDecoder, toGray, toRgb } from "./image.js";
 export { ARCHIVE_LIMITS, type ArchiveLimits } from "./inflate.js";
-export { type EncodedText, openTextLines, type Tokenize } from "./text-lines.js";
-export { plainInput } from "./plain-input.js";
-export { randomRecords } from "./random-records.js";
-export { type Resample, type SoundOptions } from "./wave-file.js";
 export { imageTarget, type ModelInput } from "./input.js";
 export { KEPT_BYTES, keepSamples } from "./keep-samples.js";
 export { checkLabels } from "./labels.js";
 export { openFiles } from "./open-files.js";
 export type { OpenedDataset, OpenOptions } from "./open-types.js";
+export { plainInput } from "./plain-input.js";
 export {
   type ColorOrder,
   createPreprocessor,
@@ -25,6 +22,9 @@ export {
   type PresetName,
 } from "./preprocess.js";
 export { type RandomRange, randomDataset, randomRange } from "./random-dataset.js";
+export { randomRecords } from "./random-records.js";
 export { resizeBicubic } from "./resize.js";
 export { shuffled, splitByClass, spread } from "./split.js";
+export { type EncodedText, openTextLines, type Tokenize } from "./text-lines.js";
+export type { Resample, SoundOptions } from "./wave-file.js";
 export { openZip } from "./zip.js";

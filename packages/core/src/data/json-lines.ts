@@ -20,10 +20,16 @@ export async function openJsonLines(file: DataFile, { inputs }: Signature): Prom
   const first = objectOf(0);
   const names = new Set(Object.keys(first).filter((name) => named.has(name)));
   if (names.size === 0) {
-    throw fileError("E5001", file.path, `has the keys ${Object.keys(first).join(", ") || "none"}, the model takes ${[...named.keys()].join(", ")}`, "Name the keys as the model's inputs.", {
-      expected: [...named.keys()],
-      actual: Object.keys(first),
-    });
+    throw fileError(
+      "E5001",
+      file.path,
+      `has the keys ${Object.keys(first).join(", ") || "none"}, the model takes ${[...named.keys()].join(", ")}`,
+      "Name the keys as the model's inputs.",
+      {
+        expected: [...named.keys()],
+        actual: Object.keys(first),
+      },
+    );
   }
   const labelled = typeof first.label === "number" && !named.has("label");
   return {
@@ -33,14 +39,22 @@ export async function openJsonLines(file: DataFile, { inputs }: Signature): Prom
     read(index) {
       const object = objectOf(index);
       const where = `${file.path}:${filled[index]!.at}`;
-      const tensors: [string, HostTensor][] = [...names].map((name) => [name, tensorIn(named.get(name)!, object[name], where)]);
+      const tensors: [string, HostTensor][] = [...names].map((name) => [
+        name,
+        tensorIn(named.get(name)!, object[name], where),
+      ]);
       return Object.fromEntries(tensors);
     },
     ...(labelled && {
       label(index: number) {
         const { label } = objectOf(index);
         if (Number.isInteger(label) && (label as number) >= 0) return label as number;
-        throw fileError("E5004", file.path, `line ${filled[index]!.at} has no label`, "Give every line a label, or none.");
+        throw fileError(
+          "E5004",
+          file.path,
+          `line ${filled[index]!.at} has no label`,
+          "Give every line a label, or none.",
+        );
       },
     }),
   };

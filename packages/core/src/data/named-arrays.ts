@@ -25,28 +25,42 @@ export async function openNamedArrays(
   const data = inputs.filter(({ role }) => role === "data");
   const open = (name: string) => openNpy(keptFile(named.get(name)!));
   const parts: Part[] = [];
-  for (const input of inputs) if (named.has(input.name)) parts.push(new Part(input, await open(input.name), preprocess));
+  for (const input of inputs)
+    if (named.has(input.name)) parts.push(new Part(input, await open(input.name), preprocess));
   // One array for one input needs no name.
   const others = [...named.keys()].filter((name) => !LABEL_KEYS.includes(name));
   if (parts.length === 0 && others.length === 1 && data.length === 1)
     parts.push(new Part(data[0]!, await open(others[0]!), preprocess));
   if (parts.length === 0) {
     const names = inputs.map(({ name }) => name).join(", ");
-    throw fileError("E5001", file, `holds ${others.join(", ") || "no array"}, the model takes ${names}`, "Save one array an input: numpy.savez(file, NAME=array).", {
-      expected: inputs.map(({ name }) => name),
-      actual: [...named.keys()],
-    });
+    throw fileError(
+      "E5001",
+      file,
+      `holds ${others.join(", ") || "no array"}, the model takes ${names}`,
+      "Save one array an input: numpy.savez(file, NAME=array).",
+      {
+        expected: inputs.map(({ name }) => name),
+        actual: [...named.keys()],
+      },
+    );
   }
   const length = lengthOf(parts, file);
   const labelKey = LABEL_KEYS.find((key) => named.has(key) && !inputs.some(({ name }) => name === key));
-  const labels = labelKey === undefined ? undefined : requireLabelValues(await (await open(labelKey)).all(), length, file);
-  const constants = new Map(await Promise.all(parts.filter((part) => part.isConstant(length)).map(async (part) => [part, await part.whole()] as const)));
+  const labels =
+    labelKey === undefined ? undefined : requireLabelValues(await (await open(labelKey)).all(), length, file);
+  const constants = new Map(
+    await Promise.all(
+      parts.filter((part) => part.isConstant(length)).map(async (part) => [part, await part.whole()] as const),
+    ),
+  );
   return {
     length,
     names: new Set(parts.map(({ input }) => input.name)),
     id: (index) => `${file}[${index}]`,
     async read(index) {
-      const pairs = parts.map(async (part) => [part.input.name, constants.get(part) ?? (await part.sample(index))] as const);
+      const pairs = parts.map(
+        async (part) => [part.input.name, constants.get(part) ?? (await part.sample(index))] as const,
+      );
       return Object.fromEntries(await Promise.all(pairs));
     },
     ...(labels && { label: (index: number) => labels[index]! }),
@@ -60,9 +74,15 @@ function lengthOf(parts: readonly Part[], file: string): number {
   const counts = (counted.length > 0 ? counted : parts).map(({ source }) => source.shape[0] ?? 1);
   if (new Set(counts).size <= 1) return counted.length > 0 ? counts[0]! : 1;
   const sizes = counted.map(({ input, source }) => `${input.name} ${source.shape[0]}`).join(", ");
-  throw fileError("E5003", file, `has arrays of different lengths (${sizes})`, "The first dimension of every array counts the samples.", {
-    actual: counts,
-  });
+  throw fileError(
+    "E5003",
+    file,
+    `has arrays of different lengths (${sizes})`,
+    "The first dimension of every array counts the samples.",
+    {
+      actual: counts,
+    },
+  );
 }
 
 /** The array of one input. */
@@ -77,7 +97,9 @@ class Part {
   ) {
     const image = imageOf(input, source, preprocess);
     this.#image = image?.write;
-    this.layout = image ? { count: source.shape[0]!, dims: [1, ...image.shape] } : sampleLayout(input, source.shape, source.file);
+    this.layout = image
+      ? { count: source.shape[0]!, dims: [1, ...image.shape] }
+      : sampleLayout(input, source.shape, source.file);
   }
 
   isConstant(length: number): boolean {
@@ -103,7 +125,8 @@ class Part {
 
 /** uint8 pixels for an image input of floats go through the preprocessor, like any image. */
 function imageOf(input: SignatureInput, { dtype, shape, file }: ArraySource, preprocess: PreprocessOptions) {
-  if (dtype !== "uint8" || input.dtype !== "float32" || input.dims?.length !== 4 || shape.length !== 4) return undefined;
+  if (dtype !== "uint8" || input.dtype !== "float32" || input.dims?.length !== 4 || shape.length !== 4)
+    return undefined;
   const [, a, b, c] = shape as [number, number, number, number];
   const planar = c !== 1 && c !== 3;
   if (planar && a !== 1 && a !== 3) return undefined;
@@ -118,7 +141,15 @@ function imageOf(input: SignatureInput, { dtype, shape, file }: ArraySource, pre
   const interleaved = (values: Uint8Array): DecodedImage => {
     if (!planar || channels === 1) return { width, height, channels, data: values };
     const area = width * height;
-    return { width, height, channels, data: Uint8Array.from(values, (_, i) => values[(i % channels) * area + Math.floor(i / channels)]!) };
+    return {
+      width,
+      height,
+      channels,
+      data: Uint8Array.from(values, (_, i) => values[(i % channels) * area + Math.floor(i / channels)]!),
+    };
   };
-  return { shape: sizes, write: (values: Uint8Array, out: Float32Array) => toSample(interleaved(values), file, out, 0) };
+  return {
+    shape: sizes,
+    write: (values: Uint8Array, out: Float32Array) => toSample(interleaved(values), file, out, 0),
+  };
 }

@@ -21,7 +21,13 @@ export interface LabelledArray {
 }
 
 export function isArray(item: Classified): item is ClassifiedArray {
-  return item.kind !== "image" && item.kind !== "wave" && item.kind !== "text" && item.kind !== "unknown" && item.kind !== "zip";
+  return (
+    item.kind !== "image" &&
+    item.kind !== "wave" &&
+    item.kind !== "text" &&
+    item.kind !== "unknown" &&
+    item.kind !== "zip"
+  );
 }
 
 async function labelValues(array: WholeArray, count: number): Promise<number[]> {

@@ -85,9 +85,15 @@ function arrayOptions(options: OpenOptions, name: string): PlainOptions {
   const input = inputOf(options);
   if (input) return { ...options, input };
   const names = options.signature?.inputs.map((own) => own.name) ?? [];
-  throw fileError("E5003", name, `is one array, the model takes ${names.join(", ")}`, "Give an .npz with one array an input.", {
-    expected: names,
-  });
+  throw fileError(
+    "E5003",
+    name,
+    `is one array, the model takes ${names.join(", ")}`,
+    "Give an .npz with one array an input.",
+    {
+      expected: names,
+    },
+  );
 }
 
 /** @throws {DataError} E5003 when images cannot be made for the network. */
@@ -98,9 +104,15 @@ function imageOptions(options: OpenOptions, name: string): PlainOptions {
     return { ...options, input };
   }
   const names = options.signature?.inputs.map((own) => own.name) ?? [];
-  throw fileError("E5003", name, `is images, the model takes ${names.join(", ")}`, "Give an .npz with one array an input, or JSON lines.", {
-    expected: names,
-  });
+  throw fileError(
+    "E5003",
+    name,
+    `is images, the model takes ${names.join(", ")}`,
+    "Give an .npz with one array an input, or JSON lines.",
+    {
+      expected: names,
+    },
+  );
 }
 
 async function openFolder(files: readonly DataFile[], options: OpenOptions, name: string): Promise<OpenedPart> {
@@ -136,7 +148,11 @@ async function openFolder(files: readonly DataFile[], options: OpenOptions, name
  * Data that only records can hold: all data of a network without a plain input, text, sound, and arrays with one dimension more than a
  * batch of the input has.
  */
-async function recordsOf(items: readonly Classified[], options: OpenOptions, name: string): Promise<OpenedPart | undefined> {
+async function recordsOf(
+  items: readonly Classified[],
+  options: OpenOptions,
+  name: string,
+): Promise<OpenedPart | undefined> {
   const input = inputOf(options);
   const lines = items.some(({ kind, file }) => kind === "wave" || (kind === "text" && !/\.csv$/i.test(file.path)));
   if (input && !lines && !(await hasMoreDimensions(items, input))) return undefined;

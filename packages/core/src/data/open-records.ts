@@ -47,7 +47,10 @@ async function sourcesOf(
   const plain = texts.filter((file) => ["txt", "text"].includes(extensionOf(file.path)));
   if (plain.length > 0 && options.tokenize) {
     const { tokenize } = options;
-    return { sources: await Promise.all(plain.map((file) => openTextLines(file, signature, tokenize))), format: "text" };
+    return {
+      sources: await Promise.all(plain.map((file) => openTextLines(file, signature, tokenize))),
+      format: "text",
+    };
   }
   if (plain.length > 0 && of("image").length === 0) {
     throw new OptionsError("E2005", `data: "${plain[0]!.path}" is text, no tokenizer was given`, {
@@ -68,9 +71,18 @@ async function sourcesOf(
   const names = new Set(signature.inputs.map((input) => input.name));
   const named = arrays.filter((file) => names.has(baseName(file.path).replace(/\.npy$/i, "")));
   if (named.length === 0 && arrays.length > 1) {
-    throw fileError("E5001", name, `holds arrays (${arrays.slice(0, 4).map(({ path }) => baseName(path)).join(", ")}), none called as an input`, `Name them ${[...names].map((input) => `${input}.npy`).join(", ")}.`, {
-      expected: [...names],
-    });
+    throw fileError(
+      "E5001",
+      name,
+      `holds arrays (${arrays
+        .slice(0, 4)
+        .map(({ path }) => baseName(path))
+        .join(", ")}), none called as an input`,
+      `Name them ${[...names].map((input) => `${input}.npy`).join(", ")}.`,
+      {
+        expected: [...names],
+      },
+    );
   }
   const source = await openNamedArrays(name, named.length > 0 ? named : arrays, signature, preprocess);
   return { sources: [source], format: "NPY" };

@@ -1,5 +1,13 @@
 import { DataError } from "../errors.js";
-import { byteLengthOf, type HostTensor, isFixed, type Signature, type SignatureInput, sizeOf, Tensor } from "../graph/index.js";
+import {
+  byteLengthOf,
+  type HostTensor,
+  isFixed,
+  type Signature,
+  type SignatureInput,
+  sizeOf,
+  Tensor,
+} from "../graph/index.js";
 import type { Dataset, Sample } from "./dataset.js";
 
 /** Values of some inputs, sample by sample. */
@@ -83,7 +91,11 @@ function zeros(dtype: HostTensor["dtype"], dims: readonly number[]): HostTensor 
   return { dtype, dims, data: new Tensor(dtype, dims, new Uint8Array(byteLengthOf(dtype, sizeOf(dims))!)).array() };
 }
 
-function missing({ name, dtype, dims }: SignatureInput, source: RecordSource, inputs: readonly SignatureInput[]): DataError {
+function missing(
+  { name, dtype, dims }: SignatureInput,
+  source: RecordSource,
+  inputs: readonly SignatureInput[],
+): DataError {
   const given = [...source.names].join(", ") || "none";
   const sizes = dims ? ` [${dims.map((dim) => dim ?? "?").join(", ")}]` : "";
   return new DataError("E5001", `data: nothing for input "${name}" (${dtype ?? "?"}${sizes}); given are ${given}`, {

@@ -21,13 +21,17 @@ export function sampleLayout({ name, dims }: SignatureInput, shape: readonly num
   const one = { count, dims: [1, ...rest] };
   if (!dims) return shape.length === 0 ? { count: undefined, dims: [] } : one;
   const misfit = () =>
-    new DataError("E5003", `data: "${file}" has shape [${shape.join(", ")}], input "${name}" takes [${written(dims)}]`, {
-      file,
-      tensor: name,
-      expected: [...dims],
-      actual: [...shape],
-      hint: "one array an input, whose first dimension counts the samples",
-    });
+    new DataError(
+      "E5003",
+      `data: "${file}" has shape [${shape.join(", ")}], input "${name}" takes [${written(dims)}]`,
+      {
+        file,
+        tensor: name,
+        expected: [...dims],
+        actual: [...shape],
+        hint: "one array an input, whose first dimension counts the samples",
+      },
+    );
   const fits = (sizes: readonly number[], from: number) =>
     sizes.length === dims.length && dims.every((dim, axis) => axis < from || !isFixed(dim) || dim === sizes[axis]);
   if (shape.length === 0 || (dims.length > 0 && shape.length === dims.length && isConstant(dims, shape))) {
@@ -55,23 +59,34 @@ function written(dims: readonly (number | string | undefined)[]): string {
 export function fitted({ name, dims }: SignatureInput, shape: readonly number[], file: string): readonly number[] {
   const candidates = [shape, [1, ...shape]];
   const fits = (sizes: readonly number[]) =>
-    !dims || (sizes.length === dims.length && sizes.every((size, axis) => axis === 0 || !isFixed(dims[axis]) || dims[axis] === size));
+    !dims ||
+    (sizes.length === dims.length &&
+      sizes.every((size, axis) => axis === 0 || !isFixed(dims[axis]) || dims[axis] === size));
   const found = dims ? candidates.find(fits) : candidates[1];
   if (found) return found;
-  throw new DataError("E5003", `data: ${file}: "${name}" has shape [${shape.join(", ")}], the input takes [${written(dims!)}]`, {
-    file,
-    tensor: name,
-    expected: [...dims!],
-    actual: [...shape],
-    hint: "give every sample the sizes that the model takes",
-  });
+  throw new DataError(
+    "E5003",
+    `data: ${file}: "${name}" has shape [${shape.join(", ")}], the input takes [${written(dims!)}]`,
+    {
+      file,
+      tensor: name,
+      expected: [...dims!],
+      actual: [...shape],
+      hint: "give every sample the sizes that the model takes",
+    },
+  );
 }
 
 /**
  * Numbers as a tensor of the input's element type.
  * @throws {DataError} E5002 a number that the type cannot hold: NaN, or a fraction where an integer belongs.
  */
-export function tensorOf({ name, dtype = "float32" }: SignatureInput, dims: readonly number[], values: Numbers, file: string): HostTensor {
+export function tensorOf(
+  { name, dtype = "float32" }: SignatureInput,
+  dims: readonly number[],
+  values: Numbers,
+  file: string,
+): HostTensor {
   const bad = (value: number | bigint) =>
     new DataError("E5002", `data: ${file}: ${value} in "${name}", which takes ${dtype}`, {
       file,
@@ -102,4 +117,12 @@ export function tensorOf({ name, dtype = "float32" }: SignatureInput, dims: read
   return { dtype, dims, data };
 }
 
-const BYTES: Readonly<Record<string, number>> = { bool: 1, int8: 1, uint8: 1, int16: 2, uint16: 2, int32: 4, uint32: 4 };
+const BYTES: Readonly<Record<string, number>> = {
+  bool: 1,
+  int8: 1,
+  uint8: 1,
+  int16: 2,
+  uint16: 2,
+  int32: 4,
+  uint32: 4,
+};

@@ -35,9 +35,15 @@ export async function openTextLines(file: DataFile, { inputs }: Signature, token
     return part && input.role === "data" && !/position/i.test(input.name) ? [{ input, part }] : [];
   });
   if (!fed.some(({ part }) => part === "ids")) {
-    throw fileError("E5003", file.path, "is text, and no input of the model takes tokens", "Give .npz, .npy or JSON lines for this model.", {
-      expected: inputs.map(({ name }) => name),
-    });
+    throw fileError(
+      "E5003",
+      file.path,
+      "is text, and no input of the model takes tokens",
+      "Give .npz, .npy or JSON lines for this model.",
+      {
+        expected: inputs.map(({ name }) => name),
+      },
+    );
   }
   return {
     length: filled.length,

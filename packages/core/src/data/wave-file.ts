@@ -26,7 +26,8 @@ const EXTENSIBLE = 0xfffe;
 export function readWave(bytes: Uint8Array, file: string): Sound {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const tag = (at: number) => String.fromCharCode(...bytes.subarray(at, at + 4));
-  const damaged = (problem: string) => fileError("E5002", file, problem, "Save the sound as WAV with PCM or float samples.");
+  const damaged = (problem: string) =>
+    fileError("E5002", file, problem, "Save the sound as WAV with PCM or float samples.");
   if (bytes.length < 12 || tag(0) !== "RIFF" || tag(8) !== "WAVE") throw damaged("is no WAV file");
   let format: { coding: number; channels: number; rate: number; bits: number } | undefined;
   for (let at = 12; at + 8 <= bytes.length; ) {
@@ -96,12 +97,23 @@ export interface SoundOptions {
  * Sound files for an input of waves. An input of open length takes a file whole; one of a fixed length takes windows: each is a sample, or,
  * where the network has states, all windows of a file are one sequence.
  */
-export async function openWaves(files: readonly DataFile[], signature: Signature, options: SoundOptions): Promise<RecordSource> {
+export async function openWaves(
+  files: readonly DataFile[],
+  signature: Signature,
+  options: SoundOptions,
+): Promise<RecordSource> {
   const input = signature.inputs.find(({ role, dtype }) => role === "data" && (dtype ?? "float32").startsWith("float"));
-  if (!input) throw fileError("E5003", files[0]!.path, "is sound, and no input of the model takes it", "Give .npz for this model.");
+  if (!input)
+    throw fileError(
+      "E5003",
+      files[0]!.path,
+      "is sound, and no input of the model takes it",
+      "Give .npz for this model.",
+    );
   const last = input.dims?.at(-1);
   const width = isFixed(last) ? last : undefined;
-  const whole = width === undefined || (signature.inputs.some(({ role }) => role === "state") && input.dims?.length === 2);
+  const whole =
+    width === undefined || (signature.inputs.some(({ role }) => role === "state") && input.dims?.length === 2);
   const places: { file: DataFile; from: number }[] = [];
   for (const file of files) {
     const { samples } = await sound(file, options);
@@ -117,17 +129,21 @@ export async function openWaves(files: readonly DataFile[], signature: Signature
     async read(index) {
       const { file, from } = places[index]!;
       if (kept?.file !== file) kept = { file, sound: await sound(file, options) };
-      return { [input.name]: tensorAt(input, kept.sound.samples, from, { width, whole, stride: options.stride }, file.path) };
+      return {
+        [input.name]: tensorAt(input, kept.sound.samples, from, { width, whole, stride: options.stride }, file.path),
+      };
     },
   };
 }
 
-const windowsOf = (length: number, width: number, stride = width) => Math.max(1, Math.ceil((length - width) / stride) + 1);
+const windowsOf = (length: number, width: number, stride = width) =>
+  Math.max(1, Math.ceil((length - width) / stride) + 1);
 
 async function sound(file: DataFile, { sampleRate, resample }: SoundOptions): Promise<Sound> {
   const read = readWave(await file.read(), file.path);
   if (sampleRate === undefined || sampleRate === read.rate) return read;
-  if (!resample) throw fileError("E5003", file.path, `has ${read.rate} Hz, wanted are ${sampleRate}`, "Resample it before.");
+  if (!resample)
+    throw fileError("E5003", file.path, `has ${read.rate} Hz, wanted are ${sampleRate}`, "Resample it before.");
   return { samples: resample(read.samples, read.rate, sampleRate), rate: sampleRate };
 }
 
@@ -140,7 +156,12 @@ function tensorAt(
 ): HostTensor {
   if (width === undefined) {
     const lead = Math.max(0, (input.dims?.length ?? 2) - 2);
-    return tensorOf(input, fitted(input, [...Array.from({ length: lead }, () => 1), samples.length], file), samples, file);
+    return tensorOf(
+      input,
+      fitted(input, [...Array.from({ length: lead }, () => 1), samples.length], file),
+      samples,
+      file,
+    );
   }
   const rows = whole ? windowsOf(samples.length, width, stride) : 1;
   const data = new Float32Array(rows * width);

@@ -23,10 +23,16 @@ export async function readConstantInput(path: string, input: SignatureInput): Pr
   const { shape } = array;
   const fits = shape.length === dims.length && input.dims!.every((dim, axis) => !isFixed(dim) || dim === shape[axis]);
   if (input.dims && !fits) {
-    throw fileError("E5003", path, `has shape [${shape.join(", ")}], input "${input.name}" takes [${dims.join(", ")}]`, "Save it in the input's own shape.", {
-      expected: [...input.dims],
-      actual: [...shape],
-    });
+    throw fileError(
+      "E5003",
+      path,
+      `has shape [${shape.join(", ")}], input "${input.name}" takes [${dims.join(", ")}]`,
+      "Save it in the input's own shape.",
+      {
+        expected: [...input.dims],
+        actual: [...shape],
+      },
+    );
   }
   return tensorOf(input, shape, await array.all(), path);
 }

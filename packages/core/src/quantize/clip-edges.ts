@@ -50,6 +50,7 @@ function drawnIn(encoding: Encoding, clips: readonly { low: number; high: number
 function floatBelow(value: number, fits: (value: number) => boolean): number {
   let scale = Math.fround(value);
   const step = 2 ** -23;
-  for (let tries = 0; tries < 8 && !(fits(scale) && fits(Math.fround(scale))); tries++) scale = Math.fround(scale * (1 - step));
+  for (let tries = 0; tries < 8 && !(fits(scale) && fits(Math.fround(scale))); tries++)
+    scale = Math.fround(scale * (1 - step));
   return scale;
 }

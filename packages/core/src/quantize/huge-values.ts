@@ -12,7 +12,19 @@ const DROWNED = 256;
 /** Operators whose output has what their inputs have: a huge constant that goes in comes out. */
 const CARRIERS = [
   ...["Add", "Sub", "Mul", "Where", "Concat", "Pad", "Expand", "Reshape", "Transpose", "Slice", "Squeeze", "Unsqueeze"],
-  ...["Cast", "Gather", "Identity", "Tile", "Neg", "Trilu", "Split", "Flatten", "Dropout", "ConstantOfShape", "Constant"],
+  ...[
+    "Cast",
+    "Gather",
+    "Identity",
+    "Tile",
+    "Neg",
+    "Trilu",
+    "Split",
+    "Flatten",
+    "Dropout",
+    "ConstantOfShape",
+    "Constant",
+  ],
   ...["ScatterND", "ScatterElements"],
 ];
 
@@ -45,7 +57,9 @@ export function infiniteValues({ nodes, initializers }: Graph): Set<string> {
 export function nodesAround({ nodes }: Graph, values: ReadonlySet<string>, reason: string): Map<Node, string> {
   const touched = (names: readonly string[]) => names.some((name) => values.has(name));
   // A bound of a Clip may be as large as floats get: nothing that goes on.
-  const around = nodes.filter((node) => touched(node.outputs) || touched(isOp(node, "Clip") ? [node.inputs[0]!] : node.inputs));
+  const around = nodes.filter(
+    (node) => touched(node.outputs) || touched(isOp(node, "Clip") ? [node.inputs[0]!] : node.inputs),
+  );
   return new Map(around.map((node) => [node, reason]));
 }
 
@@ -66,7 +80,8 @@ export function drownedValues(graph: Graph, calibration: Calibration): Set<strin
   };
   const found = new Set<string>();
   for (const node of graph.nodes) {
-    if (isOp(node, ...LAYERS) || node.inputs.some((input) => learned.has(input))) for (const output of node.outputs) learned.add(output);
+    if (isOp(node, ...LAYERS) || node.inputs.some((input) => learned.has(input)))
+      for (const output of node.outputs) learned.add(output);
     const [output] = node.outputs;
     if (node.inputs.some((input) => found.has(input)) && isOp(node, ...CARRIERS)) {
       for (const own of node.outputs) found.add(own);

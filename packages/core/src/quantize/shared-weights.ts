@@ -16,7 +16,8 @@ export function sharedEncodings(parameters: readonly LayerParameters[]): Map<Lay
   for (const group of groups.values()) {
     if (group.length < 2) continue;
     const encoding = group.map(({ weight }) => weight.encoding).reduce(joined);
-    for (const own of group) if (!same(own.weight.encoding, encoding)) for (const other of group) shared.set(other, encoding);
+    for (const own of group)
+      if (!same(own.weight.encoding, encoding)) for (const other of group) shared.set(other, encoding);
   }
   return shared;
 }

@@ -26,7 +26,7 @@ export async function findBatch(
   const { inputs, outputs } = signatureOf(model);
   const known = FOUND.get(dataset.origin ?? dataset) ?? new Map<string, Promise<number | undefined>>();
   FOUND.set(dataset.origin ?? dataset, known);
-  const key = JSON.stringify([inputs, outputs]);
+  const key = JSON.stringify([inputs, outputs, structure(model)]);
   const found = known.get(key);
   if (found) return found;
   const declared = await declaredBatch(model, dataset);
@@ -42,6 +42,31 @@ export async function findBatch(
     known.delete(key);
     throw error;
   }
+}
+
+/** Operators that compression adds and takes away; none of them has to do with the batch. */
+const COME_AND_GO = [
+  "QuantizeLinear",
+  "DequantizeLinear",
+  "BatchNormalization",
+  "Identity",
+  "Constant",
+  "Clip",
+  "Min",
+  "Max",
+  "Mul",
+  "Add",
+];
+
+/** What decides about batches, and is the same for a network before and after compression: kinds of operators, and shapes that are written in. */
+function structure({ graph }: Model): string[] {
+  const kinds = new Set<string>();
+  for (const { opType, inputs } of graph.nodes) {
+    if (COME_AND_GO.includes(opType)) continue;
+    const shape = opType === "Reshape" || opType === "Expand" ? graph.initializers.get(inputs[1] ?? "") : undefined;
+    kinds.add(shape ? `${opType} ${shape.numbers()}` : opType);
+  }
+  return [...kinds].sort();
 }
 
 /** A number of samples that the file itself fixes. */
