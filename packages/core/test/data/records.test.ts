@@ -146,7 +146,7 @@ function wave(channels: number, rate: number, samples: readonly number[]): Uint8
   });
   bytes.set(new TextEncoder().encode("data"), 36);
   view.setUint32(40, 2 * samples.length, true);
-  samples.forEach((value, at) => view.setInt16(44 + 2 * at, value * 32768, true));
+  for (const [at, value] of samples.entries()) view.setInt16(44 + 2 * at, value * 32768, true);
   return bytes;
 }
 
