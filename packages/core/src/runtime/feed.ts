@@ -152,7 +152,7 @@ export async function forEachBatch(
   session: Session,
   feed: Feed,
   { fetches, batchSize, constants, extra }: FeedOptions,
-  { signal }: Pick<TransformContext, "signal">,
+  { signal }: TransformContext,
   use: (results: Record<string, HostTensor>, batch: FedBatch) => void | Promise<void>,
 ): Promise<void> {
   const reading = { ...(batchSize !== undefined && { batchSize }), ...(signal && { signal }) };
