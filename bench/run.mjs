@@ -8,7 +8,9 @@ const folder = fileURLToPath(new URL(".", import.meta.url));
 const names = readdirSync(folder).flatMap((file) => (file.endsWith(".ts") ? [file.slice(0, -3)] : []));
 const [name, ...rest] = process.argv.slice(2);
 if (name === undefined || !existsSync(`${folder}${name}.ts`)) {
-  process.stderr.write(`${name === undefined ? "" : `bench: '${name}' is none of the benchmarks\n`}npm run bench NAME, one of ${names.join(", ")}\n`);
+  process.stderr.write(
+    `${name === undefined ? "" : `bench: '${name}' is none of the benchmarks\n`}npm run bench NAME, one of ${names.join(", ")}\n`,
+  );
   process.exitCode = name === undefined ? 0 : 2;
 } else {
   const outfile = fileURLToPath(new URL(`../build/bench-${name}.mjs`, import.meta.url));

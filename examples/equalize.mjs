@@ -11,8 +11,8 @@ import {
   cloneModel,
   compress,
   createRunner,
-  digitDataset,
   DIGIT_SPLIT,
+  digitDataset,
   equalize,
   equalizeValues,
   fiveNumbers,
@@ -37,6 +37,7 @@ const { model, calibration, labelled } = await input(process.argv.slice(2));
 const plain = await quantized(model, [{ use: "fold" }, { use: "quantize" }]);
 const equalized = await quantized(model, [{ use: "fold" }, { use: "equalize", keep: "always" }, { use: "quantize" }]);
 const complete = await quantized(model, undefined);
+/** @type {[string, number][]} */
 const rows = [
   ["Original network", plain.baseline.top1],
   ["Quantized original network", plain.candidate.top1],
@@ -49,7 +50,12 @@ for (const [name, top1] of rows) print(`  ${name.padEnd(58)}${(100 * top1).toFix
 const folded = cloneModel(model);
 await prepareModel(folded, context);
 const shapes = await observeShapes(runner, folded, zeroFeeds(folded));
-const requests = equalizeValues(folded, shapes).map((value) => ({ value, moments: true, exactMinimum: false, histogram: false }));
+const requests = equalizeValues(folded, shapes).map((value) => ({
+  value,
+  moments: true,
+  exactMinimum: false,
+  histogram: false,
+}));
 const stats = (await calibrate(folded, calibration, { requests }, context)).activationStats();
 const before = firstDepthwise(folded);
 await equalize({ stats, shapes })(folded, context);
@@ -84,13 +90,20 @@ function firstDepthwise(network) {
 }
 
 async function input(args) {
-  const defaults = ["models/mobilenet_v2_0.35_224_cifar10head.onnx", "data/cifar10/calib", "data/cifar10/test"].map((path) => shared + path);
+  const defaults = ["models/mobilenet_v2_0.35_224_cifar10head.onnx", "data/cifar10/calib", "data/cifar10/test"].map(
+    (path) => shared + path,
+  );
   const [path, calibrationPath, labelledPath, preset = "tf"] = args.length > 0 ? args : defaults;
   if (!existsSync(path)) return digits();
   const source = parseModel(await readFile(path), { file: path });
-  const shape = source.graph.inputs[0].shape.slice(1);
-  const open = (folder, samples) =>
-    openDataset(folder, { input: { shape }, preprocess: { preset }, decode: sharpDecoder(sharp), ...(samples && { samples }) });
+  const shape = source.graph.inputs[0].shape.slice(1).map(Number);
+  const open = (folder, samples = undefined) =>
+    openDataset(folder, {
+      input: { shape },
+      preprocess: { preset },
+      decode: sharpDecoder(sharp),
+      ...(samples && { samples }),
+    });
   return { model: source, calibration: await open(calibrationPath, 100), labelled: await open(labelledPath) };
 }
 
@@ -99,12 +112,15 @@ async function digits() {
   const source = parseModel(await readFile(new URL("../packages/cli/assets/digits.onnx", import.meta.url)));
   const [first, second] = linearLayers(source.graph);
   const factor = (channel) => 2 ** (16 * (channel / (first.outChannels - 1)) - 8);
-  const weights = Float32Array.from(first.tensor.array());
+  const weights = Float32Array.from(first.tensor.numbers());
   forEachWeight(first, (flat, out) => {
     weights[flat] *= factor(out);
   });
-  const bias = Float32Array.from(source.graph.initializers.get(first.bias).array(), (value, channel) => value * factor(channel));
-  const next = Float32Array.from(second.tensor.array());
+  const bias = Float32Array.from(
+    source.graph.initializers.get(first.bias).numbers(),
+    (value, channel) => value * factor(channel),
+  );
+  const next = Float32Array.from(second.tensor.numbers());
   forEachWeight(second, (flat, _out, inputChannel) => {
     next[flat] /= factor(inputChannel);
   });

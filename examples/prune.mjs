@@ -1,4 +1,4 @@
-// The story of seed 004, "Parameter Pruning and Quantization of Image Classification Network", with its tables: a digit network is
+// The story of MathWorks' page "Parameter Pruning and Quantization of Image Classification Network", with its tables: a digit network is
 // pruned in ten steps by magnitude and by synaptic flow, the pruned one is looked at layer by layer and class by class, then quantized.
 //
 //   npm run example:prune -- [--data DIR] [--seed N] [--iteration N]
@@ -12,8 +12,8 @@ import {
   calibrate,
   cloneModel,
   createRunner,
-  digitDataset,
   DIGIT_SPLIT,
+  digitDataset,
   learnableParameters,
   linearLayers,
   measureTop1,
@@ -50,6 +50,7 @@ const sizes = learnableParameters(network.graph).map(({ name }) => network.graph
 print(`Learnable parameters: ${sizes.join(" + ")} = ${sizes.reduce((a, b) => a + b)}`);
 
 // Iterative pruning: ten steps to 90 %, scores by magnitude and by synaptic flow. No training data is needed.
+/** @type {import("@equant/core").PruneMethod[]} */
 const methods = ["magnitude", "synflow"];
 const pruned = {};
 for (const method of methods) {
@@ -68,7 +69,11 @@ table(
 
 // Structure of the pruned network that was chosen.
 const steps = 10;
-const chosen = await prune(network, { method: "synflow", sparsity: (0.9 * (selected - 1)) / (steps - 1), steps: selected, evaluate }, context);
+const chosen = await prune(
+  network,
+  { method: "synflow", sparsity: (0.9 * (selected - 1)) / (steps - 1), steps: selected, evaluate },
+  context,
+);
 const last = chosen.iterations.at(-1);
 print(`\nSynFlow, iteration ${selected}: sparsity ${percent(last.sparsity, 1)} by layer`);
 table(
@@ -87,8 +92,14 @@ table(
 const [calibrationData] = splitByClass(training, 0.1, seed);
 const integer = cloneModel(chosen.model);
 await prepareModel(integer, context);
+/** @type {import("@equant/core").QuantizeOptions} */
 const settings = { target: "ort-cpu", granularity: "perChannel" };
-const calibration = await calibrate(integer, calibrationData, { requests: quantizationRequests(integer, settings) }, context);
+const calibration = await calibrate(
+  integer,
+  calibrationData,
+  { requests: quantizationRequests(integer, settings) },
+  context,
+);
 await quantize(calibration, settings)(integer, context);
 const toPruned = await compare(chosen.model, network);
 const toQuantized = await compare(integer, network);
@@ -98,11 +109,25 @@ table(
   ["network", "accuracy", "drop", "bytes", "zeros"],
   [
     ["original", percent(accuracy), "", toPruned.baseline.bytes, percent(zeros(network), 1)],
-    ["pruned", percent(toPruned.candidate.top1), points(toPruned.drop), toPruned.candidate.bytes, percent(zeros(chosen.model), 1)],
-    ["pruned and quantized", percent(toQuantized.candidate.top1), points(toQuantized.drop), toQuantized.candidate.bytes, percent(zeros(integer), 1)],
+    [
+      "pruned",
+      percent(toPruned.candidate.top1),
+      points(toPruned.drop),
+      toPruned.candidate.bytes,
+      percent(zeros(chosen.model), 1),
+    ],
+    [
+      "pruned and quantized",
+      percent(toQuantized.candidate.top1),
+      points(toQuantized.drop),
+      toQuantized.candidate.bytes,
+      percent(zeros(integer), 1),
+    ],
   ],
 );
-print(`Quantizing the pruned network changed ${points(onPruned.drop)}, ${percent(onPruned.agreement)} of the answers stayed, SQNR ${onPruned.logitSqnrDb.toFixed(1)} dB`);
+print(
+  `Quantizing the pruned network changed ${points(onPruned.drop)}, ${percent(onPruned.agreement)} of the answers stayed, SQNR ${onPruned.logitSqnrDb.toFixed(1)} dB`,
+);
 
 confusion("original", toPruned.baseline);
 confusion("pruned", toPruned.candidate);
@@ -139,7 +164,9 @@ function compare(candidate, baseline) {
 /** Share of zeros among the weights; integer ones are zero at their zero point. */
 function zeros(model) {
   let [count, total] = [0, 0];
-  const dequantizers = new Map(model.graph.nodes.filter(({ opType }) => opType === "DequantizeLinear").map((node) => [node.outputs[0], node]));
+  const dequantizers = new Map(
+    model.graph.nodes.filter(({ opType }) => opType === "DequantizeLinear").map((node) => [node.outputs[0], node]),
+  );
   const weights = linearLayers(model.graph).map(({ weight }) => [weight, 0]);
   for (const node of model.graph.nodes) {
     const source = dequantizers.get(node.inputs[1]);
@@ -160,7 +187,10 @@ function confusion(name, { accuracy }) {
   const { classes, entries } = accuracy.confusion;
   const matrix = Array.from({ length: classes }, () => new Array(classes).fill("."));
   for (const [truth, answer, count] of entries) matrix[truth][answer] = count;
-  table(["", ...matrix.keys()], matrix.map((row, truth) => [truth, ...row]));
+  table(
+    ["", ...matrix.keys()],
+    matrix.map((row, truth) => [truth, ...row]),
+  );
 }
 
 function bias({ evenDrop, worstClasses }) {
@@ -186,6 +216,8 @@ function table(head, rows) {
   const all = [head, ...rows].map((row) => row.map(String));
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column].length)));
   for (const row of all) {
-    print(`  ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join("  ")}`);
+    print(
+      `  ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join("  ")}`,
+    );
   }
 }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const folder = process.argv[2] ?? "build/results";
-const expected = ["real.json", "test.json"];
+const expected = ["node-22.json", "node-24.json", "real.json", "test.json"];
 let passed = 0;
 let failed = 0;
 const found = new Set();

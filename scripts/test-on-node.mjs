@@ -17,7 +17,15 @@ function binary(version) {
   const file = join(folder, "node_modules", name, "bin", process.platform === "win32" ? "node.exe" : "node");
   if (!existsSync(file)) {
     mkdirSync(folder, { recursive: true });
-    const args = ["install", "--prefix", folder, "--no-save", "--no-package-lock", "--prefer-offline", `${name}@${version}`];
+    const args = [
+      "install",
+      "--prefix",
+      folder,
+      "--no-save",
+      "--no-package-lock",
+      "--prefer-offline",
+      `${name}@${version}`,
+    ];
     const { status } = spawnSync("npm", args, { stdio: "inherit" });
     if (status !== 0) throw new Error(`npm could not install ${name}@${version}`);
   }

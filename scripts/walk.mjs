@@ -30,8 +30,9 @@ const LOOKS = [
 ];
 
 const server = createAppServer(appFolder());
-await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
-const url = `http://127.0.0.1:${server.address().port}`;
+await new Promise((ready) => server.listen(0, "127.0.0.1", () => ready(undefined)));
+const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+const url = `http://127.0.0.1:${port}`;
 const browser = await chromium.launch({
   executablePath: process.env.EQUANT_CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu"],

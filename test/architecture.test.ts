@@ -29,7 +29,6 @@ const ORDER = [
   "learn",
   "pipeline",
   "jobs",
-  "report",
   "node",
 ];
 /** Files beside the folders that anybody may import. */
@@ -155,10 +154,16 @@ test("no file is over 400 lines", () => {
   expect(long).toEqual([]);
 });
 
+test("every folder in the order of layers exists", () => {
+  expect(ORDER.filter((folder) => !existsSync(join(core, folder)))).toEqual([]);
+});
+
 test("links in the documentation lead somewhere", () => {
   const pages = [
     join(root, "README.md"),
     join(root, "CHANGELOG.md"),
+    join(root, "CONTRIBUTING.md"),
+    join(root, "SECURITY.md"),
     ...readdirSync(join(root, "docs"), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.name.endsWith(".md"))
       .map((entry) => join(entry.parentPath, entry.name)),

@@ -75,6 +75,7 @@ export default defineConfig({
         text: "Background",
         items: [
           page("Measured figures", "/figures"),
+          page("Sources", "/sources"),
           page("Error analysis", "/error-analysis"),
           page("Numbers", "/numbers"),
           page("Conventions", "/conventions"),

@@ -41,11 +41,11 @@ test("every link and every anchor of every page leads somewhere", () => {
   expect(pages.length).toBeGreaterThan(100);
   const anchors = new Map<string, Set<string>>();
   const anchorsOf = (file: string) => {
-    let ids = anchors.get(file);
-    if (!ids) {
-      const found = readFileSync(file, "utf8").matchAll(/ id="([^"]+)"/g);
-      anchors.set(file, (ids = new Set([...found].map((match) => match[1]!))));
-    }
+    const known = anchors.get(file);
+    if (known) return known;
+    const found = readFileSync(file, "utf8").matchAll(/ id="([^"]+)"/g);
+    const ids = new Set([...found].map((match) => match[1]!));
+    anchors.set(file, ids);
     return ids;
   };
   const dead = new Set<string>();
@@ -54,7 +54,8 @@ test("every link and every anchor of every page leads somewhere", () => {
       if (/^(?:[a-z]+:|\/\/)/.test(href!)) continue;
       const [path, anchor] = decodeURI(href!).split("#") as [string, string?];
       let target = path === "" ? file : path.startsWith("/") ? join(site, path) : join(dirname(file), path);
-      if (target.endsWith("/") || (existsSync(target) && statSync(target).isDirectory())) target = join(target, "index.html");
+      if (target.endsWith("/") || (existsSync(target) && statSync(target).isDirectory()))
+        target = join(target, "index.html");
       const found = existsSync(target);
       const known = anchor === undefined || anchor === "" || !target.endsWith(".html") || target.includes("/app/");
       if (!found || !(known || anchorsOf(target).has(anchor))) dead.add(`${relative(site, file)} → ${href}`);

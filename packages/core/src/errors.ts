@@ -91,7 +91,7 @@ export class DataError extends CompressionError {}
 /** The machine or ONNX Runtime failed: memory, disk, numeric trouble, cancellation. */
 export class RunError extends CompressionError {}
 
-/** Exit code of the command for an error (ux contract): first digit of the code; 9 and untyped errors are bugs, 70. */
+/** Exit code of the command for an error (docs/cli.md): first digit of the code; 9 and untyped errors are bugs, 70. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof CompressionError)) return 70;
   if (error.code === "E6005") return 130;

@@ -1,14 +1,14 @@
 import type { Dataset, Model, TransformContext } from "@equant/core";
 import type { PruningSection } from "@equant/report";
 
-/** Seed 004: ten iterations of both scores. */
+/** MathWorks' pruning page: ten iterations of both scores. */
 const STEPS = 10;
 const SPARSITY = 0.95;
-/** The iteration whose structure is looked at, as in seed 004. */
+/** The iteration whose structure is looked at, as in MathWorks' pruning page. */
 const SELECTED = 8;
 
 /**
- * Accuracy against sparsity of both scores of seed 004, measured on `heldOut`, the structure SynFlow leaves, and which
+ * Accuracy against sparsity of both scores of MathWorks' pruning page, measured on `heldOut`, the structure SynFlow leaves, and which
  * classes pay for it.
  */
 export async function demoPruning(model: Model, heldOut: Dataset, context: TransformContext): Promise<PruningSection> {

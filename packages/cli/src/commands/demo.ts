@@ -19,7 +19,7 @@ interface DemoOptions extends QuantizeFlags, OutputOptions {
 /** Where the report goes when no folder is given: made by this command, so a second run may replace it. */
 const FOLDER = "equant-demo";
 
-/** The embedded digit network: seed 004's, trained on the embedded digits (docs/digits.md). */
+/** The embedded digit network: MathWorks' pruning page, trained on the embedded digits (docs/digits.md). */
 export const DIGITS_MODEL = new URL("../../assets/digits.onnx", import.meta.url);
 
 /** `equant demo`: the main job on data that comes with equant; `npm start` runs it. */

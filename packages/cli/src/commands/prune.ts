@@ -34,7 +34,7 @@ export interface PruneCommandOptions extends DataOptions, OutputOptions, ChartOp
   masks?: string;
 }
 
-/** `equant prune`: seed 004's iterative pruning, of weights or of channels. */
+/** `equant prune`: MathWorks' iterative pruning, of weights or of channels. */
 export const prune: CommandDefinition = {
   step: "prune",
   configure(command) {

@@ -6,7 +6,7 @@ import type { CommandContext } from "../frame/context.js";
 /** Samples whose activations are counted by exponent for a chart. */
 const COUNTED = 8;
 
-/** Writes the most significant bits of weights, biases and activations against the types they got (seed 002). */
+/** Writes the most significant bits of weights, biases and activations against the types they got (MathWorks' quantization page). */
 export async function writeMsbChart(
   context: CommandContext,
   path: string,

@@ -99,7 +99,7 @@ async function samples(
   });
 }
 
-/** The digit network was made for values 0 to 1 (seed 004: rescale-zero-one); other scalings must be typed. */
+/** The digit network was made for values 0 to 1 (MathWorks' pruning page: rescale-zero-one); other scalings must be typed. */
 function scaled(options: TrainDataOptions, network: string): TrainDataOptions {
   const typed = options.preset ?? options.mean ?? options.std;
   return network === "digits" && typed === undefined ? { ...options, preset: "zero-one" } : options;

@@ -36,7 +36,7 @@ interface TrainCommandOptions extends TrainDataOptions, OutputOptions, ChartOpti
   resume?: boolean;
 }
 
-/** `equant train`: the digit network of seed 004 from scratch, or any classifier further, by graphs that ONNX Runtime runs. */
+/** `equant train`: the digit network of MathWorks' pruning page from scratch, or any classifier further, by graphs that ONNX Runtime runs. */
 export const train: CommandDefinition = {
   configure(command) {
     command

@@ -23,7 +23,7 @@ export function iterationTable(context: CommandContext, iterations: readonly Pru
   );
 }
 
-/** Seed 004's statistics of every layer. */
+/** MathWorks' statistics of every layer. */
 export function layerTable(context: CommandContext, layers: readonly PrunedLayer[]): string {
   return context.table<PrunedLayer>(
     [

@@ -28,7 +28,7 @@ const calibrate = (args: readonly string[], options?: RunOptions) =>
   equant(["calibrate", DIGITS_MODEL, ...DATA, ...args], options);
 const read = async (path: string) => Calibration.parse(await readFile(path, "utf8"));
 
-test("writes calibration.json and prints the statistics table of seed 000", async () => {
+test("writes calibration.json and prints the statistics table of MathWorks' equalization page", async () => {
   const { data, file } = await setUp();
   const run = await calibrate(["--data", data, "--samples", "50", "-o", file("c.json"), "--json"]);
   expect(run.code, run.stderr).toBe(0);

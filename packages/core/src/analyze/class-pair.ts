@@ -29,7 +29,7 @@ export interface PairedAccuracy {
   readonly drop: number;
   /** Samples that one network alone gets right, and the exact two-sided p-value: below 0.05 the two really differ. */
   readonly mcNemar: { readonly onlyBaseline: number; readonly onlyCandidate: number; readonly p: number };
-  /** Are the samples that were lost spread evenly over the classes? A small p says no (seed 004). */
+  /** Are the samples that were lost spread evenly over the classes? A small p says no (MathWorks' pruning page). */
   readonly evenDrop: ChiSquareResult;
   /** Classes that lost most, worst first. */
   readonly worstClasses: readonly ClassDrop[];

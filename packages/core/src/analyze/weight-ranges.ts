@@ -25,7 +25,7 @@ export interface LayerRange {
   readonly lostChannels: number;
   /** Share of the finite weights that are exactly zero, 0–1. */
   readonly zeroShare: number;
-  /** Weights counted by floor(log2|w|) (seed 002). */
+  /** Weights counted by floor(log2|w|) (MathWorks' quantization page). */
   readonly msb: MsbHistogram;
 }
 

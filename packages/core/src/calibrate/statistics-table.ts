@@ -2,7 +2,7 @@ import { labelOf, type Model } from "../graph/index.js";
 import { linearLayers } from "../operators/index.js";
 import type { Calibration } from "./calibration.js";
 
-/** A row of the statistics table, as dlquantizer's calibrate returns it (seed 000). */
+/** A row of the statistics table, as dlquantizer's calibrate returns it (MathWorks' equalization page). */
 export interface StatisticsRow {
   readonly optimizedLayerName: string;
   readonly networkLayerName: string;

@@ -7,7 +7,7 @@ import { drawStroke, type InkPoint } from "./digits-raster.js";
 /** Height and width of a digit image in pixels. */
 export const DIGIT_SIZE = 28;
 
-/** The images that the network in the command's assets was trained on and held out from: 75 % and 25 % of every class, as in seed 004. */
+/** The images that the network in the command's assets was trained on and held out from: 75 % and 25 % of every class, as in MathWorks' pruning page. */
 export const DIGIT_SPLIT = {
   train: { seed: 0, offset: 0, count: 7500 },
   heldOut: { seed: 0, offset: 7500, count: 2500 },
@@ -28,7 +28,7 @@ const CLASS_NAMES = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"] as const;
 const MAX_UINT32 = 2 ** 32 - 1;
 
 /**
- * Handwritten-looking digits, drawn on demand: grayscale 28×28, shape [1, 28, 28], values pixel / 255 ("rescale-zero-one" of seed 004).
+ * Handwritten-looking digits, drawn on demand: grayscale 28×28, shape [1, 28, 28], values pixel / 255 ("rescale-zero-one" of MathWorks' pruning page).
  *
  * Image i of a seed shows the digit i mod 10, so every prefix is balanced. Same seed and index, same bytes, on every platform.
  * @throws {OptionsError} E2001 for an unknown key, E2002 when an option is not an integer in its range.

@@ -4,7 +4,7 @@ import { OptionsError, rejectUnknownOptions, requireOneOf } from "../errors.js";
 
 /** What {@link tuneBiases} works on, and how. */
 export interface TuneBiasesOptions extends QuantizedPair {
-  /** Calibration samples; no labels are read. 100 do, more than 1000 gain nothing (seed 003). */
+  /** Calibration samples; no labels are read. 100 do, more than 1000 gain nothing (Meller et al. 2019). */
   dataset: Dataset;
   /** Samples to learn from and to check on, spread over the dataset. Default: 1000. */
   samples?: number;

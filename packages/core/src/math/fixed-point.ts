@@ -1,7 +1,7 @@
 import { OptionsError } from "../errors.js";
 import { type Encoding, encodingFromScale, type IntegerDType } from "./encoding.js";
 
-/** A binary fixed-point type by its bits, as seed 002 draws it: from 2^msb down to 2^lsb. */
+/** A binary fixed-point type by its bits, as MathWorks' quantization page draws it: from 2^msb down to 2^lsb. */
 export interface FixedPoint {
   msb: number;
   lsb: number;
@@ -10,7 +10,7 @@ export interface FixedPoint {
 }
 
 /**
- * Encoding of a fixed-point type: scale 2^lsb, zero point 0. `{ msb: 3, lsb: -3 }` is seed 002's worked example, 8 bits
+ * Encoding of a fixed-point type: scale 2^lsb, zero point 0. `{ msb: 3, lsb: -3 }` is MathWorks' worked example, 8 bits
  * with the sign: 0.03125 → 0, 2.1 → 2.125, 16.25 → 15.875 (the page prints 15.874, which the type cannot hold). Its
  * rounding is `half-away`.
  *

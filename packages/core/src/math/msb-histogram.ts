@@ -1,7 +1,7 @@
 import { FINITE_BINS, SIGN_BINS, TINY_EXPONENTS } from "./histogram-bins.js";
 import type { ValueHistogram } from "./value-histogram.js";
 
-/** Values counted by the place of their most significant bit (seed 002). */
+/** Values counted by the place of their most significant bit (MathWorks' quantization page). */
 export interface MsbHistogram {
   /** Exponent of the first entry of both lists: values with 2^first ≤ |x| < 2^(first+1). */
   readonly first: number;

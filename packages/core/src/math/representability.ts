@@ -27,7 +27,7 @@ export interface RepresentabilityOptions {
 }
 
 /**
- * Counts underflow and overflow of values in a type (seed 002, steps 6–7). With ties to even, a value of exactly ±scale/2
+ * Counts underflow and overflow of values in a type (MathWorks' quantization page, steps 6–7). With ties to even, a value of exactly ±scale/2
  * underflows too; with ties away from zero it does not. A value past the largest one that still rounds to it is no
  * overflow: saturating costs it nothing, and a range measured on the data itself then never reports its own ends.
  *

@@ -1,6 +1,6 @@
 /**
  * How a number halfway between two integers is rounded.
- * `half-even`: to the even one, as ONNX QuantizeLinear. `half-away`: away from zero, as MATLAB's `round` (seed 002).
+ * `half-even`: to the even one, as ONNX QuantizeLinear. `half-away`: away from zero, as MATLAB's `round` (MathWorks' quantization page).
  */
 export type Rounding = "half-even" | "half-away";
 

@@ -96,7 +96,7 @@ export function chiSquareTail(statistic: number, degreesOfFreedom: number): numb
 }
 
 /**
- * Is a loss of accuracy spread evenly over the classes (seed 004's bias test)? Pearson's χ² test of homogeneity on the
+ * Is a loss of accuracy spread evenly over the classes (MathWorks' bias test)? Pearson's χ² test of homogeneity on the
  * table lost/kept by class: `lost[c]` of the `eligible[c]` images of class c that were right before are wrong now.
  * A small p says that some classes pay more than others. Classes without eligible images are left out; if no image or
  * every image was lost, nothing can differ and p = 1.

@@ -13,7 +13,7 @@ export interface PrunableParameter {
   readonly layer: LinearLayer;
 }
 
-/** Which parameters compete: all of a layer, as in seed 004, or its weights alone. */
+/** Which parameters compete: all of a layer, as in MathWorks' pruning page, or its weights alone. */
 export type PruneParameters = "all" | "weights";
 
 /**

@@ -20,7 +20,7 @@ export interface PruneOptions {
   sparsity?: number;
   /** Iterations. Scores are renewed at each. Default: 10. */
   steps?: number;
-  /** Default: linear, as seed 004. */
+  /** Default: linear, as MathWorks' pruning page. */
   schedule?: PruneSchedule;
   /** Whether all layers compete. Default: global. */
   scope?: PruneScope;
@@ -30,7 +30,7 @@ export interface PruneOptions {
   target?: "channels" | "macs";
   /** Channels of convolutions leave in blocks of this many, as far as they come in blocks. Default: 1; see {@link ORT_CHANNEL_MULTIPLE}. */
   channelMultiple?: number;
-  /** Whether biases compete with weights (seed 004) or stay. Default: all. */
+  /** Whether biases compete with weights (MathWorks' pruning page) or stay. Default: all. */
   parameters?: PruneParameters;
   /** Of random scores. Default: 0. */
   seed?: number;

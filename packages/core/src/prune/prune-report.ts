@@ -38,7 +38,7 @@ export interface PruneIteration {
   readonly collapsed: readonly string[];
 }
 
-/** Statistics of every layer (seed 004's pruningStatistics), from the values after masking. */
+/** Statistics of every layer (MathWorks' pruningStatistics), from the values after masking. */
 export function prunedLayers(
   parameters: readonly PrunableParameter[],
   masks: MaskArrays,

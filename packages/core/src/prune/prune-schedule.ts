@@ -6,7 +6,7 @@ export type PruneSchedule = "linear" | "exponential";
 /**
  * Target sparsity of every iteration, 0–1.
  *
- * - `linear`, seed 004's `linspace(0, s, n)`: s·k/(n − 1) for k = 0 … n − 1; the first iteration prunes nothing.
+ * - `linear`, MathWorks' `linspace(0, s, n)`: s·k/(n − 1) for k = 0 … n − 1; the first iteration prunes nothing.
  * - `exponential`, the SynFlow paper's: what is kept shrinks by the same factor every time, 1 − (1 − s)^(k/n) for k = 1 … n.
  *
  * One step is one shot in both: the target at once.

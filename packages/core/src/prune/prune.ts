@@ -30,7 +30,7 @@ export interface PruneResult {
 }
 
 /**
- * Prunes a network iteratively (seed 004): score every parameter of the network as it is pruned so far, rank, mask what
+ * Prunes a network iteratively (MathWorks' pruning page): score every parameter of the network as it is pruned so far, rank, mask what
  * falls below the threshold, fine-tune where asked, measure. The given model is not changed: masks are values beside the
  * weights, and `dense` keeps what they hide.
  *

@@ -8,7 +8,7 @@ export type MaskArrays = ReadonlyMap<string, Float32Array>;
 export type PruneScope = "global" | "layer";
 
 /**
- * Keeps what scores above the threshold (seed 004): the threshold is the round(sparsity·n)-th smallest of all n scores,
+ * Keeps what scores above the threshold (MathWorks' pruning page): the threshold is the round(sparsity·n)-th smallest of all n scores,
  * 0 where that is none, and mask = score > threshold. Distinct scores give exactly round(sparsity·n) zeros; equal ones
  * go together.
  *

@@ -6,7 +6,7 @@ import { dropUnused, placeOf } from "./place.js";
 import { TARGET_KEY } from "./targets.js";
 
 /**
- * Rewrites the model so that float operators behave like integer ones (seed 001): every encoded value is scaled,
+ * Rewrites the model so that float operators behave like integer ones (MathWorks' emulation page): every encoded value is scaled,
  * saturated and rounded, weights and biases hold their dequantized values. The result is not smaller than the original.
  *
  * x̂ = scale·clamp(round(x/scale), qmin − zeroPoint, qmax − zeroPoint): the zero point moves into the bounds, because
@@ -86,7 +86,7 @@ export function emulateValue(
   return builder.node("Mul", [clipped, scale], {}, { name: `${name}_emulated` });
 }
 
-/** sign(x)·floor(|x| + 0.5): ties away from zero, as seed 002 rounds. */
+/** sign(x)·floor(|x| + 0.5): ties away from zero, as MathWorks' quantization page rounds. */
 function roundAway(builder: GraphBuilder, value: string): string {
   const half = builder.constant(0.5, "half");
   const magnitude = builder.node("Floor", [builder.node("Add", [builder.node("Abs", [value]), half])]);

@@ -1,7 +1,7 @@
 import { GraphBuilder, int, ints, type Model, sizeOf, Tensor } from "../graph/index.js";
 import { createRandom } from "../math/random.js";
 
-/** Learnable tensors of the digit network with their shapes, in the order of seed 004: 21,578 parameters. */
+/** Learnable tensors of the digit network with their shapes, in the order of MathWorks' pruning page: 21,578 parameters. */
 export const DIGIT_PARAMETERS = {
   "conv_1.weight": [8, 1, 3, 3],
   "conv_1.bias": [8],
@@ -14,7 +14,7 @@ export const DIGIT_PARAMETERS = {
 } as const satisfies Record<string, readonly number[]>;
 
 /**
- * The digit network of seed 004, untrained: conv 8 – relu – pool – conv 16 – relu – pool – conv 32 – relu – fc 10,
+ * The digit network of MathWorks' pruning page, untrained: conv 8 – relu – pool – conv 16 – relu – pool – conv 32 – relu – fc 10,
  * kernels 3×3 with same padding, pools 2×2, input [N, 1, 28, 28] with values 0 to 1, output logits [N, 10].
  *
  * Weights are Glorot-uniform, U(−a, a) with a = √(6 / (fan in + fan out)) (Glorot, Bengio 2010), biases 0: what the

@@ -145,7 +145,7 @@ test("a quantized candidate: integer arithmetic is counted in the runtime, kerne
 });
 
 test("kernels that compute something else are reported", async () => {
-  // The runtime quantizes these float weights by itself (design.md, «trap»): tiny ones beside a large one become 0.
+  // The runtime quantizes these float weights by itself (docs/validate.md, «What runs as int8»): tiny ones beside a large one become 0.
   const b = new QdqBuilder(4);
   const weights = Float32Array.from({ length: CLASSES * 16 }, (_, i) => (i === 0 ? 1000 : 0.01 * ((i % 7) - 3)));
   const x = b.builder.input("x", ["N", CHANNELS, 6, 6]);

@@ -288,7 +288,7 @@ describe("calibration.json", () => {
   });
 });
 
-test("statistics table: weights, biases and activations of every layer, as in seed 000", async () => {
+test("statistics table: weights, biases and activations of every layer, as in MathWorks' equalization page", async () => {
   const model = convReluConv({ channels: 2, seed: 3 });
   const dataset = randomDataset([2, 8, 8], 3, 1, { min: -1, max: 1 });
   const calibration = await calibrate(model, dataset, { requests: requestAll(model) }, context);

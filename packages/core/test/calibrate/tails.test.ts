@@ -44,9 +44,13 @@ describe.each([1, 2, 3, 4])("random network %i", (seed) => {
     const part = (indices: number[]) => calibrate(model, subset(dataset, indices), { requests }, context);
     const merged = (await part([0, 1, 2])).merge(await part([3, 4, 5]));
     const read = Calibration.parse(whole.serialize());
-    for (const value of values) {
+    // A value that lost its channels, by flattening say, has extremes of another shape.
+    const withChannels = values.filter(
+      (value) => (outputs[0]![value]!.dims[1] ?? 1) === whole.get(value).channelStats()!.max.length,
+    );
+    expect(withChannels.length).toBeGreaterThan(values.length / 2);
+    for (const value of withChannels) {
       const channels = whole.get(value).channelStats()!.max.length;
-      if ((outputs[0]![value]!.dims[1] ?? 1) !== channels) continue;
       const scatter = Array.from({ length: channels }, (_, c) => {
         const tops = outputs.map((run) => {
           const data = run[value]!.data as Float32Array;

@@ -186,7 +186,7 @@ describe("drawStroke", () => {
 });
 
 describe("digits.onnx", () => {
-  it("is the network of seed 004, small enough to ship", async () => {
+  it("is the network of MathWorks' pruning page, small enough to ship", async () => {
     const bytes = await readFile(MODEL);
     expect(bytes.length).toBeLessThanOrEqual(120_000);
     const model = parseModel(bytes);

@@ -144,7 +144,7 @@ describe("quantizeValues", () => {
   });
 });
 
-describe("fixed-point type of seed 002", () => {
+describe("fixed-point type of MathWorks' quantization page", () => {
   const type = fixedPointType({ msb: 3, lsb: -3 });
 
   test("has 8 bits with the sign", () => {

@@ -7,7 +7,7 @@ import { ValueHistogram } from "../../src/math/value-histogram.js";
 import { DISTRIBUTIONS, wildFloats } from "./samples.js";
 
 describe("representability of values", () => {
-  test("seed 002's example: one underflow, one overflow, one precision loss that is neither", () => {
+  test("MathWorks' example: one underflow, one overflow, one precision loss that is neither", () => {
     const type = fixedPointType({ msb: 3, lsb: -3 });
     const values = Float32Array.of(0.03125, 2.1, 16.25, 0);
     const expected = { total: 4, zeros: 1, underflow: 1, overflow: 1, nan: 0 };

@@ -34,7 +34,7 @@ async function load(name: Parameters<typeof sharedModel>[0]): Promise<Model> {
 }
 
 /** One seed of the table in docs/transforms/prune.md; the others were measured once. */
-it("seed 004 on MNIST: SynFlow loses at most 2.5 points at 70 % and beats magnitude at 90 %", async () => {
+it("MathWorks' pruning page on MNIST: SynFlow loses at most 2.5 points at 70 % and beats magnitude at 90 %", async () => {
   const all = await openDataset(sharedPath("data", "mnist"), {
     input: { shape: [1, 28, 28] },
     preprocess: { preset: "zero-one" },

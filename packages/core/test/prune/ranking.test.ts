@@ -8,7 +8,7 @@ import { testModel } from "../helpers/build.js";
 const OPTIONS = { seed: 20, numRuns: 100 } as const;
 
 describe("pruneSchedule", () => {
-  it("is seed 004's linspace(0, 0.9, 10)", () => {
+  it("is MathWorks' linspace(0, 0.9, 10)", () => {
     expect(pruneSchedule("linear", 0.9, 10).map((s) => Number(s.toFixed(12)))).toEqual([
       0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
     ]);
@@ -48,7 +48,7 @@ describe("thresholdMasks", () => {
     );
   });
 
-  it("follows seed 004's rule, ties included", () => {
+  it("follows MathWorks' rule, ties included", () => {
     const scores = fc.array(fc.constantFrom(0, 0, 0.1, 0.2, 0.3, 0.5, 0.8, 1.3), { minLength: 2, maxLength: 40 });
     fc.assert(
       fc.property(scores, fc.double({ min: 0, max: 0.999, noNaN: true }), fc.nat(), (list, sparsity, cut) => {

@@ -253,7 +253,7 @@ describe("outputs and names", () => {
 });
 
 describe("report", () => {
-  test("quantizationDetails of a small network, as in seed 001", async () => {
+  test("quantizationDetails of a small network, as in MathWorks' emulation page", async () => {
     const { report } = await quantizeCopy(MORE_NETWORKS.constants!(), { granularity: "perChannel" });
     expect(report.details).toEqual({
       isQuantized: true,

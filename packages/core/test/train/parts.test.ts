@@ -18,7 +18,7 @@ import { testModel } from "../helpers/build.js";
 import { smallNetwork } from "./small.js";
 
 describe("the digit network", () => {
-  it("has the 21,578 parameters of seed 004, layer by layer", () => {
+  it("has the 21,578 parameters of MathWorks' pruning page, layer by layer", () => {
     const model = buildDigitNetwork(0);
     expect(validateModel(model)).toEqual([]);
     const sizes = [...model.graph.initializers.values()].map(({ size }) => size);

@@ -13,7 +13,7 @@ const LISTED = 15;
 
 /**
  * Confusions of both networks and their difference: row = true class, column = answer. More than 40 classes: the answers
- * that changed most. The summary says whether the loss is even over the classes (seed 004's test for bias).
+ * that changed most. The summary says whether the loss is even over the classes (MathWorks' test for bias).
  */
 export function confusionPair(validation: ValidationSection): Chart | undefined {
   const before = validation.baseline?.accuracy;

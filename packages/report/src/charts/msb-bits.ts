@@ -27,7 +27,7 @@ export interface MsbBitsOptions {
 const BEYOND = 4;
 const ROW = 20;
 
-/** Quantizes values as seed 002 does: ties away from zero, saturating at the ends of the type. */
+/** Quantizes values as MathWorks' quantization page does: ties away from zero, saturating at the ends of the type. */
 export function bitExamples(values: readonly number[], type: Required<FixedPoint>): BitExample[] {
   const encoding = fixedPointType(type);
   const integers = quantizeValues(Float32Array.from(values), encoding, { rounding: "half-away" });
@@ -51,7 +51,7 @@ export function bitExamples(values: readonly number[], type: Required<FixedPoint
 }
 
 /**
- * Seed 002's explanation on values of one tensor: their binary words aligned, most significant bits marked, the sum of
+ * MathWorks' explanation on values of one tensor: their binary words aligned, most significant bits marked, the sum of
  * them in each column, the data type, and what every value becomes in it.
  */
 export function msbBits(row: MsbRow, options: MsbBitsOptions = {}): Chart | undefined {

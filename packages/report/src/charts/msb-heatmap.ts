@@ -6,7 +6,7 @@ import { limitsOf, lossesOf, type MsbMode } from "./msb-type.js";
 import { count, percent, shortName } from "./text.js";
 
 export interface MsbHeatmapOptions {
-  /** `affine`: the encoding as exported; `power-of-two`: the fixed-point type of seed 002. Default: `'affine'`. */
+  /** `affine`: the encoding as exported; `power-of-two`: the fixed-point type of MathWorks' quantization page. Default: `'affine'`. */
   mode?: MsbMode;
   /** Negative values mirrored to the left of zero. Default: true when a row has any. */
   signed?: boolean;
@@ -33,7 +33,7 @@ interface Layout {
 }
 
 /**
- * Heat map of most significant bits (seed 002): a row a tensor, a column an exponent e, a cell the share of values with
+ * Heat map of most significant bits (MathWorks' quantization page): a row a tensor, a column an exponent e, a cell the share of values with
  * floor(log2|x|) = e. Gray and hatched is what the data type cannot represent: too large saturates, below half a step
  * becomes zero. Exact zeros stand apart; at the end of the row the shares of overflow and underflow, counted.
  */

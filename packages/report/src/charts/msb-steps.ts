@@ -8,7 +8,7 @@ import { count, percent, significant } from "./text.js";
 const power = (exponent: number) => `2${superscript(exponent)}`;
 
 /**
- * Seed 002's explanation of the heat map in eight sentences, with the values that the report kept of a row. Undefined without
+ * MathWorks' explanation of the heat map in eight sentences, with the values that the report kept of a row. Undefined without
  * values or an integer type.
  */
 export function msbSteps(row: MsbRow): string[] | undefined {

@@ -7,7 +7,7 @@ import { percent } from "./text.js";
 
 const SYMBOLS = ["circle", "square", "triangle", "diamond", "star"] as const;
 
-/** Accuracy against sparsity, a line a score, with the network before as a rule (seed 004). Draws what there is so far. */
+/** Accuracy against sparsity, a line a score, with the network before as a rule (MathWorks' pruning page). Draws what there is so far. */
 export function accuracySparsity({ curves, original }: Pick<PruningSection, "curves" | "original">): Chart {
   const rows = curves.flatMap(({ method, points }) => points.map((point) => ({ method, ...point })));
   const last = curves.flatMap(({ method, points }) => {
@@ -80,7 +80,7 @@ export function accuracySparsity({ curves, original }: Pick<PruningSection, "cur
   }));
 }
 
-/** Share of parameters that are pruned, by layer in graph order (seed 004). */
+/** Share of parameters that are pruned, by layer in graph order (MathWorks' pruning page). */
 export function layerSparsity({ layers }: Pick<PruningSection, "layers">): Chart {
   const most = layers.reduce<(typeof layers)[number] | undefined>(
     (a, b) => (a && a.sparsity >= b.sparsity ? a : b),
@@ -114,7 +114,7 @@ export function layerSparsity({ layers }: Pick<PruningSection, "layers">): Chart
   });
 }
 
-/** Output channels that can go because all of their weights are zero, and those that stay (seed 004). */
+/** Output channels that can go because all of their weights are zero, and those that stay (MathWorks' pruning page). */
 export function layerChannels({ layers }: Pick<PruningSection, "layers">): Chart {
   const removed = layers.reduce((sum, layer) => sum + layer.removed, 0);
   const all = layers.reduce((sum, layer) => sum + layer.channels, 0);

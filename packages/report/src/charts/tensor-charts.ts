@@ -7,7 +7,7 @@ import { count, shortName, significant } from "./text.js";
 
 const SHORT = { weights: "W", bias: "b", activations: "A" } as const;
 
-/** Range of every tensor (the table of seed 000), on an axis that is linear near zero and logarithmic far from it. */
+/** Range of every tensor (the table of MathWorks' equalization page), on an axis that is linear near zero and logarithmic far from it. */
 export function rangeTable(rows: readonly RangeRow[]): Chart {
   const widest = rows.reduce<RangeRow | undefined>((a, b) => (a && a.max - a.min >= b.max - b.min ? a : b), undefined);
   const keys = rows.map(({ layer, kind }, at) => `${at} ${shortName(layer, 20)} ${SHORT[kind]}`);

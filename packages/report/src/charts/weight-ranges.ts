@@ -29,7 +29,7 @@ const FLAT = 8;
 const GAP = 0.06;
 
 /**
- * Weights of one layer by output channel, before and after equalization (seed 000): box = q1…q3, line = median, whiskers =
+ * Weights of one layer by output channel, before and after equalization (MathWorks' equalization page): box = q1…q3, line = median, whiskers =
  * min…max. A state whose weights are much smaller is enlarged, and says so. The band is what the encoding represents; channels whose whole range lies within half a step quantize to zero
  * and are marked «dead».
  */

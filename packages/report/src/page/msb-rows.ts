@@ -11,7 +11,7 @@ export function rowChoice(rows: readonly MsbRow[]): string {
   return `<p class="choice"><label>Channels and worked example of <select class="msb-row"><option value="">– choose a row –</option>${options.join("")}</select></label></p><div class="row-detail"></div>`;
 }
 
-/** What a row opens: its channels that lose most, and seed 002's eight steps on values of it. */
+/** What a row opens: its channels that lose most, and MathWorks' eight steps on values of it. */
 export function rowTemplate(row: MsbRow): string {
   const steps = msbSteps(row);
   const html = [

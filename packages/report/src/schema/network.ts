@@ -81,7 +81,7 @@ export const pruningSchema = z.object({
   curves: z.array(pruningCurveSchema),
   /** The network that was chosen. */
   method: z.string().optional(),
-  /** The network before against the chosen one: whether some classes pay more than others (seed 004). */
+  /** The network before against the chosen one: whether some classes pay more than others (MathWorks' pruning page). */
   validation: validationSchema.optional(),
   layers: z.array(z.object({ layer: z.string(), sparsity: z.number(), channels: z.int(), removed: z.int() })),
 });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { boxesSchema, encodingSchema, kindSchema, numbers } from "./numbers.js";
 
-/** One row of the range table, as seed 000 prints it. */
+/** One row of the range table, as MathWorks' equalization page prints it. */
 export const rangeSchema = z.object({
   layer: z.string(),
   tensor: z.string(),
@@ -24,7 +24,7 @@ export const msbChannelSchema = z.object({
 });
 export type MsbChannel = z.infer<typeof msbChannelSchema>;
 
-/** Values of one tensor by the place of their most significant bit (seed 002). */
+/** Values of one tensor by the place of their most significant bit (MathWorks' quantization page). */
 export const msbSchema = z.object({
   layer: z.string(),
   tensor: z.string(),

@@ -57,7 +57,7 @@ describe("every chart has its texts and looks as committed", () => {
   }
 });
 
-test("seed 002's worked example: words, most significant bits, and what becomes of the values", async () => {
+test("MathWorks' worked example: words, most significant bits, and what becomes of the values", async () => {
   const type = { msb: 3, lsb: -3, signed: true };
   const examples = bitExamples([0.03125, 2.1, 16.25], type);
   expect(examples.map(({ fate, msb }) => [fate, msb])).toEqual([

@@ -3,14 +3,14 @@ import { describe, expect, test } from "vitest";
 import { CHARTS, fixedPointOf, msbRow } from "../../src/index.js";
 import { expectChart } from "../helpers.js";
 
-/** The values of seed 002's page that it prints, and some that fill the heat map. */
+/** The values of MathWorks' page that it prints, and some that fill the heat map. */
 const SEED = [0.03125, 2.1, 16.25, 0.5, -0.75, 1.5, -3.2, 7.9, 0];
 const SEED_TYPE = fixedPointType({ msb: 3, lsb: -3 });
 const row = (values: number[], encoding = SEED_TYPE) =>
   msbRow({ layer: "conv1", tensor: "conv1.w", kind: "weights" }, Float32Array.from(values), encoding, [values.length]);
 
 describe("msbRow", () => {
-  test("counts seed 002's values by their most significant bit", () => {
+  test("counts MathWorks' values by their most significant bit", () => {
     const { first, positive, negative, zeros, total, overflow, underflow } = row(SEED);
     const counted = new Map<number, number>();
     for (const value of SEED) {
@@ -82,7 +82,7 @@ function roundEven(x: number): number {
 }
 
 describe("msbHeatmap", () => {
-  test("draws seed 002's values in its type", async () => {
+  test("draws MathWorks' values in its type", async () => {
     const chart = CHARTS["msb-heatmap"].draw([row(SEED)], { mode: "power-of-two" });
     const svg = await expectChart(chart, "msb-seed-002");
     expect(svg).toContain('data-layer="conv1"');

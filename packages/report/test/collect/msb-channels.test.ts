@@ -74,7 +74,7 @@ test("runs of an activation go to their channels, with one scale or one a channe
   );
 });
 
-test("a row opens into its channels, and into seed 002's eight steps on its values", async () => {
+test("a row opens into its channels, and into MathWorks' eight steps on its values", async () => {
   const { row } = rowOf(0);
   const chart = CHARTS["msb-channels"].draw(row)!;
   await expectChart(chart);

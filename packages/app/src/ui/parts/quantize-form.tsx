@@ -20,7 +20,7 @@ export function QuantizeForm() {
           options={[
             { value: "ort-cpu", text: "ONNX Runtime, CPU" },
             { value: "ort-web", text: "ONNX Runtime, web" },
-            { value: "tensorrt", text: "GPU int8 (seed 001)" },
+            { value: "tensorrt", text: "GPU int8" },
             { value: "hailo", text: "Hailo, per tensor" },
             { value: "fpga", text: "FPGA, powers of two" },
           ]}
