@@ -1,15 +1,17 @@
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { createReadStream, existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { extname, resolve, sep } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 
 /** The built app: beside this package in the workspace, where it is never an old copy, else inside the installed one. */
 const PLACES = ["../../../app/dist", "../../app"].map((place) => fileURLToPath(new URL(place, import.meta.url)));
 
+const HTML = "text/html; charset=utf-8";
 const TYPES: ReadonlyMap<string, string> = new Map(
   Object.entries<string>({
-    ".html": "text/html; charset=utf-8",
+    ".html": HTML,
     ".js": "text/javascript",
     ".mjs": "text/javascript",
     ".css": "text/css",
@@ -24,34 +26,55 @@ export function appFolder(): string | undefined {
   return PLACES.find((place) => existsSync(resolve(place, "index.html")));
 }
 
-/** Serves the app, and pages made up here, to this machine only, with the headers that threads in WebAssembly need. */
-export function createAppServer(folder: string, pages: ReadonlyMap<string, string> = new Map()): Server {
+/** Who may show the pages inside a page of their own; nobody by default. */
+export interface AppServerOptions {
+  /** Sources as in the policy `frame-ancestors`: `https://example.org`. Default: `'none'`. */
+  readonly frameAncestors?: string;
+}
+
+/**
+ * Serves the app, and pages made up here, to this machine only, with the headers that threads in WebAssembly need. Files are
+ * streamed: a reader that does not read holds a part of one, not all of it.
+ */
+export function createAppServer(
+  folder: string,
+  pages: ReadonlyMap<string, string> = new Map(),
+  { frameAncestors = "'none'" }: AppServerOptions = {},
+): Server {
+  const made = new Map([...pages].map(([path, page]) => [path, Buffer.from(page)]));
   return createServer(async (request, response) => {
-    const send = (status: number, type: string, body: Uint8Array | string) => {
+    const begin = (status: number, type: string, bytes: number) => {
       // The entry page takes models from pages that opened it, so it must not be cut off from them.
       const opener = /^\/open\.html(\?|$)/.test(request.url ?? "") ? "unsafe-none" : "same-origin";
       response.writeHead(status, {
         "Content-Type": type,
+        "Content-Length": bytes,
+        "Content-Security-Policy": `frame-ancestors ${frameAncestors}`,
         "Cross-Origin-Opener-Policy": opener,
         "Cross-Origin-Embedder-Policy": "require-corp",
         "X-Content-Type-Options": "nosniff",
       });
+    };
+    const send = (status: number, type: string, body: Uint8Array) => {
+      begin(status, type, body.length);
       response.end(request.method === "HEAD" ? undefined : body);
     };
+    const refuse = (status: number, why: string) => send(status, "text/plain", Buffer.from(`${why}\n`));
     // Another site's page must not reach this one under a name of its own.
     const host = request.headers.host?.replace(/:\d+$/, "");
-    if (host !== "127.0.0.1" && host !== "localhost") return send(403, "text/plain", "forbidden\n");
-    if (request.method !== "GET" && request.method !== "HEAD") return send(405, "text/plain", "GET only\n");
+    if (host !== "127.0.0.1" && host !== "localhost") return refuse(403, "forbidden");
+    if (request.method !== "GET" && request.method !== "HEAD") return refuse(405, "GET only");
     const path = decodedPath(request.url);
-    const page = path === undefined ? undefined : pages.get(path);
-    if (page !== undefined) return send(200, TYPES.get(".html")!, page);
+    const page = path === undefined ? undefined : made.get(path);
+    if (page !== undefined) return send(200, HTML, page);
     const file = resolve(folder, `.${path === undefined || path.endsWith("/") ? `${path ?? "/"}index.html` : path}`);
-    if (path === undefined || !file.startsWith(folder + sep)) return send(404, "text/plain", "not found\n");
-    try {
-      send(200, TYPES.get(extname(file)) ?? "application/octet-stream", await readFile(file));
-    } catch {
-      send(404, "text/plain", "not found\n");
-    }
+    if (path === undefined || path.includes("\0") || !file.startsWith(folder + sep)) return refuse(404, "not found");
+    const info = await stat(file).catch(() => undefined);
+    if (!info?.isFile()) return refuse(404, "not found");
+    begin(200, TYPES.get(extname(file)) ?? "application/octet-stream", info.size);
+    if (request.method === "HEAD") return void response.end();
+    // A reader that leaves ends the stream, and so does a file that shrinks meanwhile.
+    await pipeline(createReadStream(file), response).catch(() => response.destroy());
   });
 }
 

@@ -7,6 +7,7 @@ import { openData } from "../options/data-options.js";
 import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../options/option-groups.js";
 import { completing, flag, repeatable } from "../options/options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
+import { shellWord } from "../text/visible.js";
 import { CALIBRATION_SAMPLES, describeCalibration, requireSameModel } from "./quantize.js";
 
 interface CalibrateCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
@@ -103,7 +104,7 @@ export const calibrate: CommandDefinition = {
         statistics: rows,
       },
       text,
-      hint: `equant quantize ${path} --calibration ${options.output} --data ${options.data ?? "DIR"} -o quantized.onnx`,
+      hint: `equant quantize ${shellWord(path)} --calibration ${shellWord(options.output)} --data ${shellWord(options.data ?? "DIR")} -o quantized.onnx`,
     };
   },
 };

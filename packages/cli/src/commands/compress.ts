@@ -18,6 +18,7 @@ import { choice, flag } from "../options/options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
 import { seeded } from "../options/recipe-steps.js";
 import { formatResize } from "../text/format.js";
+import { shellWord } from "../text/visible.js";
 import { CALIBRATION_SAMPLES, NOTHING_QUANTIZED } from "./quantize.js";
 
 const METHODS = [...EQUALIZE, "none"] as const;
@@ -108,7 +109,7 @@ export const compress: CommandDefinition = {
     return {
       result: runReport(context, record),
       text: `${stepsTable(context, result)}${path} → ${target} (${size})\n`,
-      hint: `equant validate ${target} --against ${path} --data ${options.data ?? "DIR"}`,
+      hint: `equant validate ${shellWord(target)} --against ${shellWord(path)} --data ${shellWord(options.data ?? "DIR")}`,
     };
   },
 };

@@ -8,6 +8,7 @@ import type { DataOptions } from "../options/option-groups.js";
 import { adviceText } from "../text/advice-text.js";
 import { formatDb } from "../text/format.js";
 import { agreementLine, type SqnrOrder, sqnrTable } from "../text/sqnr-text.js";
+import { shellWord } from "../text/visible.js";
 
 /** What is asked of an error analysis, of a plan or of a file. */
 export interface DebugOptions extends DataOptions, ChartOptions {
@@ -50,7 +51,7 @@ export async function debugAgainst(
     throw new ModelError("E4003", `debug: ${against} is already quantized, --against takes the float model`, {
       hint: core.isQuantized(file.model)
         ? "give the float model that the file was made from with --against"
-        : `the quantized one comes first:  equant debug ${against} --against ${path} --data ${options.data ?? "DIR"}`,
+        : `the quantized one comes first:  equant debug ${shellWord(against)} --against ${shellWord(path)} --data ${shellWord(options.data ?? "DIR")}`,
     });
   }
   const transform = await context.transformContext();
@@ -107,8 +108,8 @@ export async function debugAgainst(
     },
     text: `${advice ? adviceText(context, advice) : ""}${table}${agreementLine(report)}`,
     hint: first
-      ? `what would help: equant debug ${against} --data ${options.data}  with the options the file was made with; or keep it in float: --exclude ${first.layer}`
-      : `equant debug ${against} --data ${options.data}  tries remedies`,
+      ? `what would help: equant debug ${shellWord(against)} --data ${shellWord(options.data)}  with the options the file was made with; or keep it in float: --exclude ${shellWord(first.layer)}`
+      : `equant debug ${shellWord(against)} --data ${shellWord(options.data)}  tries remedies`,
   };
 }
 

@@ -10,6 +10,7 @@ import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../opti
 import { adviceHint, adviceText } from "../text/advice-text.js";
 import { formatDb } from "../text/format.js";
 import { agreementLine, SORTS, sortedLayers, sqnrTable } from "../text/sqnr-text.js";
+import { shellWord } from "../text/visible.js";
 import { compareEqualization, comparisonTable } from "./compare-equalization.js";
 import { type DebugOptions, debugAgainst, OF_QUANTIZATION, refuseQuantizeFlags } from "./debug-against.js";
 import { CALIBRATION_SAMPLES, describeCalibration } from "./quantize.js";
@@ -60,7 +61,7 @@ export const debug: CommandDefinition = {
     const { model } = await context.loadModel(path);
     if (core.isQuantized(model)) {
       throw new ModelError("E4003", `debug: ${path} is already quantized`, {
-        hint: `give the float model it was made from:  equant debug ${path} --against FLOAT.onnx --data ${options.data ?? "DIR"}`,
+        hint: `give the float model it was made from:  equant debug ${shellWord(path)} --against FLOAT.onnx --data ${shellWord(options.data ?? "DIR")}`,
       });
     }
     const transform = await core.contextOf(options.target, await context.transformContext());
@@ -118,6 +119,6 @@ function hintFor({ layers }: SqnrReport, path: string): string {
   const kind = worst?.findings[0]?.kind;
   if (kind === "overflow") return "ranges cut off too much: --calibrator minmax";
   if (kind !== undefined)
-    return `equant compress ${path} --data DIR -o out.onnx  equalizes channels; or quantize with --per-channel`;
+    return `equant compress ${shellWord(path)} --data DIR -o out.onnx  equalizes channels; or quantize with --per-channel`;
   return worst ? `leave the worst layer in float: --exclude ${worst.layer}` : "no layer was quantized";
 }

@@ -14,6 +14,7 @@ import {
 } from "../options/option-groups.js";
 import { choice, flag, number } from "../options/options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
+import { shellWord } from "../text/visible.js";
 import { CALIBRATION_SAMPLES } from "./quantize.js";
 
 interface EqualizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
@@ -131,7 +132,7 @@ export const equalize: CommandDefinition = {
     return {
       result: { ...report, drift: { max: error.maxDrift, mean: error.meanDrift } },
       text: `${table}${noise}${proof} · output drift ${error.maxDrift.toExponential(1)} of its range\n`,
-      hint: `equant quantize ${options.output} --data ${options.data ?? "DIR"} -o quantized.onnx`,
+      hint: `equant quantize ${shellWord(options.output)} --data ${shellWord(options.data ?? "DIR")} -o quantized.onnx`,
     };
   },
 };

@@ -13,6 +13,7 @@ import {
   PRESETS,
 } from "../options/option-groups.js";
 import { flag } from "../options/options.js";
+import { shellWord } from "../text/visible.js";
 
 interface InitOptions extends DataOptions, OutputOptions {
   output: string;
@@ -49,7 +50,9 @@ export const init: CommandDefinition = {
     return {
       result: { path: options.output, config },
       text: context.options().dryRun ? text : said,
-      hint: config.data?.calibrate ? `equant run -c ${options.output}` : `add data.calibrate.dir to ${options.output}`,
+      hint: config.data?.calibrate
+        ? `equant run -c ${shellWord(options.output)}`
+        : `add data.calibrate.dir to ${shellWord(options.output)}`,
     };
   },
 };

@@ -7,6 +7,7 @@ import { matchNames } from "../options/match.js";
 import { completing, flag, repeatable } from "../options/options.js";
 import { formatBytes, formatCount } from "../text/format.js";
 import { detailsText, layerText, reportText, weightsText } from "../text/inspect-text.js";
+import { shellWord, visible } from "../text/visible.js";
 import { writeWeightsChart } from "./inspect-chart.js";
 
 interface InspectCommandOptions extends ChartOptions {
@@ -53,7 +54,7 @@ export const inspect: CommandDefinition = {
     const report = await inspectModel(model, { bytes: identity.bytes, ...(shapes && { shapes }) });
     const { weights, ...rest } = report;
     if (options.names) {
-      return { result: rest, text: report.nodes.map(({ name }) => `${name}\n`).join("") };
+      return { result: rest, text: report.nodes.map(({ name }) => `${visible(name)}\n`).join("") };
     }
     if (options.layer) {
       const outcome = await layers(model, report, options.layer, shapes);
@@ -148,6 +149,6 @@ const BLOCKING: readonly string[] = ["invalid", "nonFinite", "halfPrecision"];
 function hintFor(path: string, { quantized, findings }: InspectReport): string | undefined {
   if (findings.some(({ kind }) => BLOCKING.includes(kind))) return undefined;
   return quantized
-    ? `measure it with  equant validate ${path} --data images/`
-    : `try  equant compress ${path} --data images/`;
+    ? `measure it with  equant validate ${shellWord(path)} --data images/`
+    : `try  equant compress ${shellWord(path)} --data images/`;
 }

@@ -8,6 +8,7 @@ import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions 
 import { choice, completing, flag, integer, number, share, text } from "../options/options.js";
 import { formatPercent } from "../text/format.js";
 import { iterationTable, layerTable, outcomeLine } from "../text/prune-text.js";
+import { shellWord } from "../text/visible.js";
 
 const METHODS = ["synflow", "magnitude", "taylor", "random"] as const;
 
@@ -143,7 +144,7 @@ export const prune: CommandDefinition = {
         iterationTable(context, iterations) +
         layerTable(context, last.layers) +
         outcomeLine(path, options.output, bytes, last, baseline),
-      hint: `equant compress ${options.output} --data ${options.data ?? "DIR"} -o ${options.output.replace(/\.onnx$/, "")}.int8.onnx`,
+      hint: `equant compress ${shellWord(options.output)} --data ${shellWord(options.data ?? "DIR")} -o ${shellWord(`${options.output.replace(/\.onnx$/, "")}.int8.onnx`)}`,
     };
   },
 };

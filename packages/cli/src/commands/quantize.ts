@@ -15,6 +15,7 @@ import { completing, text } from "../options/options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
 import { formatResize } from "../text/format.js";
 import { outputWords } from "../text/output-words.js";
+import { shellWord } from "../text/visible.js";
 
 interface QuantizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
   output: string;
@@ -104,7 +105,7 @@ export const quantize: CommandDefinition = {
         verification,
       },
       text: `${path} → ${options.output} (${size})\n` + (await outputWords(runtime, verification.samples)),
-      hint: `equant validate ${options.output} --against ${path} --data ${options.data ?? "DIR"}`,
+      hint: `equant validate ${shellWord(options.output)} --against ${shellWord(path)} --data ${shellWord(options.data ?? "DIR")}`,
     };
   },
 };
@@ -141,7 +142,7 @@ export function requireSameModel(made: string | undefined, sha256: string, file:
   if (made === undefined || made === sha256) return;
   throw new ModelError("E3003", `${file}: these statistics were taken on another model than ${path}`, {
     file,
-    hint: `equant calibrate ${path} --data DIR -o ${file} --overwrite`,
+    hint: `equant calibrate ${shellWord(path)} --data DIR -o ${shellWord(file)} --overwrite`,
   });
 }
 

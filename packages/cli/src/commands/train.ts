@@ -13,6 +13,7 @@ import {
 } from "../options/option-groups.js";
 import { choice, completing, flag, integer, number, share, text } from "../options/options.js";
 import { formatBytes, formatPercent } from "../text/format.js";
+import { shellWord } from "../text/visible.js";
 import { floatModel, type TrainDataOptions, teacherModel, trainingData } from "./train-data.js";
 
 const OPTIMIZERS = ["sgd", "adam"] as const;
@@ -152,7 +153,7 @@ export const train: CommandDefinition = {
         ) +
         `${network} → ${options.output} (${count} parameters, ${formatBytes(bytes)}): ` +
         `${measures === "top-1" ? "top-1" : "same answer as the teacher"} ${formatPercent(top1)} on ${heldOut.length} held-out samples\n`,
-      hint: `equant compress ${options.output} --data ${options.data ?? "DIR"} -o ${options.output.replace(/\.onnx$/, "")}.int8.onnx`,
+      hint: `equant compress ${shellWord(options.output)} --data ${shellWord(options.data ?? "DIR")} -o ${shellWord(`${options.output.replace(/\.onnx$/, "")}.int8.onnx`)}`,
     };
   },
 };

@@ -11,6 +11,7 @@ import { addDataOptions, type DataOptions } from "../options/option-groups.js";
 import { bytes, choice, completing, flag, integer, points, text } from "../options/options.js";
 import { TARGETS } from "../options/quantize-flags.js";
 import { formatBytes, formatDb, formatPercent, formatPp } from "../text/format.js";
+import { shellWord } from "../text/visible.js";
 
 interface TuneCommandOptions extends DataOptions, ChartOptions {
   out: string;
@@ -167,10 +168,10 @@ function gatesOf({ trials, best, constraints: { maxDrop, maxBytes } }: TuneRepor
 function hintFor({ best, exhausted, labelled }: TuneReport, path: string, { out, data }: TuneCommandOptions): string {
   if (best !== null) {
     const file = join(out, "models", `${best}.onnx`);
-    return `check it on data the search has not seen:  equant validate ${file} --against ${path} --data OTHER`;
+    return `check it on data the search has not seen:  equant validate ${shellWord(file)} --against ${shellWord(path)} --data OTHER`;
   }
   if (!exhausted) return "the same command with more --trials goes on";
   return labelled
-    ? `see which layers lose what:  equant debug ${path} --data ${data ?? "DIR"}`
+    ? `see which layers lose what:  equant debug ${shellWord(path)} --data ${shellWord(data ?? "DIR")}`
     : "with labels the real drop is measured, which is smaller than the share of answers that change";
 }

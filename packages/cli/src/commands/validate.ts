@@ -7,6 +7,7 @@ import { openData } from "../options/data-options.js";
 import { addDataOptions, type DataOptions } from "../options/option-groups.js";
 import { bytes, completing, flag, points, share, text } from "../options/options.js";
 import { type ValidateFlags, validationGates, validationText } from "../text/validation-text.js";
+import { shellWord } from "../text/visible.js";
 
 interface ValidateCommandOptions extends ChartOptions, ValidateFlags, DataOptions {
   against?: string;
@@ -32,7 +33,7 @@ export const validate: CommandDefinition = {
     const options = context.options<ValidateCommandOptions>();
     if (options.maxDrop !== undefined && options.against === undefined) {
       throw new OptionsError("E2005", "validate: --max-drop needs a model to compare with", {
-        hint: `add the float original:  equant validate ${path} --against FLOAT.onnx`,
+        hint: `add the float original:  equant validate ${shellWord(path)} --against FLOAT.onnx`,
       });
     }
     const { validateModels } = await import("@equant/core");
@@ -107,5 +108,5 @@ function hintFor(
   if (warnings.some(({ code }) => code === "W5002")) return "check --preset and the order of the classes first";
   if (warnings.some(({ code }) => code === "W6001")) return "quantize again with --weight-storage uint8";
   if (!baseline) return "compare with the original on the same images: --against FLOAT.onnx";
-  return `equant debug ${path} --against ${against} --data ${data}`;
+  return `equant debug ${shellWord(path)} --against ${shellWord(against)} --data ${shellWord(data)}`;
 }

@@ -1,13 +1,14 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { PreconditionError, RunError } from "@equant/core/errors";
+import { OptionsError, PreconditionError, RunError } from "@equant/core/errors";
 import { readInput } from "../files/model-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
-import { integer } from "../options/options.js";
+import { integer, text } from "../options/options.js";
 
 interface ViewOptions {
   port: number;
+  allowFrame?: string;
 }
 
 /** `equant view`: the app, or a report, in a browser on this machine. */
@@ -18,25 +19,27 @@ export const view: CommandDefinition = {
       .description("Serves the app on this machine only, or shows a report, until Ctrl+C. Nothing is uploaded.")
       .argument("[report]", "a report.json to show")
       .optionsGroup("Options:")
-      .addOption(integer("--port <n>", "port on 127.0.0.1; 0 takes a free one", { min: 0, max: 65_535 }, 0));
+      .addOption(integer("--port <n>", "port on 127.0.0.1; 0 takes a free one", { min: 0, max: 65_535 }, 0))
+      .addOption(text("--allow-frame <origin>", "site whose pages may show this one in a frame (default: none)"));
   },
   async run(context: CommandContext, path: string | undefined): Promise<CommandOutcome> {
-    const { port } = context.options<ViewOptions>();
+    const { port, allowFrame } = context.options<ViewOptions>();
+    const framing = allowFrame === undefined ? {} : { frameAncestors: originOf(allowFrame) };
     const pages = new Map<string, string>();
     if (path !== undefined) {
       const [{ readReport }, { renderReport }] = await Promise.all([
         import("@equant/report"),
         import("@equant/report/node"),
       ]);
-      const text = new TextDecoder().decode(await readInput(path, context.io));
-      pages.set("/report/", renderReport(readReport(text, path)));
+      const json = new TextDecoder().decode(await readInput(path, context.io));
+      pages.set("/report/", renderReport(readReport(json, path)));
     }
     const { appFolder, createAppServer } = await import("./app-server.js");
     const folder = appFolder();
     if (folder === undefined) {
       throw new PreconditionError("E3001", "view: the app is not built", { hint: "npm run build" });
     }
-    const server = createAppServer(folder, pages);
+    const server = createAppServer(folder, pages, framing);
     const failed = once(server, "error").then(([error]) => {
       throw new RunError(
         "E6002",
@@ -59,3 +62,13 @@ export const view: CommandDefinition = {
     return { result: { url }, text: "" };
   },
 };
+
+/** @throws {OptionsError} E2002 what is no origin: it would become part of a header. */
+function originOf(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url && /^https?:$/.test(url.protocol) && url.origin === value.replace(/\/$/, "")) return url.origin;
+  throw new OptionsError("E2002", `--allow-frame: '${value}' is not the origin of a site`, {
+    actual: value,
+    hint: "write it like https://example.org",
+  });
+}

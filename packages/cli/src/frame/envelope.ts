@@ -1,5 +1,6 @@
 import type { Setting } from "../options/settings.js";
 import type { ErrorReport } from "../text/render-error.js";
+import { visibleJson } from "../text/visible.js";
 import { toolVersion } from "../version.js";
 import type { Warning } from "./warnings.js";
 
@@ -52,5 +53,5 @@ export function toJson(value: unknown): string {
       return Array.from(item as unknown as Iterable<unknown>);
     return item;
   };
-  return `${JSON.stringify(value, replace, 2)}\n`;
+  return `${visibleJson(JSON.stringify(value, replace, 2))}\n`;
 }

@@ -5,6 +5,7 @@ import { removeTemps } from "../files/temp-files.js";
 import type { GlobalOptions } from "../options/option-groups.js";
 import { Settings } from "../options/settings.js";
 import { errorReport, renderError, toTypedError } from "../text/render-error.js";
+import { visibleLines } from "../text/visible.js";
 import type { CommandDefinition, CommandOutcome, Gate } from "./command.js";
 import { CommandContext, type CommandListing } from "./context.js";
 import { type Envelope, envelope, toJson } from "./envelope.js";
@@ -75,7 +76,7 @@ export async function execute({ name, definition, command, args, commands }: Inv
       await report({ ok: exitCode === 0, result: outcome.result, ...(error && { error }) });
     } else if (outcome.text !== "") {
       if (context.stdoutTaken) reporter.info(outcome.text.trimEnd());
-      else await writeAll(io.stdout, outcome.text);
+      else await writeAll(io.stdout, visibleLines(outcome.text));
     }
     conclude(outcome, context);
     return exitCode;

@@ -7,6 +7,7 @@ import type { ColorMode, ProgressMode } from "../options/option-groups.js";
 import { type Paint, paint, useColor } from "../text/color.js";
 import { jsonView, NO_PROGRESS, Progress, type ProgressView, plainView, resolveMode } from "../text/progress.js";
 import { ttyView } from "../text/progress-tty.js";
+import { visible, visibleLines } from "../text/visible.js";
 
 export interface ReporterOptions {
   quiet?: boolean;
@@ -54,12 +55,12 @@ export class Reporter {
 
   /** A line about what is happening; silent with --quiet. */
   info(line: string): void {
-    this.#say(`${line}\n`, !this.#quiet);
+    this.#say(`${visibleLine(line)}\n`, !this.#quiet);
   }
 
   /** Detail that only --verbose shows; always in the log file. */
   detail(line: string): void {
-    this.#say(`${this.style.dim(line)}\n`, this.isVerbose && !this.#quiet);
+    this.#say(`${this.style.dim(visibleLine(line))}\n`, this.isVerbose && !this.#quiet);
   }
 
   hint(text: string): void {
@@ -68,7 +69,7 @@ export class Reporter {
 
   /** Text that is shown whatever the options: errors, failed gates. */
   always(text: string): void {
-    this.#say(text, true);
+    this.#say(visibleLines(text), true);
   }
 
   #say(text: string, visible: boolean): void {
@@ -94,6 +95,11 @@ export class Reporter {
     if (this.#log !== undefined) closeSync(this.#log);
     this.#log = undefined;
   }
+}
+
+/** What is said on one line stays on one. */
+function visibleLine(line: string): string {
+  return visibleLines(line).replace(/[\n\t]/g, visible);
 }
 
 function openLog(path: string, name: string): number {

@@ -1,6 +1,7 @@
 import type { AdviceFinding, AdviceReport, QuantizeOptions, Remedy } from "@equant/core";
 import type { CommandContext } from "../frame/context.js";
 import { formatDb } from "./format.js";
+import { shellWord } from "./visible.js";
 
 const WORDS: Readonly<Record<Remedy["remedy"], string>> = {
   equalize: "equalize channels",
@@ -54,13 +55,13 @@ export function adviceHint(
     case "equalize":
     case "dead-channels":
     case "dead-channels+equalize":
-      return `equant compress ${path} ${common}${granularity === "perChannel" ? " --per-channel" : ""}`;
+      return `equant compress ${shellWord(path)} ${common}${granularity === "perChannel" ? " --per-channel" : ""}`;
     case "per-channel":
-      return `equant quantize ${path} ${common} --per-channel`;
+      return `equant quantize ${shellWord(path)} ${common} --per-channel`;
     case "minmax":
-      return `equant quantize ${path} ${common} --calibrator minmax`;
+      return `equant quantize ${shellWord(path)} ${common} --calibrator minmax`;
     case "float":
-      return `equant quantize ${path} ${common} --exclude ${first!.layer}`;
+      return `equant quantize ${shellWord(path)} ${common} --exclude ${shellWord(first!.layer)}`;
     case "weight-bits":
       return "more bits for one layer are not exported: --weight-bits for all, or --exclude for this one";
     case "activation-bits":

@@ -2,6 +2,7 @@ import type { OutputStream } from "../files/io.js";
 import type { Paint } from "./color.js";
 import { formatMs } from "./format.js";
 import { describe, type ProgressState, type ProgressView } from "./progress.js";
+import { visible } from "./visible.js";
 
 const REDRAW_MS = 80;
 const BAR = 20;
@@ -35,7 +36,7 @@ export function ttyView(stream: OutputStream, style: Paint): ProgressView {
       clear();
       phase = undefined;
       stream.write(
-        `${style.green("\u2714")} ${name.padEnd(20)} ${note.padEnd(45)} ${formatMs(elapsedMs).padStart(9)}\n`,
+        `${style.green("\u2714")} ${visible(name).padEnd(20)} ${visible(note).padEnd(45)} ${formatMs(elapsedMs).padStart(9)}\n`,
       );
     },
     clear,
@@ -54,5 +55,5 @@ function fitted(state: ProgressState, curve: string, columns: number): string {
   const done = curve || "\u2588".repeat(filled) + "\u2591".repeat(BAR - filled);
   const full = `  ${state.phase.padEnd(20)} ${done} ${describe(state)}`;
   const line = full.length < columns ? full : `  ${state.phase} ${describe(state)}`;
-  return line.slice(0, Math.max(0, columns - 1));
+  return visible(line).slice(0, Math.max(0, columns - 1));
 }

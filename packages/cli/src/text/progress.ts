@@ -1,5 +1,6 @@
 import type { ProgressMode } from "../options/option-groups.js";
 import { formatMs } from "./format.js";
+import { visible } from "./visible.js";
 
 /** What steps report; the same shape as in @equant/core. */
 export interface ProgressEvent {
@@ -84,11 +85,11 @@ export function plainView(write: (line: string) => void): ProgressView {
       if (now <= tenths && state.elapsedMs - lastMs < 10_000 && !state.values) return;
       tenths = now;
       lastMs = state.elapsedMs;
-      write(`${state.phase} ${describe(state)}`);
+      write(`${visible(state.phase)} ${describe(state)}`);
     },
     finish(name, elapsedMs, note) {
       phase = undefined;
-      write(`${name} done in ${formatMs(elapsedMs)}${note ? `: ${note}` : ""}`);
+      write(visible(`${name} done in ${formatMs(elapsedMs)}${note ? `: ${note}` : ""}`));
     },
     clear() {},
   };

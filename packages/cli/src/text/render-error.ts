@@ -2,6 +2,7 @@ import { CompressionError, type ErrorCode, type ErrorDetails, RunError } from "@
 import { didYouMean } from "@equant/core/nearest";
 import { fromSystemError } from "../files/system-errors.js";
 import { paint } from "./color.js";
+import { visible } from "./visible.js";
 
 /** An error as the JSON envelope carries it. */
 export interface ErrorReport {
@@ -64,9 +65,9 @@ function suggestion({ actual, expected }: ErrorDetails): string | undefined {
 export function renderError(error: unknown, options: { verbose?: boolean; color?: boolean } = {}): string {
   const { code, message, hint, nearest } = errorReport(error);
   const style = paint(options.color ?? false);
-  const lines = [`${style.red(style.bold(`error[${code}]:`))} ${message}`];
-  if (nearest) lines.push(`  nearest: ${nearest.join(", ")}`);
-  if (hint !== undefined) lines.push(`  ${style.cyan("hint:")} ${hint}`);
+  const lines = [`${style.red(style.bold(`error[${code}]:`))} ${visible(message)}`];
+  if (nearest) lines.push(`  nearest: ${nearest.map(visible).join(", ")}`);
+  if (hint !== undefined) lines.push(`  ${style.cyan("hint:")} ${visible(hint)}`);
   lines.push(style.dim(`  see ${docsPage(code)}`));
   if (options.verbose) lines.push(...stackLines(error));
   return `${lines.join("\n")}\n`;
@@ -77,7 +78,7 @@ function stackLines(error: unknown): string[] {
   const lines: string[] = [];
   for (let current = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth++) {
     const stack = current.stack ?? String(current);
-    lines.push(...`${depth === 0 ? "" : "caused by "}${stack}`.split("\n").map((line) => `  ${line}`));
+    lines.push(...`${depth === 0 ? "" : "caused by "}${stack}`.split("\n").map((line) => `  ${visible(line)}`));
   }
   return lines;
 }

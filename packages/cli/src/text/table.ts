@@ -1,4 +1,5 @@
 import type { TableFormat } from "../options/option-groups.js";
+import { visible } from "./visible.js";
 
 export interface Column<Row> {
   readonly title: string;
@@ -15,8 +16,10 @@ export function renderTable<Row>(
   format: TableFormat = "text",
 ): string {
   const titles = columns.map((column) => column.title);
-  const cells = rows.map((row) => columns.map((column) => String(column.cell(row) ?? "")));
-  if (format === "csv") return [titles, ...cells].map((line) => `${line.map(csvCell).join(",")}\n`).join("");
+  const raw = rows.map((row) => columns.map((column) => String(column.cell(row) ?? "")));
+  // A program reads CSV, and quotes keep it whole.
+  if (format === "csv") return [titles, ...raw].map((line) => `${line.map(csvCell).join(",")}\n`).join("");
+  const cells = raw.map((line) => line.map(visible));
   const right = columns.map(
     (column, i) => (column.align ?? (cells.every((line) => isNumeric(line[i]!)) ? "right" : "left")) === "right",
   );

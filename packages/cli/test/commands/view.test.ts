@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,6 +45,44 @@ test("serves the app with the headers that threads need", async () => {
   expect((await get("/assets/a.wasm")).headers["content-type"]).toBe("application/wasm");
   expect((await get("/report/")).text).toBe("<title>report</title>");
 });
+
+test("200 requests that nobody reads hold parts of a file, not 200 files; nobody frames the page unasked", async () => {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder, "index.html"), "");
+  const bytes = 8 << 20;
+  await writeFile(join(folder, "large.bin"), new Uint8Array(bytes));
+  const server = createAppServer(folder);
+  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const before = process.memoryUsage().rss;
+  const answers = Array.from({ length: 200 }, () => {
+    const sent = request({ port, host: "127.0.0.1", path: "/large.bin", agent: false });
+    sent.on("error", () => undefined);
+    sent.end();
+    return new Promise<IncomingMessage>((resolve) => sent.on("response", resolve));
+  });
+  const [first] = await Promise.all(answers);
+  expect(first!.headers).toMatchObject({
+    "content-length": String(bytes),
+    "content-security-policy": "frame-ancestors 'none'",
+  });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  // Both ends are in this process: 1600 MB of files, and some sockets' worth of memory.
+  expect(process.memoryUsage().rss - before).toBeLessThan(4e8);
+});
+
+test.each(["https://a.example; script-src *", "*", "ftp://a.example", "https://a.example/page"])(
+  "--allow-frame %s is no origin",
+  async (origin) => {
+    const { code, stderr } = await equant(["view", "--allow-frame", origin]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("E2002");
+  },
+);
 
 test.each(["/../secret.txt", "/%2e%2e/secret.txt", "/assets/..%2f..%2fsecret.txt", "/none", "/%", "//etc/passwd"])(
   "%s leads nowhere",

@@ -21,6 +21,9 @@ const TYPES: ReadonlyMap<string, ElementType> = new Map(
   }),
 );
 
+/** Axes that numpy allows. */
+const MAX_RANK = 64;
+
 /** Longest header read; numpy's own are a few hundred bytes. */
 const MAX_HEADER_BYTES = 2 ** 20;
 
@@ -60,6 +63,7 @@ export async function readNpyHeader(file: DataFile): Promise<NpyHeader> {
     throw damaged(file.path, `holds elements of type ${actual}`, "Save numbers: array.astype('float32') or 'uint8'.");
   }
   const shape = (sizes[1]!.match(/\d+/g) ?? []).map(Number);
+  if (shape.length > MAX_RANK) throw damaged(file.path, `has ${shape.length} axes, expected at most ${MAX_RANK}`);
   const expected = offset + elementCount(shape) * elementBytes(dtype);
   const actual = await file.size();
   if (!(actual >= expected)) throw truncatedError(file.path, expected, actual);
@@ -92,7 +96,9 @@ function fortranPositions(shape: readonly number[]): Uint32Array {
  */
 export async function openNpy(file: DataFile, keep = true): Promise<WholeArray> {
   const header = await readNpyHeader(file);
-  if (!header.fortran || header.shape.length < 2) return rowMajorSource(file, await openRanges(file, keep), header);
+  // Without samples the order does not matter, and the other sizes are no more than a claim.
+  if (!header.fortran || header.shape.length < 2 || header.shape[0] === 0)
+    return rowMajorSource(file, await openRanges(file, keep), header);
   const { dtype, little, shape, offset } = header;
   const end = offset + elementCount(shape) * elementBytes(dtype);
   const values = decodeElements(await file.read(offset, end), dtype, little);

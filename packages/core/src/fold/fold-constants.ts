@@ -31,7 +31,9 @@ export async function foldConstants(scope: FoldScope, maxGrowthBytes: number): P
 }
 
 function foldWithoutRunner(scope: FoldScope, node: Node): void {
-  const output = node.outputs[0] ?? "";
+  const [output = "", ...others] = node.outputs;
+  // Damaged files have outputs where the operator has none.
+  if (output === "" || others.length > 0) return;
   if (isOp(node, "Identity")) {
     if (scope.constant(node.inputs[0]!) && !scope.wiring.isOutput(output) && bypass(scope, node) === undefined) {
       scope.done(node);
@@ -169,7 +171,7 @@ async function computeFrontier(
     const part = constantPart(scope, computable, values);
     // One operator that ONNX Runtime cannot run must not keep the others from being folded.
     const results = typeof whole === "string" ? await tryRun(scope, part) : whole;
-    const reason = typeof results === "string" ? results : whyNotStored(part, results, maxGrowthBytes);
+    const reason = typeof results === "string" ? results : whyNotStored(scope, part, results, maxGrowthBytes);
     if (reason !== undefined) {
       scope.refused.set(node, reason);
       continue;
@@ -192,6 +194,7 @@ async function tryRun(scope: FoldScope, part: ConstantPart): Promise<Map<string,
 }
 
 function whyNotStored(
+  scope: FoldScope,
   part: ConstantPart,
   results: ReadonlyMap<string, Tensor | undefined>,
   maxGrowthBytes: number,
@@ -200,6 +203,10 @@ function whyNotStored(
   for (const value of part.values) {
     const tensor = results.get(value);
     if (tensor?.byteLength === undefined) return "its value is no tensor of numbers";
+    // ONNX Runtime takes one element of any shape while it runs, and of an initializer only a scalar.
+    if (tensor.dims.length > 0 && scope.wiring.readers(value).some((reader) => isOp(reader, "Range"))) {
+      return "Range takes constants only as scalars, and this one has an axis";
+    }
     bytes += tensor.byteLength;
   }
   let inputBytes = 0;

@@ -5,10 +5,12 @@ import {
   type Graph,
   isOp,
   labelOf,
+  type Model,
   NameAllocator,
   type Node,
   subgraphsOf,
   type Tensor,
+  validateModel,
 } from "../graph/index.js";
 import type { Transform, TransformReport } from "../runtime/index.js";
 import { fold } from "./fold.js";
@@ -69,6 +71,7 @@ export function upgradeOpset(options: UpgradeOptions = {}): Transform<UpgradeRep
     const changed: Record<string, number> = {};
     const run = { from, target, names: new NameAllocator(work.graph), changed };
     upgradeGraph(work.graph, run, undefined);
+    requireStillValid(model, work, run);
     work.opsets.set("", target);
     Object.assign(model.graph, work.graph);
     model.opsets = work.opsets;
@@ -151,6 +154,18 @@ function upgradeNode(node: Node, run: UpgradeRun, context: UpgradeContext): bool
     rewritten = true;
   }
   return rewritten;
+}
+
+/** The rules take a node to have the inputs that its operator needs; of a damaged one they would make a graph that is none. */
+function requireStillValid(before: Model, after: Model, { from, target }: UpgradeRun): void {
+  const [issue] = validateModel(after);
+  if (!issue || validateModel(before).length > 0) return;
+  throw new ModelError("E4002", `upgradeOpset: opset ${from} cannot be upgraded to ${target}: ${issue.message}`, {
+    ...(issue.node !== undefined && { node: issue.node }),
+    actual: from,
+    expected: target,
+    hint: "check the model with onnx.checker: a node lacks an input that its operator needs",
+  });
 }
 
 function stuck(node: Node, run: UpgradeRun, reason: string): ModelError {

@@ -178,6 +178,17 @@ const resize: Rule = (node, context) => {
   return undefined;
 };
 
+/** Opsets 11 and 12 have an empty tensor where the other of `scales` and `sizes` counts; from 13 on its input is absent. */
+const eitherScalesOrSizes: Rule = (node, context) => {
+  const [, , scales = "", sizes = ""] = node.inputs;
+  if (scales === "" || sizes === "") return undefined;
+  const isEmpty = (value: string) => context.constant(value)?.size === 0;
+  if (isEmpty(sizes)) node.inputs.length = 3;
+  else if (isEmpty(scales) || context.constant(scales) === undefined) node.inputs[2] = "";
+  else return "it has scales and sizes";
+  return undefined;
+};
+
 /** floor((x + ½)/s) is round(half pixel coordinate), ties up: the mode for TensorFlow 1 can go. */
 const tensorflowResize: Rule = (node) => {
   if (attributeOf(node, "coordinate_transformation_mode", "string", "half_pixel") !== "tf_half_pixel_for_nn")
@@ -223,6 +234,7 @@ export const UPGRADE_RULES: ReadonlyMap<string, readonly Change[]> = new Map<str
     "Resize",
     [
       { before: 11, rule: resize },
+      { before: 13, rule: eitherScalesOrSizes },
       { before: 13, rule: tensorflowResize },
     ],
   ],

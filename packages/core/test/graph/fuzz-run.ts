@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { mutated } from "../../../../fuzz/mutate.js";
 import { CompressionError } from "../../src/errors.js";
 import {
   assertFiniteWeights,
@@ -15,7 +16,6 @@ import {
   tensorsOf,
 } from "../../src/graph/index.js";
 import { forEachWeight, linearLayers } from "../../src/operators/index.js";
-import { mutated } from "./mutate.js";
 
 /** Run by fuzz.test.ts in a process of its own, whose memory and time are the measurement. */
 

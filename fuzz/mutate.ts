@@ -6,8 +6,8 @@ import {
   serializeModel,
   subgraphsOf,
   Tensor,
-} from "../../src/graph/index.js";
-import { createRandom, type Random } from "../../src/math/random.js";
+} from "../packages/core/src/graph/index.js";
+import { createRandom, type Random } from "../packages/core/src/math/random.js";
 
 /** A way to damage a file. `others` are the other files, to take parts from. */
 type Mutation = (bytes: Uint8Array, random: Random, others: readonly Uint8Array[]) => Uint8Array;
@@ -169,7 +169,13 @@ function unchecked(dims: number[]): Tensor {
 }
 
 const editGraph: Mutation = (bytes, random) => {
-  const model = parseModel(bytes, { external: (_location, _offset, length) => new Uint8Array(length) });
+  let model: Model;
+  try {
+    model = parseModel(bytes, { external: (_location, _offset, length) => new Uint8Array(length) });
+  } catch {
+    // Damaged already, or no model.
+    return bytes;
+  }
   for (let count = 1 + below(random, 3); count > 0; count--) {
     try {
       pick(random, EDITS)(pick(random, graphsIn(model.graph)), random, model);

@@ -1,0 +1,165 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
+import { type Kind, kindsOf } from "./kinds.js";
+import { caseOf, type Work } from "./worker.js";
+
+/**
+ * npm run fuzz -- --minutes N [--seed S] [--cases N] [--commands N]: damages files of every kind that equant reads and uses
+ * them, most in this process, some through the real command. What goes wrong is written to build/fuzz and ends it with 1.
+ */
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "1" },
+    seed: { type: "string" },
+    cases: { type: "string", default: "Infinity" },
+    commands: { type: "string", default: "Infinity" },
+    jobs: { type: "string", default: "1" },
+  },
+});
+const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
+const until = Date.now() + 60_000 * Number(values.minutes);
+const [maxCases, maxCommands] = [Number(values.cases), Number(values.commands)];
+
+/** Processor time and memory that one file may take. */
+const MAX_SECONDS = 2;
+const MAX_BYTES = 1e9;
+/** A command that does not end, whatever the machine is doing beside it. */
+const HANGS_MS = 60_000;
+
+const root = process.cwd();
+const kinds = kindsOf(root);
+const failures: string[] = [];
+
+function fail(index: number, how: string): void {
+  const { kind, bytes } = caseOf(kinds, seed, index);
+  const path = join(
+    "build/fuzz",
+    `${kind.name}-${seed}-${index}${kind.isText ? ".json" : kind.name === "models" ? ".onnx" : ".bin"}`,
+  );
+  mkdirSync("build/fuzz", { recursive: true });
+  writeFileSync(path, bytes);
+  failures.push(path);
+  process.stderr.write(`${path}: ${how}\n`);
+}
+
+/** Runs cases in a thread, which is replaced where one does not end. */
+function inProcess(first: number, step: number, script: string): { done(): number; stop(): Promise<unknown> } {
+  const state = new Int32Array(new SharedArrayBuffer(8));
+  let worker: Worker;
+  const begin = (from: number) => {
+    // Loading is no case.
+    Atomics.store(state, 0, -1);
+    worker = new Worker(script, { workerData: { root, seed, first: from, step, state } satisfies Work });
+    worker.on("message", ({ index, error }: { index: number; error: string }) => fail(index, error));
+    worker.on("error", (error) => {
+      const index = Atomics.load(state, 0);
+      fail(index, String(error));
+      begin(index + step);
+    });
+  };
+  begin(first);
+  let [last, since] = [-1, process.cpuUsage()];
+  const watch = setInterval(async () => {
+    const index = Atomics.load(state, 0);
+    const { user } = process.cpuUsage(since);
+    if (index !== last || index < 0) [last, since] = [index, process.cpuUsage()];
+    else if (user > MAX_SECONDS * 1e6 * 1.5) {
+      fail(index, `takes more than ${MAX_SECONDS} s`);
+      await worker.terminate();
+      begin(index + step);
+    }
+    const { rss } = process.memoryUsage();
+    if (rss > MAX_BYTES + 5e8) fail(index, `${(rss / 1e9).toFixed(1)} GB in use`);
+  }, 500);
+  return {
+    done: () => Atomics.load(state, 1),
+    stop: () => {
+      clearInterval(watch);
+      return worker.terminate();
+    },
+  };
+}
+
+/** Command lines for a file of a kind. */
+const LINES: Readonly<Record<Kind["name"], (path: string, out: string) => string[]>> = {
+  models: (path, out) => ["quantize", path, "--data", "random", "--samples", "2", "-o", join(out, "q.onnx")],
+  arrays: (path, out) => [
+    "calibrate",
+    join(root, "packages/cli/assets/digits.onnx"),
+    "--data",
+    path,
+    "--samples",
+    "2",
+    "-o",
+    join(out, "c.json"),
+  ],
+  configs: (path, out) => ["run", path, "--out", join(out, "run")],
+  calibrations: (path, out) => [
+    "quantize",
+    join(root, "packages/cli/assets/digits.onnx"),
+    "--calibration",
+    path,
+    "-o",
+    join(out, "q.onnx"),
+  ],
+  reports: (path, out) => ["report", path, "-o", join(out, "r.html")],
+};
+const NAMES: Readonly<Record<Kind["name"], string>> = {
+  models: "m.onnx",
+  arrays: "a.npy",
+  configs: "c.json",
+  calibrations: "c.json",
+  reports: "r.json",
+};
+
+/** One file through the real command: exit codes 0 and 2 to 7, in bounds, nothing partial. */
+async function command(index: number): Promise<void> {
+  const { kind, bytes } = caseOf(kinds, seed, index);
+  const folder = mkdtempSync(join(tmpdir(), "equant-fuzz-"));
+  const out = join(folder, "out");
+  mkdirSync(out);
+  const path = join(folder, NAMES[kind.name]);
+  writeFileSync(path, bytes);
+  const limits = ["--max-memory", "1GB", "--threads", "1", "--quiet"];
+  const argv = [join(root, "packages/cli/bin/equant.js"), ...LINES[kind.name](path, out), ...limits];
+  const [code, stderr] = await new Promise<[number | string | null, string]>((resolve) => {
+    const child = spawn(process.execPath, argv, { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    const hangs = setTimeout(() => child.kill("SIGTERM"), HANGS_MS);
+    child.on("close", (exit, signal) => {
+      clearTimeout(hangs);
+      resolve([exit ?? signal, said]);
+    });
+  });
+  const left = readdirSync(out).filter((name) => name.endsWith(".tmp"));
+  const allowed = code === 0 || (typeof code === "number" && code >= 2 && code <= 7);
+  if (!allowed || (code !== 0 && !/error\[E\d{4}\]/.test(stderr)))
+    fail(index, `the command ended with ${code}: ${stderr.slice(-600)}`);
+  else if (left.length > 0) fail(index, `${left.join(", ")} is left`);
+  rmSync(folder, { recursive: true, force: true });
+}
+
+process.stdout.write(`fuzz: seed ${seed}\n`);
+const jobs = Number(values.jobs);
+const script = join(root, "build/fuzz-worker.mjs");
+const threads = Array.from({ length: jobs }, (_, i) => inProcess(i, jobs, script));
+const done = () => threads.reduce((sum, thread) => sum + thread.done(), 0);
+let commands = 0;
+while (Date.now() < until && (commands < maxCommands || done() < maxCases)) {
+  // Far from those in the threads, so that both see different files.
+  if (commands < maxCommands) await command(1e9 + commands++);
+  else await new Promise((resolve) => setTimeout(resolve, 200));
+}
+const total = done();
+await Promise.all(threads.map((thread) => thread.stop()));
+process.stdout.write(
+  `fuzz: ${total} files in process, ${commands} through the command, ${failures.length} failures, seed ${seed}\n`,
+);
+process.exitCode = failures.length > 0 ? 1 : 0;
