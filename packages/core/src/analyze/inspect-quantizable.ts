@@ -4,12 +4,14 @@ import type { QuantizableState } from "./inspect-report.js";
 import { isDequantize, isQuantize } from "./int8-coverage.js";
 import type { ConstantLookup } from "./parameter-count.js";
 
-const FOLDED: Readonly<Record<string, string>> = {
-  BatchNormalization: "goes into the layer before it",
-  Identity: "is removed",
-  Dropout: "is removed",
-  Constant: "becomes a stored constant",
-};
+const FOLDED: ReadonlyMap<string, string> = new Map(
+  Object.entries<string>({
+    BatchNormalization: "goes into the layer before it",
+    Identity: "is removed",
+    Dropout: "is removed",
+    Constant: "becomes a stored constant",
+  }),
+);
 
 /** Shape arithmetic: integers already, a few numbers. */
 const SHAPES = ["Shape", "Size", "ConstantOfShape", "Range", "NonZero", "ArgMax", "ArgMin", "Cast", "Where", "Equal"];
@@ -25,7 +27,7 @@ export function quantizability(
   if (isQuantize(node) || isDequantize(node) || /^QLinear|Integer/.test(node.opType)) return state("done");
   if (isInner || subgraphsOf(node).length > 0) return state("no", "subgraphs stay float");
   if (node.domain !== "") return state("no", `operators of ${node.domain} stay float`);
-  const folded = FOLDED[node.opType];
+  const folded = FOLDED.get(node.opType);
   if (folded !== undefined) return state("folds", folded);
   if (target.layers.has(node.opType)) {
     const isConstant = lookup(node.inputs[1] ?? "") !== undefined;

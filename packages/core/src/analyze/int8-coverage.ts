@@ -154,7 +154,7 @@ function absorbed(model: Model, index: GraphIndex, node: Node | undefined): "qua
     return tensor?.size === 1 ? tensor.numbers()[0] : undefined;
   };
   const [scale, zero] = [constant(reader.inputs[1]), constant(reader.inputs[2]) ?? 0];
-  const [qmin, qmax] = INTEGER_RANGES[storedType(model, reader)] ?? [];
+  const [qmin, qmax] = INTEGER_RANGES.get(storedType(model, reader)) ?? [];
   if (scale === undefined || qmin === undefined || qmax === undefined) return "kept";
   const low = node.opType === "Relu" ? 0 : node.inputs[1] ? constant(node.inputs[1]) : Number.NEGATIVE_INFINITY;
   const high = node.opType === "Clip" && node.inputs[2] ? constant(node.inputs[2]) : Number.POSITIVE_INFINITY;
@@ -164,12 +164,14 @@ function absorbed(model: Model, index: GraphIndex, node: Node | undefined): "qua
   return scale * (qmin - zero) >= low - slack && scale * (qmax - zero) <= high + slack ? "quantize" : "kept";
 }
 
-const INTEGER_RANGES: Readonly<Record<string, readonly [number, number]>> = {
-  uint8: [0, 255],
-  int8: [-128, 127],
-  uint16: [0, 65535],
-  int16: [-32768, 32767],
-};
+const INTEGER_RANGES: ReadonlyMap<string, readonly [number, number]> = new Map(
+  Object.entries<readonly [number, number]>({
+    uint8: [0, 255],
+    int8: [-128, 127],
+    uint16: [0, 65535],
+    int16: [-32768, 32767],
+  }),
+);
 
 /** Integer type of a QuantizeLinear or DequantizeLinear, as its zero point says it. */
 function storedType(model: Model, node: Node): string {

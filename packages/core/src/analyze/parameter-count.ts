@@ -20,33 +20,35 @@ export interface ParameterCount {
 }
 
 /** Positions of learned inputs, by operator. Other constants (bounds, shapes, amounts, scales of Resize) are not learned. */
-const LEARNED: Readonly<Record<string, readonly number[]>> = {
-  Conv: [1, 2],
-  ConvTranspose: [1, 2],
-  Gemm: [0, 1, 2],
-  MatMul: [0, 1],
-  BatchNormalization: [1, 2],
-  InstanceNormalization: [1, 2],
-  LayerNormalization: [1, 2],
-  GroupNormalization: [1, 2],
-  PRelu: [1],
-  LSTM: [1, 2, 3, 7],
-  GRU: [1, 2, 3],
-  RNN: [1, 2, 3],
-  Gather: [0],
-  Add: [0, 1],
-  Sub: [0, 1],
-  Mul: [0, 1],
-  Div: [0, 1],
-  QLinearConv: [3, 8],
-  QLinearMatMul: [0, 3],
-  ConvInteger: [1],
-  MatMulInteger: [0, 1],
-  "com.microsoft:FusedConv": [1, 2],
-  "com.microsoft:FusedGemm": [0, 1, 2],
-  "com.microsoft:FusedMatMul": [0, 1],
-  "com.microsoft:QGemm": [0, 3, 6],
-};
+const LEARNED: ReadonlyMap<string, readonly number[]> = new Map(
+  Object.entries<readonly number[]>({
+    Conv: [1, 2],
+    ConvTranspose: [1, 2],
+    Gemm: [0, 1, 2],
+    MatMul: [0, 1],
+    BatchNormalization: [1, 2],
+    InstanceNormalization: [1, 2],
+    LayerNormalization: [1, 2],
+    GroupNormalization: [1, 2],
+    PRelu: [1],
+    LSTM: [1, 2, 3, 7],
+    GRU: [1, 2, 3],
+    RNN: [1, 2, 3],
+    Gather: [0],
+    Add: [0, 1],
+    Sub: [0, 1],
+    Mul: [0, 1],
+    Div: [0, 1],
+    QLinearConv: [3, 8],
+    QLinearMatMul: [0, 3],
+    ConvInteger: [1],
+    MatMulInteger: [0, 1],
+    "com.microsoft:FusedConv": [1, 2],
+    "com.microsoft:FusedGemm": [0, 1, 2],
+    "com.microsoft:FusedMatMul": [0, 1],
+    "com.microsoft:QGemm": [0, 3, 6],
+  }),
+);
 
 /** Of these a single number (x · 0.5, x + 3) belongs to the formula, not to what was learned. */
 const ELEMENTWISE = ["Add", "Sub", "Mul", "Div"];
@@ -127,7 +129,7 @@ function countNode(node: Node, lookup: ConstantLookup, seen: Set<Tensor>): NodeP
     bytes += found.tensor.byteLength ?? 0;
     return found.tensor.size;
   };
-  for (const position of LEARNED[node.domain === "" ? node.opType : `${node.domain}:${node.opType}`] ?? []) {
+  for (const position of LEARNED.get(node.domain === "" ? node.opType : `${node.domain}:${node.opType}`) ?? []) {
     parameters += take(position);
   }
   if (isOp(node, "BatchNormalization")) statistics = take(3) + take(4);

@@ -13,27 +13,29 @@ const multiply: Operation = (a, b) => {
 
 const add: Operation = (a, b) => [a[0] + b[0], a[1] + b[1]];
 
-const OPERATIONS: Readonly<Record<string, Operation>> = {
-  Add: add,
-  Sum: add,
-  Mean: add,
-  Sub: (a, b) => [a[0] - b[1], a[1] - b[0]],
-  Mul: multiply,
-  Div: (a, b) => {
-    // A divisor that may be 0 leads anywhere.
-    if (b[0] <= 0 && b[1] >= 0) return [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
-    return multiply(a, [1 / b[1], 1 / b[0]]);
-  },
-  Min: (a, b) => [Math.min(a[0], b[0]), Math.min(a[1], b[1])],
-  Max: (a, b) => [Math.max(a[0], b[0]), Math.max(a[1], b[1])],
-};
+const OPERATIONS: ReadonlyMap<string, Operation> = new Map(
+  Object.entries<Operation>({
+    Add: add,
+    Sum: add,
+    Mean: add,
+    Sub: (a, b) => [a[0] - b[1], a[1] - b[0]],
+    Mul: multiply,
+    Div: (a, b) => {
+      // A divisor that may be 0 leads anywhere.
+      if (b[0] <= 0 && b[1] >= 0) return [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+      return multiply(a, [1 / b[1], 1 / b[0]]);
+    },
+    Min: (a, b) => [Math.min(a[0], b[0]), Math.min(a[1], b[1])],
+    Max: (a, b) => [Math.max(a[0], b[0]), Math.max(a[1], b[1])],
+  }),
+);
 
 /** Bounds through Add, Sub, Mul, Div, Min, Max, Sum and Mean of activations and constants, with broadcasting. */
 export function binaryRule(view: IntervalView): readonly ChannelIntervals[] | undefined {
   const { opType, inputs } = view.node.node;
   const operands = inputs.map((_, position) => operand(view, position));
   const first = operands[0];
-  const operation = OPERATIONS[opType];
+  const operation = OPERATIONS.get(opType);
   if (!first || !operation) return undefined;
   const low = first.low.slice();
   const high = first.high.slice();

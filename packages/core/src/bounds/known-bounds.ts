@@ -9,13 +9,15 @@ export interface KnownBounds {
 const OPEN_NUMBERS = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
 const OPEN: KnownBounds = OPEN_NUMBERS;
 
-const BY_FUNCTION: Readonly<Record<string, KnownBounds>> = {
-  Relu: { ...OPEN, low: 0 },
-  Sigmoid: { low: 0, high: 1 },
-  HardSigmoid: { low: 0, high: 1 },
-  Softmax: { low: 0, high: 1 },
-  Tanh: { low: -1, high: 1 },
-};
+const BY_FUNCTION: ReadonlyMap<string, KnownBounds> = new Map(
+  Object.entries<KnownBounds>({
+    Relu: { ...OPEN, low: 0 },
+    Sigmoid: { low: 0, high: 1 },
+    HardSigmoid: { low: 0, high: 1 },
+    Softmax: { low: 0, high: 1 },
+    Tanh: { low: -1, high: 1 },
+  }),
+);
 
 /** What keeps channels where they are and makes nothing larger. Averages with padding count zeros too. */
 const KEEPS_CHANNELS = ["MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool", "Identity", "Dropout"];
@@ -39,7 +41,7 @@ export function knownBounds(graph: Graph, index: GraphIndex, value: string, step
     const { low, high } = before();
     return { low: least(low), high: most(high) };
   }
-  return BY_FUNCTION[node.opType] ?? OPEN;
+  return BY_FUNCTION.get(node.opType) ?? OPEN;
 }
 
 /** What a Clip lets through. Bounds are attributes before opset 11; one that is computed may be anything. */

@@ -30,21 +30,23 @@ const gemm = { kind: "gemm", data: 0, weight: 1 } as const;
 const matmul = { kind: "matmul", data: 0, weight: 1 } as const;
 
 /** Where the factors of each multiplying operator lie; QOperator forms interleave them with scales and zero points. */
-const OPERANDS: Readonly<Record<string, Operands>> = {
-  Conv: conv,
-  ConvInteger: conv,
-  QLinearConv: { ...conv, weight: 3 },
-  ConvTranspose: { kind: "convTranspose", data: 0, weight: 1 },
-  Gemm: gemm,
-  MatMul: matmul,
-  MatMulInteger: matmul,
-  QLinearMatMul: { ...matmul, weight: 3 },
-  "com.microsoft:FusedConv": conv,
-  "com.microsoft:FusedGemm": gemm,
-  "com.microsoft:FusedMatMul": matmul,
-  "com.microsoft:MatMulIntegerToFloat": matmul,
-  "com.microsoft:QGemm": { ...gemm, weight: 3 },
-};
+const OPERANDS: ReadonlyMap<string, Operands> = new Map(
+  Object.entries<Operands>({
+    Conv: conv,
+    ConvInteger: conv,
+    QLinearConv: { ...conv, weight: 3 },
+    ConvTranspose: { kind: "convTranspose", data: 0, weight: 1 },
+    Gemm: gemm,
+    MatMul: matmul,
+    MatMulInteger: matmul,
+    QLinearMatMul: { ...matmul, weight: 3 },
+    "com.microsoft:FusedConv": conv,
+    "com.microsoft:FusedGemm": gemm,
+    "com.microsoft:FusedMatMul": matmul,
+    "com.microsoft:MatMulIntegerToFloat": matmul,
+    "com.microsoft:QGemm": { ...gemm, weight: 3 },
+  }),
+);
 
 /** True for nodes that multiply by a matrix or kernel: those whose MACs count. */
 export function isMultiplying(node: Node): boolean {
@@ -52,7 +54,7 @@ export function isMultiplying(node: Node): boolean {
 }
 
 function operandsOf({ domain, opType }: Node): Operands | undefined {
-  return OPERANDS[domain === "" ? opType : `${domain}:${opType}`];
+  return OPERANDS.get(domain === "" ? opType : `${domain}:${opType}`);
 }
 
 /**

@@ -39,7 +39,7 @@ export class GraphCutter {
     const input = this.kept.get(inputs[0]!);
     const output = this.kept.get(outputs[0]!);
     const axis = this.flow.space(inputs[0]!)!.axes[0]!;
-    const parameters = NORMALIZATION_PARAMETERS[node.opType];
+    const parameters = NORMALIZATION_PARAMETERS.get(node.opType);
     if (parameters) {
       for (const position of parameters)
         this.#replace(flowNode, position, input, (tensor) => cutAxis(tensor, 0, input));

@@ -2,10 +2,12 @@ import type { ChannelFlow, NodeFlow, ObservedShapes } from "../channels/flow.js"
 import { attributeOf, labelOf, type Node } from "../graph/index.js";
 
 /** Inputs of a node that are constants with one value a channel, or sizes that count channels: they are cut with the channels. */
-export const NORMALIZATION_PARAMETERS: Readonly<Record<string, readonly number[]>> = {
-  BatchNormalization: [1, 2, 3, 4],
-  InstanceNormalization: [1, 2],
-};
+export const NORMALIZATION_PARAMETERS: ReadonlyMap<string, readonly number[]> = new Map(
+  Object.entries<readonly number[]>({
+    BatchNormalization: [1, 2, 3, 4],
+    InstanceNormalization: [1, 2],
+  }),
+);
 
 /** Why channels cannot leave what a node reads and makes; undefined when they can. */
 export function whyFixed(flow: ChannelFlow, node: NodeFlow, shapes: ObservedShapes, opset: number): string | undefined {
@@ -56,7 +58,7 @@ function whyNodeIsFixed(
         ? undefined
         : "one of its inputs is no float activation";
     default: {
-      const parameters = NORMALIZATION_PARAMETERS[node.opType];
+      const parameters = NORMALIZATION_PARAMETERS.get(node.opType);
       if (parameters) return parameters.some(computed) ? "its parameters are computed, not constant" : undefined;
       const other = node.inputs.find((value) => value !== "" && !inputs.includes(value) && !flow.constant(value));
       if (other !== undefined && outputs.length > 0 && isElementwise(node)) {
