@@ -184,3 +184,21 @@ test("links in the documentation lead somewhere", () => {
   }
   expect(dead).toEqual([]);
 });
+
+test('tables that strings look things up in are maps: "constructor" is in every object', () => {
+  const packages = ["core", "report", "cli", "app"].map((name) => join(root, "packages", name, "src"));
+  const code = packages.flatMap(sources).map((file) => [relative(root, file), codeOf(file)] as const);
+  const lookups = code.flatMap(([file, text]) => {
+    const tables = [...text.matchAll(/\bconst ([A-Z][A-Z_]+): (?:Readonly<|Partial<)*Record<string,[^=]*= \{/g)].map(
+      ([, name]) => name,
+    );
+    const patterns = [
+      ...tables.map((name) => new RegExp(`\\b${name}\\)?\\[(?!")`)),
+      // As if any string were a key: `(TABLE as Record<string, Row>)[name]`, `name in TABLE`.
+      /\([A-Z][A-Z_]+ as (?:Readonly<)?Record<string/,
+      / in [A-Z][A-Z_]+[);]/,
+    ];
+    return patterns.flatMap((pattern) => pattern.exec(text)?.[0] ?? []).map((found) => `${file}: ${found}`);
+  });
+  expect(lookups).toEqual([]);
+});

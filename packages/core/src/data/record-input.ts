@@ -109,7 +109,7 @@ export function tensorOf(
   }
   if (dtype === "int64") return { dtype, dims, data: BigInt64Array.from(values, (value) => BigInt(value)) };
   if (dtype === "uint64") return { dtype, dims, data: BigUint64Array.from(values, (value) => BigInt(value)) };
-  const data = new Tensor(dtype, dims, new Uint8Array(BYTES[dtype]! * values.length)).array() as Int32Array;
+  const data = new Tensor(dtype, dims, new Uint8Array(BYTES.get(dtype)! * values.length)).array() as Int32Array;
   for (let i = 0; i < values.length; i++) {
     data[i] = Number(values[i]);
     if (data[i] !== Number(values[i])) throw bad(values[i]!);
@@ -117,12 +117,14 @@ export function tensorOf(
   return { dtype, dims, data };
 }
 
-const BYTES: Readonly<Record<string, number>> = {
-  bool: 1,
-  int8: 1,
-  uint8: 1,
-  int16: 2,
-  uint16: 2,
-  int32: 4,
-  uint32: 4,
-};
+const BYTES: ReadonlyMap<string, number> = new Map(
+  Object.entries<number>({
+    bool: 1,
+    int8: 1,
+    uint8: 1,
+    int16: 2,
+    uint16: 2,
+    int32: 4,
+    uint32: 4,
+  }),
+);

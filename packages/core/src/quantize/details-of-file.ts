@@ -14,17 +14,19 @@ import { TARGET_KEY, TARGETS, type TargetSpec, targetOf } from "./targets.js";
 export const FOLDED_KEY = "equant.folded";
 
 /** Where integer operators keep their weight and bias; the rest of their inputs are data, scales and zero points. */
-const OPERANDS: Readonly<Record<string, { weight: number; bias?: number }>> = {
-  QLinearConv: { weight: 3, bias: 8 },
-  QLinearMatMul: { weight: 3 },
-  QGemm: { weight: 3, bias: 6 },
-  ConvInteger: { weight: 1 },
-  MatMulInteger: { weight: 1 },
-  MatMulIntegerToFloat: { weight: 1, bias: 6 },
-  DynamicQuantizeMatMul: { weight: 1, bias: 4 },
-  DynamicQuantizeLSTM: { weight: 1 },
-  MatMulNBits: { weight: 1 },
-};
+const OPERANDS: ReadonlyMap<string, { weight: number; bias?: number }> = new Map(
+  Object.entries<{ weight: number; bias?: number }>({
+    QLinearConv: { weight: 3, bias: 8 },
+    QLinearMatMul: { weight: 3 },
+    QGemm: { weight: 3, bias: 6 },
+    ConvInteger: { weight: 1 },
+    MatMulInteger: { weight: 1 },
+    MatMulIntegerToFloat: { weight: 1, bias: 6 },
+    DynamicQuantizeMatMul: { weight: 1, bias: 4 },
+    DynamicQuantizeLSTM: { weight: 1 },
+    MatMulNBits: { weight: 1 },
+  }),
+);
 
 /** Operators with a bound of their own, which need no encoding. */
 const BOUNDED: ReadonlySet<string> = new Set(["Min", "Max"]);
@@ -128,7 +130,8 @@ class FileDetails {
   }
 
   #parameters(node: Node): void {
-    const operands = OPERANDS[node.opType] ?? (this.#spec.layers.has(node.opType) ? { weight: 1, bias: 2 } : undefined);
+    const operands =
+      OPERANDS.get(node.opType) ?? (this.#spec.layers.has(node.opType) ? { weight: 1, bias: 2 } : undefined);
     const layer = labelOf(node);
     if (!operands) {
       if (!this.#integer.has(node)) return;

@@ -2,16 +2,18 @@ import { CHART_IDS, type Chart, type ChartId, chartRow, chartsOf } from "../char
 import type { Report } from "../schema.js";
 
 /** Names of earlier versions that are not the present one in another spelling. */
-const EARLIER: Readonly<Record<string, ChartId>> = {
-  "confusion-pair": "confusion",
-  "latency-bars": "latency",
-  "value-histogram": "histogram",
-};
+const EARLIER: ReadonlyMap<string, ChartId> = new Map(
+  Object.entries<ChartId>({
+    "confusion-pair": "confusion",
+    "latency-bars": "latency",
+    "value-histogram": "histogram",
+  }),
+);
 
 /** The chart that a name in the attribute `charts` means; names in camel case are those of earlier versions. */
 export function idOf(name: string): ChartId | undefined {
   const spelled = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  return CHART_IDS.find((id) => id === spelled) ?? EARLIER[spelled];
+  return CHART_IDS.find((id) => id === spelled) ?? EARLIER.get(spelled);
 }
 
 /** Charts that a report has what they need for; `names` chooses and orders them. Those of a layer need one. */
