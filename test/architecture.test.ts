@@ -196,7 +196,7 @@ test('tables that strings look things up in are maps: "constructor" is in every 
       ...tables.map((name) => new RegExp(`\\b${name}\\)?\\[(?!")`)),
       // As if any string were a key: `(TABLE as Record<string, Row>)[name]`, `name in TABLE`.
       /\([A-Z][A-Z_]+ as (?:Readonly<)?Record<string/,
-      / in [A-Z][A-Z_]+[);]/,
+      /\w in [A-Z][A-Z_]+(?:[);]| [|&?])/,
     ];
     return patterns.flatMap((pattern) => pattern.exec(text)?.[0] ?? []).map((found) => `${file}: ${found}`);
   });

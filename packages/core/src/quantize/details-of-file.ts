@@ -80,7 +80,7 @@ class FileDetails {
   }
 
   #runsOnIntegers(node: Node): boolean {
-    if (node.opType in OPERANDS || /^QLinear|^Q(Attention)$|^DynamicQuantize(MatMul|LSTM)/.test(node.opType))
+    if (OPERANDS.has(node.opType) || /^QLinear|^Q(Attention)$|^DynamicQuantize(MatMul|LSTM)/.test(node.opType))
       return true;
     const [data] = node.inputs;
     if (data === undefined) return false;
