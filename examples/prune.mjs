@@ -93,7 +93,7 @@ const [calibrationData] = splitByClass(training, 0.1, seed);
 const integer = cloneModel(chosen.model);
 await prepareModel(integer, context);
 /** @type {import("@equant/core").QuantizeOptions} */
-const settings = { target: "ort-cpu", granularity: "perChannel" };
+const settings = { target: "ort-cpu", granularity: "per-channel" };
 const calibration = await calibrate(
   integer,
   calibrationData,

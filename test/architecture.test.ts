@@ -27,12 +27,13 @@ const ORDER = [
   "prune",
   "correct",
   "learn",
+  "steps",
   "pipeline",
   "jobs",
   "node",
 ];
 /** Files beside the folders that anybody may import. */
-const BASE = ["errors", "nearest"];
+const BASE = ["errors", "nearest", "option"];
 
 function sources(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true, recursive: true })

@@ -73,7 +73,7 @@ test("a link to a model of another site: fetched by the entry page, asked before
   const page = await app.open();
   await page.goto(`${app.url}/?model=${encodeURIComponent(`${other.url}/large.onnx`)}`);
   await page.getByText(/a file of 30\.00 MB\. Download it\?/).waitFor();
-  const recipe = Buffer.from('{"steps":[{"use":"fold"},{"use":"quantize","granularity":"perChannel"}]}').toString(
+  const recipe = Buffer.from('{"steps":[{"use":"fold"},{"use":"quantize","granularity":"per-channel"}]}').toString(
     "base64url",
   );
   await page.goto(`${app.url}/?model=${encodeURIComponent(`${other.url}/digits.onnx`)}#recipe=${recipe}`);
@@ -86,7 +86,7 @@ test("a link to a model of another site: fetched by the entry page, asked before
   await page.getByRole("button", { name: "Use the demo digits" }).click();
   await idle(page);
   await goTo(page, "quantize");
-  expect(await page.getByLabel("Weight scales").inputValue()).toBe("perChannel");
+  expect(await page.getByLabel("Weight scales").inputValue()).toBe("per-channel");
   await page.goto(`${app.url}/open.html?model=ftp://x/y.onnx`);
   await page.getByText(/over https only/).waitFor();
 });

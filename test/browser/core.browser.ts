@@ -44,14 +44,14 @@ test("the core quantizes in Chromium to the same bytes as in Node", { timeout: 1
   const bytes = await readFile(join(root, "packages/cli/assets/digits.onnx"));
   const model = parseModel(bytes);
   await prepareModel(model, { runner });
-  const requests = quantizationRequests(model, { chooser: "mse" });
+  const requests = quantizationRequests(model, { calibrator: "mse" });
   const calibration = await calibrate(
     cloneModel(model),
     digitDataset({ count: 40, seed: 5 }),
     { requests },
     { runner },
   );
-  await quantize(calibration, { chooser: "mse", granularity: "perChannel" })(model, { runner });
+  await quantize(calibration, { calibrator: "mse", granularity: "per-channel" })(model, { runner });
   const expected = serializeModel(model);
 
   const { url, server } = await serve({ "/": out, "/ort/": join(root, "node_modules/onnxruntime-web/dist") });

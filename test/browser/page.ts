@@ -32,10 +32,10 @@ window.quantizeInPage = async (bytes, calibrationText) => {
   const own = await calibrate(
     cloneModel(model),
     digitDataset({ count: 40, seed: 5 }),
-    { requests: quantizationRequests(model, { chooser: "mse" }) },
+    { requests: quantizationRequests(model, { calibrator: "mse" }) },
     { runner },
   );
-  await quantize(Calibration.parse(calibrationText), { chooser: "mse", granularity: "perChannel" })(model, { runner });
+  await quantize(Calibration.parse(calibrationText), { calibrator: "mse", granularity: "per-channel" })(model, { runner });
   const result = serializeModel(model);
   const sample = new Float32Array(28 * 28);
   await digitDataset({ count: 1, seed: 9 }).fill(0, sample, 0);

@@ -1,3 +1,5 @@
+import { didYouMean } from "./nearest.js";
+
 /**
  * Every failure of equant that has a cause a person can act on.
  *
@@ -107,22 +109,31 @@ export function throwIfAborted(signal: AbortSignal | undefined, what: string): v
 /** Throws {@link OptionsError} E2001 when `options` has a key that `allowed` does not list. */
 export function rejectUnknownOptions(name: string, options: object, allowed: readonly string[]): void {
   for (const key of Object.keys(options)) {
-    if (!allowed.includes(key)) {
-      throw new OptionsError("E2001", `${name}: unknown option "${key}", expected one of ${allowed.join(", ")}`, {
-        actual: key,
-        expected: [...allowed],
-      });
-    }
+    if (!allowed.includes(key)) throw unknownOption(name, key, allowed);
   }
 }
 
 /** Throws {@link OptionsError} E2004 when `value` is not in the closed set. */
 export function requireOneOf<T extends string>(name: string, option: string, value: unknown, allowed: readonly T[]): T {
   if (!allowed.includes(value as T)) {
-    throw new OptionsError("E2004", `${name}: ${option} '${String(value)}' is not one of ${allowed.join(", ")}`, {
-      actual: value,
-      expected: [...allowed],
-    });
+    throw notOneOf(`${name}: ${option}`, value, allowed);
   }
   return value as T;
+}
+
+/** E2001 with the nearest known key. */
+export function unknownOption(name: string, key: string, known: readonly string[]): OptionsError {
+  const message = `${name}: unknown option "${key}", expected one of ${known.join(", ")}`;
+  return new OptionsError("E2001", message, { actual: key, expected: [...known], ...nearestHint(key, known) });
+}
+
+/** E2004 with the nearest member of the set; `what` is the option as it was asked. */
+export function notOneOf(what: string, value: unknown, known: readonly string[]): OptionsError {
+  const message = `${what} '${String(value)}' is not one of ${known.join(", ")}`;
+  return new OptionsError("E2004", message, { actual: value, expected: [...known], ...nearestHint(value, known) });
+}
+
+function nearestHint(value: unknown, known: readonly string[]): { hint?: string } {
+  const hint = typeof value === "string" ? didYouMean(value, known) : undefined;
+  return hint === undefined ? {} : { hint };
 }

@@ -19,4 +19,5 @@ export * from "./prune/index.js";
 export * from "./quantize/index.js";
 export * from "./runtime/index.js";
 export * from "./shrink/index.js";
+export * from "./steps/index.js";
 export * from "./train/index.js";

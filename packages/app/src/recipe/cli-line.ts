@@ -1,5 +1,6 @@
-import type { PreprocessOptions, QuantizeOptions } from "@equant/core/web";
-import { type Recipe, stepOf } from "./recipe.js";
+import { COMPRESS_RECIPE, definitionOf, kebab, type RecipeStep, STEPS, stepOptions } from "@equant/core/steps";
+import type { PreprocessOptions } from "@equant/core/web";
+import { inOrder, type Recipe, stepOf } from "./recipe.js";
 
 /** Names of files in a command. */
 export interface CliNames {
@@ -10,64 +11,60 @@ export interface CliNames {
 
 /** The command that does what the recipe says: flags of what is not the default, else a config file. */
 export function cliLine(recipe: Recipe, { model, data, output }: CliNames): string {
-  const quantize = stepOf(recipe, "quantize") ?? { use: "quantize" as const };
-  const uses = recipe.steps.map(({ use }) => use);
+  const { steps } = recipe;
+  const uses = steps.map(({ use }) => use);
   const plain = uses.every((use) => use === "fold" || use === "quantize");
-  const flags = [...quantizeFlags(quantize, plain ? "minmax" : "tail"), ...dataFlags(recipe.data.preprocess)];
+  // Flags say each step once, in the order of the book.
+  const usual = new Set(uses).size === uses.length && inOrder(steps).every((step, index) => step === steps[index]);
+  if (!usual) return "equant run equant.config.json";
+  const quantize = stepOf(recipe, "quantize") ?? { use: "quantize" as const };
+  const byDefault = definitionOf("quantize").options.calibrator!.default as string;
+  const preset = COMPRESS_RECIPE.find(({ use }) => use === "quantize")!;
+  const { calibrator = byDefault, ...others } = quantize;
+  const usualCalibrator = plain ? byDefault : (stepOptions(preset).calibrator as string);
+  const flags = [
+    ...optionFlags({ ...others, ...(calibrator !== usualCalibrator && { calibrator }) }, ""),
+    ...dataFlags(recipe.data.preprocess),
+  ];
   const common = ["--data", data, "--samples", String(recipe.data.samples), ...flags, "-o", output];
   if (recipe.data.labels !== "auto") common.push("--labels", recipe.data.labels);
   if (plain) return line("quantize", model, common);
-  const equalize = stepOf(recipe, "equalize");
-  const bias = stepOf(recipe, "bias-correct");
-  const rounding = stepOf(recipe, "ada-round");
-  const tuning = stepOf(recipe, "tune-biases");
-  const needsConfig =
-    stepOf(recipe, "prune") !== undefined ||
-    (rounding && Object.keys(rounding).length > 1) ||
-    (tuning && Object.keys(tuning).length > 1) ||
-    equalize?.sMax !== undefined ||
-    bias?.samples !== undefined ||
-    stepOf(recipe, "dead-channels")?.observed === false;
-  if (needsConfig) return "equant run equant.config.json";
-  return line("compress", model, [
-    ...(stepOf(recipe, "dead-channels") ? [] : ["--no-dead-channels"]),
-    ...pair("--equalize", equalize ? (equalize.method ?? "optimal") : "none", "optimal"),
-    ...pair("--relu6", equalize?.relu6 ?? "auto", "auto"),
-    ...pair("--bias-correct", bias ? (bias.method ?? "sequential") : "none", "sequential"),
-    ...(rounding ? ["--ada-round"] : []),
-    ...(tuning ? ["--tune-biases"] : []),
-    ...common,
-  ]);
+  return line("compress", model, [...STEPS.flatMap(({ use }) => stepFlags(recipe, use)), ...common]);
+}
+
+/** What the command must be told about a step that is not there, or not as the preset has it. */
+function stepFlags(recipe: Recipe, use: RecipeStep["use"]): string[] {
+  const { phase, flag } = definitionOf(use);
+  if (phase === "prepare" || phase === "quantize") return [];
+  const step = stepOf(recipe, use);
+  const isPreset = COMPRESS_RECIPE.some((other) => other.use === use);
+  if (!step) return !isPreset ? [] : flag ? [`--${use}`, "none"] : [`--no-${use}`];
+  const { [flag ?? ""]: chosen, ...others } = stepOptions(step);
+  const method = chosen ?? definitionOf(use).options[flag ?? ""]?.default;
+  const isUsual = isPreset && (flag === undefined || method === definitionOf(use).options[flag]?.default);
+  const shown = isUsual ? [] : flag ? [`--${use}`, String(method)] : [`--${use}`];
+  return [...shown, ...optionFlags({ use, ...others } as RecipeStep, `${use}-`), ...pair(`--${use}-keep`, step.keep)];
+}
+
+/** Options that are not what they would be anyway. */
+function optionFlags(step: RecipeStep, prefix: string): string[] {
+  const { options } = definitionOf(step.use);
+  return Object.entries(stepOptions(step)).flatMap(([key, value]) => {
+    const spec = options[key]!;
+    const name = `${prefix}${kebab(key)}`;
+    if (value === undefined || (value === spec.default && spec.default !== undefined)) return [];
+    if (Array.isArray(value)) return value.flatMap((word: string) => [`--${name}`, word]);
+    if (spec.kind === "flag") return value === true ? [`--${name}`] : spec.default === true ? [`--no-${name}`] : [];
+    return [`--${name}`, String(value)];
+  });
 }
 
 function line(verb: string, model: string, args: readonly string[]): string {
   return ["equant", verb, model, ...args].map(quoted).join(" ");
 }
 
-function pair(flag: string, value: string | undefined, byDefault?: string): string[] {
-  return value === undefined || value === byDefault ? [] : [flag, value];
-}
-
-/** `byDefault` is the chooser of the command without a flag. */
-function quantizeFlags(options: QuantizeOptions, byDefault: string): string[] {
-  const { target, granularity, weightBits, weightSymmetric, weightStorage, activations, activationBits } = options;
-  const { activationSymmetric, bias, powerOfTwo, chooser, weightChooser, exclude } = options;
-  return [
-    ...pair("--target", target, "ort-cpu"),
-    ...(weightSymmetric === false ? ["--weights", "uint8"] : []),
-    ...pair("--weight-bits", weightBits === undefined ? undefined : String(weightBits), "8"),
-    ...(granularity === "perChannel" ? ["--per-channel"] : granularity ? ["--granularity", "per-tensor"] : []),
-    ...pair("--weight-storage", weightStorage, "auto"),
-    ...pair("--activations", activations),
-    ...pair("--activation-bits", activationBits === undefined ? undefined : String(activationBits)),
-    ...(activationSymmetric ? ["--symmetric-activations"] : []),
-    ...pair("--bias", bias),
-    ...(powerOfTwo ? ["--power-of-two"] : []),
-    ...pair("--calibrator", chooser ?? "minmax", byDefault),
-    ...pair("--weight-calibrator", weightChooser, "minmax"),
-    ...(exclude?.nodes ?? []).flatMap((node) => ["--exclude", node]),
-    ...(exclude?.opTypes ?? []).flatMap((type) => ["--exclude-type", type]),
-  ];
+function pair(flag: string, value: string | undefined): string[] {
+  return value === undefined ? [] : [flag, value];
 }
 
 function dataFlags({ preset, mean, std, resize, crop, colorOrder }: PreprocessOptions): string[] {

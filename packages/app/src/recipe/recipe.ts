@@ -1,4 +1,7 @@
-import type { PreprocessOptions, RecipeStep } from "@equant/core/web";
+import { COMPRESS_RECIPE, type RecipeStep, STEP_NAMES, type StepName, type StepOf } from "@equant/core/steps";
+import type { PreprocessOptions } from "@equant/core/web";
+
+export type { StepName, StepOf };
 
 /** How samples are made and split; everything that decides what the model is fed. */
 export interface DataPlan {
@@ -18,32 +21,13 @@ export interface Recipe {
 
 export const DATA_DEFAULTS: DataPlan = { samples: 100, validate: 500, labels: "auto", preprocess: {} };
 
-/** The preset, all steps; see core's COMPRESS_RECIPE for the order. */
-export const DEFAULT_RECIPE: Recipe = {
-  data: DATA_DEFAULTS,
-  steps: [
-    { use: "fold" },
-    { use: "dead-channels" },
-    { use: "equalize", method: "optimal", relu6: "auto" },
-    { use: "quantize", chooser: "tail", granularity: "perTensor" },
-    { use: "bias-correct", method: "sequential" },
-  ],
-};
+/** The preset. */
+export const DEFAULT_RECIPE: Recipe = { data: DATA_DEFAULTS, steps: COMPRESS_RECIPE };
 
-export type StepName = RecipeStep["use"];
-export type StepOf<N extends StepName> = Extract<RecipeStep, { use: N }>;
-
-/** Order in which steps stand in every recipe. */
-const ORDER: readonly StepName[] = [
-  "fold",
-  "prune",
-  "dead-channels",
-  "equalize",
-  "quantize",
-  "bias-correct",
-  "ada-round",
-  "tune-biases",
-];
+/** Steps in the order in which every recipe has them. */
+export function inOrder(steps: readonly RecipeStep[]): RecipeStep[] {
+  return [...steps].sort((a, b) => STEP_NAMES.indexOf(a.use) - STEP_NAMES.indexOf(b.use));
+}
 
 export function stepOf<N extends StepName>(recipe: Recipe, use: N): StepOf<N> | undefined {
   return recipe.steps.find((step) => step.use === use) as StepOf<N> | undefined;
@@ -52,8 +36,7 @@ export function stepOf<N extends StepName>(recipe: Recipe, use: N): StepOf<N> | 
 /** The recipe with this step put where it belongs, in place of one of the same kind. */
 export function withStep(recipe: Recipe, step: RecipeStep): Recipe {
   const others = recipe.steps.filter(({ use }) => use !== step.use);
-  const steps = [...others, step].sort((a, b) => ORDER.indexOf(a.use) - ORDER.indexOf(b.use));
-  return { ...recipe, steps };
+  return { ...recipe, steps: inOrder([...others, step]) };
 }
 
 export function withoutStep(recipe: Recipe, use: StepName): Recipe {

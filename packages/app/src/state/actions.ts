@@ -223,7 +223,7 @@ export const DEMOS = {
   digits: { file: "digits.onnx", steps: DEFAULT_RECIPE.steps },
   "digits-wide": {
     file: "digits-wide.onnx",
-    steps: [{ use: "fold" }, { use: "quantize", chooser: "minmax", granularity: "perTensor" }],
+    steps: [{ use: "fold" }, { use: "quantize", calibrator: "minmax", granularity: "per-tensor" }],
   },
 } as const satisfies Record<string, { file: string; steps: Recipe["steps"] }>;
 export type DemoName = keyof typeof DEMOS;

@@ -1,7 +1,6 @@
 import { zipSync } from "fflate";
 import { formatDb } from "../format.js";
 import { toConfig } from "../recipe/config.js";
-import { isExpressible } from "../recipe/expressible.js";
 import { download } from "./download.js";
 import { callEngine } from "./jobs.js";
 import { layersCsv, nodeData } from "./layer-files.js";
@@ -50,16 +49,12 @@ export function exportsOf(run: Run): ExportItem[] {
       verify: true,
     },
     { name: "recipe.json", about: "the recipe, to drop here again", type: JSON_TYPE, make: () => json(recipe) },
-    ...(isExpressible(recipe)
-      ? [
-          {
-            name: "equant.config.json",
-            about: "the recipe for equant run",
-            type: JSON_TYPE,
-            make: () => json(toConfig(recipe, model.name)),
-          },
-        ]
-      : []),
+    {
+      name: "equant.config.json",
+      about: "the recipe for equant run",
+      type: JSON_TYPE,
+      make: () => json(toConfig(recipe, model.name)),
+    },
     { name: "calibration.json", about: "ranges of all values", type: JSON_TYPE, make: () => outcome.calibration },
   ];
   const withReport: ExportItem[] = report

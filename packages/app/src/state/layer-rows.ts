@@ -28,12 +28,12 @@ export const layerRows = computed((): readonly LayerRow[] => {
   const open = model.value;
   if (!open) return [];
   const step = stepOf(recipe.value, "quantize");
-  const excluded = new Set(step?.exclude?.nodes ?? []);
+  const excluded = new Set(step?.exclude ?? []);
   const report = currentMeasures.value.report;
   const sqnr = new Map(report?.sqnr?.layers.map((layer) => [layer.layer, layer]));
   const stored = new Map(report?.layers.map((layer) => [layer.name, layer.bits]));
   const extra = ((step?.weightBits ?? 8) - 8) * DB_PER_BIT;
-  const perChannel = step?.granularity === "perChannel";
+  const perChannel = step?.granularity === "per-channel";
   return open.layers.map((layer): LayerRow => {
     const measured = sqnr.get(layer.name);
     const { name, opType, shape, parameters, bytes, macs, spread, lostChannels, weightDb } = layer;
@@ -84,12 +84,9 @@ function matches(row: LayerRow, word: string): boolean {
 
 /** Quantizes a layer, or leaves it in float. */
 export function tickLayer(name: string, quantized: boolean): void {
-  const exclude = stepOf(recipe.value, "quantize")?.exclude ?? {};
-  const others = (exclude.nodes ?? []).filter((node) => node !== name);
-  const nodes = quantized ? others : [...others, name];
-  const rest = { ...exclude, nodes };
-  const isEmpty = nodes.length === 0 && !exclude.opTypes?.length && !exclude.subgraphs?.length;
-  editStep("quantize", { exclude: isEmpty ? undefined : rest } as never);
+  const others = (stepOf(recipe.value, "quantize")?.exclude ?? []).filter((node) => node !== name);
+  const exclude = quantized ? others : [...others, name];
+  editStep("quantize", { exclude: exclude.length === 0 ? undefined : exclude } as never);
 }
 
 /** Ranges of a layer's tensors from the calibration. */

@@ -33,8 +33,8 @@ export function applyFix(): void {
   const found = fixed.value;
   if (!run || found?.run !== run.id) return;
   const step = stepOf(run.recipe, "quantize")!;
-  const nodes = [...new Set([...(step.exclude?.nodes ?? []), ...found.value.best.layers])];
-  setRecipe(withStep(run.recipe, { ...step, exclude: { ...step.exclude, nodes } }));
+  const exclude = [...new Set([...(step.exclude ?? []), ...found.value.best.layers])];
+  setRecipe(withStep(run.recipe, { ...step, exclude }));
 }
 
 export async function applyFixAndRun(): Promise<void> {
@@ -59,11 +59,11 @@ export function applyRemedy(kind: RemedyKind, layer: string): void {
   if (kind === "equalize") setRecipe(equalized);
   else if (kind === "dead-channels") setRecipe(dead(recipe.value));
   else if (kind === "dead-channels+equalize") setRecipe(dead(equalized));
-  else if (kind === "per-channel") setRecipe(withStep(recipe.value, { ...step, granularity: "perChannel" }));
-  else if (kind === "minmax") setRecipe(withStep(recipe.value, { ...step, chooser: "minmax" }));
+  else if (kind === "per-channel") setRecipe(withStep(recipe.value, { ...step, granularity: "per-channel" }));
+  else if (kind === "minmax") setRecipe(withStep(recipe.value, { ...step, calibrator: "minmax" }));
   else if (kind === "float") {
-    const nodes = [...new Set([...(step.exclude?.nodes ?? []), layer])];
-    setRecipe(withStep(recipe.value, { ...step, exclude: { ...step.exclude, nodes } }));
+    const exclude = [...new Set([...(step.exclude ?? []), layer])];
+    setRecipe(withStep(recipe.value, { ...step, exclude }));
   }
 }
 

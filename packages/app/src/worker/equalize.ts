@@ -4,7 +4,6 @@ import {
   type Dataset,
   type EqualizeReport,
   ensureBiases,
-  type FloatStep,
   type Model,
   quantizeOptionsOf,
   type RecipeStep,
@@ -23,7 +22,7 @@ export async function previewEqualize(
   steps: readonly RecipeStep[],
   context: TransformContext,
 ): Promise<EqualizePreview> {
-  const step = steps.find(({ use }) => use === "equalize") ?? { use: "equalize" };
+  const step: RecipeStep = steps.find(({ use }) => use === "equalize") ?? { use: "equalize" };
   ensureBiases(model);
   const original = cloneModel(model);
   const input = {
@@ -32,7 +31,7 @@ export async function previewEqualize(
     known: new Map(),
     biasCorrected: steps.some(({ use }) => use === "bias-correct"),
   };
-  const { report: made } = await applyFloatStep(model, step as FloatStep, input, context);
+  const { report: made } = await applyFloatStep(model, step, input, context);
   const report = made as EqualizeReport;
   const weights = floatWeights(original, model);
   return { report, weights, section: collectEqualization(report, original, model) };

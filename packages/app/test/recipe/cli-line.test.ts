@@ -1,7 +1,13 @@
 import { resolveQuantizeOptions } from "@equant/core";
 import { Command } from "commander";
 import { expect, test } from "vitest";
-import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../../../cli/src/options/quantize-flags.js";
+import {
+  addQuantizeOptions,
+  type QuantizeFlags,
+  quantizeOptions,
+  quantizeStep,
+} from "../../../cli/src/options/quantize-flags.js";
+import { addRecipeFlags, recipeOf } from "../../../cli/src/options/step-flags.js";
 import { cliLine } from "../../src/recipe/cli-line.js";
 import { runTitle } from "../../src/recipe/describe.js";
 import { DEFAULT_RECIPE, type Recipe, type StepOf, withStep } from "../../src/recipe/recipe.js";
@@ -14,11 +20,11 @@ const plain = (options: Omit<StepOf<"quantize">, "use">): Recipe => ({
 
 test.each<[string, Omit<StepOf<"quantize">, "use">]>([
   ["defaults", {}],
-  ["per channel", { granularity: "perChannel", chooser: "percentile:99.99" }],
-  ["few bits", { weightBits: 4, activations: "uint16", activationBits: 12, weightChooser: "mse" }],
-  ["asymmetric", { weightSymmetric: false, bias: "int16", powerOfTwo: true }],
+  ["per channel", { granularity: "per-channel", calibrator: "percentile:99.99" }],
+  ["few bits", { weightBits: 4, activations: "uint16", activationBits: 12, weightCalibrator: "mse" }],
+  ["asymmetric", { weights: "uint8", bias: "int16", powerOfTwo: true }],
   ["a target", { target: "tensorrt", activationSymmetric: true, weightStorage: "int8" }],
-  ["exclusions", { exclude: { nodes: ["a b", "conv_*"], opTypes: ["Gemm"] } }],
+  ["exclusions", { exclude: ["a b", "conv_*"], excludeType: ["Gemm"] }],
 ])("the command reads the flags of %s as the same options", (_name, options) => {
   const line = cliLine(plain(options), NAMES);
   expect(line).toMatch(/^equant quantize m\.onnx /);
@@ -26,15 +32,11 @@ test.each<[string, Omit<StepOf<"quantize">, "use">]>([
   const command = addQuantizeOptions(new Command()).allowUnknownOption().allowExcessArguments().exitOverride();
   command.parse(words, { from: "user" });
   const read = resolveQuantizeOptions(quantizeOptions(command.opts<QuantizeFlags>()));
-  const { exclude, ...rest } = resolveQuantizeOptions(options);
-  expect({ ...read, exclude: undefined }).toEqual({ ...rest, exclude: undefined });
-  expect(read.exclude).toEqual({ nodes: [], opTypes: [], subgraphs: [], ...exclude });
+  expect(read).toEqual(resolveQuantizeOptions(options));
 });
 
 test("the whole recipe is compress; what it does not do is said in its flags", () => {
-  expect(cliLine(DEFAULT_RECIPE, NAMES)).toBe(
-    "equant compress m.onnx --data images/ --samples 100 --granularity per-tensor -o m.int8.onnx",
-  );
+  expect(cliLine(DEFAULT_RECIPE, NAMES)).toBe("equant compress m.onnx --data images/ --samples 100 -o m.int8.onnx");
   const less = withStep({ ...DEFAULT_RECIPE, steps: [{ use: "fold" }, { use: "quantize" }] }, { use: "bias-correct" });
   expect(cliLine(less, NAMES)).toContain("--no-dead-channels --equalize none --data");
 });
@@ -54,9 +56,25 @@ test("preprocessing is in the line; names are quoted for the shell", () => {
   expect(line).toContain("--labels folders");
 });
 
-test("what no flag says needs the config file", () => {
-  const recipe = withStep(DEFAULT_RECIPE, { use: "equalize", method: "two-step", sMax: 8 });
-  expect(cliLine(recipe, NAMES)).toBe("equant run equant.config.json");
+test("every option of every step has a flag; steps in another order need the config file", () => {
+  const recipe = withStep(withStep(DEFAULT_RECIPE, { use: "equalize", method: "two-step", smax: 8, keep: "always" }), {
+    use: "prune",
+    sparsity: 0.3,
+  });
+  const line = cliLine(recipe, NAMES);
+  expect(line).toContain(
+    "--prune synflow --prune-sparsity 0.3 --equalize two-step --equalize-smax 8 --equalize-keep always",
+  );
+  const words = line.split(" ").slice(3);
+  const command = addQuantizeOptions(new Command(), { calibrator: "tail" });
+  addRecipeFlags(command);
+  command.allowUnknownOption().allowExcessArguments().exitOverride().parse(words, { from: "user" });
+  const flags = command.opts<QuantizeFlags>();
+  const read = recipeOf(flags as Record<string, unknown>, quantizeStep(flags));
+  for (const step of recipe.steps) expect(read.find(({ use }) => use === step.use)).toMatchObject(step);
+  expect(read.map(({ use }) => use)).toEqual(recipe.steps.map(({ use }) => use));
+  const twice = { ...recipe, steps: [{ use: "equalize" } as const, ...recipe.steps] };
+  expect(cliLine(twice, NAMES)).toBe("equant run equant.config.json");
 });
 
 test("a recipe in a few words", () => {

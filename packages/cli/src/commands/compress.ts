@@ -1,12 +1,10 @@
 import { join } from "node:path";
-import type { RecipeStep } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
 import { type ChartOptions, svgOption } from "../files/chart-file.js";
 import { bytesOf, resultFiles, runReport, stepsTable } from "../files/result-folder.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
-import { EQUALIZE, RELU6_OR_AUTO } from "../options/equalize-words.js";
 import {
   addDataOptions,
   addModelOutputOptions,
@@ -14,23 +12,13 @@ import {
   type DataOptions,
   type OutputOptions,
 } from "../options/option-groups.js";
-import { choice, flag } from "../options/options.js";
-import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
-import { seeded } from "../options/recipe-steps.js";
+import { addQuantizeOptions, type QuantizeFlags, quantizeStep } from "../options/quantize-flags.js";
+import { addRecipeFlags, recipeOf } from "../options/step-flags.js";
 import { formatResize } from "../text/format.js";
 import { shellWord } from "../text/visible.js";
 import { CALIBRATION_SAMPLES, NOTHING_QUANTIZED } from "./quantize.js";
 
-const METHODS = [...EQUALIZE, "none"] as const;
-
-interface CompressCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
-  equalize: (typeof METHODS)[number];
-  relu6: (typeof RELU6_OR_AUTO)[number];
-  deadChannels: boolean;
-  biasCorrect: "sequential" | "parallel" | "none";
-  adaRound?: boolean;
-  tuneBiases?: boolean;
-}
+type CompressCommandOptions = QuantizeFlags & DataOptions & OutputOptions & ChartOptions & Record<string, unknown>;
 
 /** `equant compress`: the preset, fold → dead channels → equalize → calibrate → quantize → correct → verify. */
 export const compress: CommandDefinition = {
@@ -40,14 +28,9 @@ export const compress: CommandDefinition = {
       .description(
         "Makes a small, fast, verified integer model with everything equant knows; each step is measured and undone where it hurts.",
       )
-      .argument("<model>", "the ONNX file")
-      .optionsGroup("Options:")
-      .addOption(choice("--equalize <method>", "equalization of channels", METHODS, "optimal"))
-      .addOption(choice("--relu6 <how>", "how Clip(0, 6) is treated", RELU6_OR_AUTO, "auto"))
-      .addOption(flag("--no-dead-channels", "leave channels that never fire where they are"))
-      .addOption(choice("--bias-correct <method>", "bias correction", ["sequential", "parallel", "none"], "sequential"))
-      .addOption(flag("--ada-round", "learn which weights to round up; pays below 8 bits"))
-      .addOption(flag("--tune-biases", "move biases by gradients towards the float network's output"));
+      .argument("<model>", "the ONNX file");
+    addRecipeFlags(command);
+    command.optionsGroup("Options:");
     command.addOption(svgOption("the most significant bits of all values, against their integer types,"));
     addQuantizeOptions(command, { calibrator: "tail" });
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
@@ -59,26 +42,14 @@ export const compress: CommandDefinition = {
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<CompressCommandOptions>();
-    const settings = quantizeOptions(options);
     if (options.output === undefined && options.out === undefined) {
       throw new OptionsError("E2005", "compress: no output given", {
         hint: "give -o FILE for the model alone, or --out DIR for the whole output folder",
       });
     }
     const core = await import("@equant/core");
-    const chosen: RecipeStep[] = [
-      { use: "fold" },
-      ...(options.deadChannels ? [{ use: "dead-channels" } as const] : []),
-      ...(options.equalize === "none"
-        ? []
-        : [{ use: "equalize", method: options.equalize, relu6: options.relu6 } as const]),
-      { use: "quantize", ...settings },
-      ...(options.biasCorrect === "none" ? [] : [{ use: "bias-correct", method: options.biasCorrect } as const]),
-      ...(options.adaRound ? [{ use: "ada-round" } as const] : []),
-      ...(options.tuneBiases ? [{ use: "tune-biases" } as const] : []),
-    ];
-    const steps = seeded(chosen, options.seed);
-    core.checkRecipe(steps);
+    const quantize = quantizeStep(options);
+    const steps = core.seededSteps(recipeOf(options, quantize), context.options().seed);
     if (options.output !== undefined) await context.checkOutput(options.output);
     if (options.out !== undefined) await context.checkOutput(join(options.out, "model.onnx"));
     if (options.svg !== undefined) await context.checkOutput(options.svg);
@@ -91,7 +62,7 @@ export const compress: CommandDefinition = {
       { steps, phase: context.phase.bind(context), ...(options.batch !== undefined && { batchSize: options.batch }) },
       transform,
     );
-    if (settings.format !== "emulation" && !core.isQuantized(result.model)) context.warn("W4001", NOTHING_QUANTIZED);
+    if (!core.isQuantized(result.model)) context.warn("W4001", NOTHING_QUANTIZED);
     const data = { path: options.data, samples: result.calibration.samples, seed: options.seed };
     const target = options.output ?? join(options.out!, "model.onnx");
     const files = await context.modelFiles(

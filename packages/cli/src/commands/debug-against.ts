@@ -1,5 +1,6 @@
 import type { Dataset, Model, OutputError, PlanOfFile, TransformContext } from "@equant/core";
 import { ModelError, OptionsError } from "@equant/core/errors";
+import { definitionOf } from "@equant/core/steps";
 import { type ChartOptions, writeChart } from "../files/chart-file.js";
 import type { CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
@@ -20,11 +21,7 @@ export interface DebugOptions extends DataOptions, ChartOptions {
 }
 
 /** Options that say nothing about a file that is quantized already. */
-export const OF_QUANTIZATION = [
-  ...["target", "weights", "weightBits", "granularity", "perChannel", "weightStorage", "activations", "activationBits"],
-  ...["symmetricActivations", "bias", "powerOfTwo", "calibrator", "weightCalibrator", "format", "rounding", "exclude"],
-  ...["excludeType", "excludeBetween", "compare"],
-] as const;
+export const OF_QUANTIZATION = [...Object.keys(definitionOf("quantize").options), "perChannel", "compare"];
 
 /** @throws {OptionsError} E2004 a flag that would have to change the file. */
 export function refuseQuantizeFlags(context: CommandContext): void {

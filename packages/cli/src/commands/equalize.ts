@@ -1,10 +1,10 @@
 import type { EqualizeReport, Model } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
+import { oneOf } from "@equant/core/steps";
 import { type ChartOptions, svgOption, writeCharts } from "../files/chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
-import { EQUALIZE_OR_CLE, RELU6 } from "../options/equalize-words.js";
 import {
   addDataOptions,
   addModelOutputOptions,
@@ -12,18 +12,23 @@ import {
   type DataOptions,
   type OutputOptions,
 } from "../options/option-groups.js";
-import { choice, flag, number } from "../options/options.js";
+import { defined, flag } from "../options/options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
+import { addStepOptions, givenOptions, type StepFlags } from "../options/step-flags.js";
 import { shellWord } from "../text/visible.js";
 import { CALIBRATION_SAMPLES } from "./quantize.js";
 
-interface EqualizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
-  method: (typeof EQUALIZE_OR_CLE)[number];
-  relu6: (typeof RELU6)[number];
-  smax?: number;
-  keep: "better" | "always";
-  explain?: boolean;
-}
+type EqualizeCommandOptions = QuantizeFlags &
+  StepFlags<"equalize"> &
+  DataOptions &
+  OutputOptions &
+  ChartOptions & { keep: "better" | "always"; explain?: boolean };
+
+const KEEP_FACTORS = oneOf(
+  "nothing is scaled where that makes matters worse, or the method's factors stay as published",
+  { better: "undone where matters get worse", always: "as published" },
+  { default: "better" },
+);
 
 /** `equant equalize`: scales channels so that quantization disturbs the network less; the result is a float model. */
 export const equalize: CommandDefinition = {
@@ -33,23 +38,13 @@ export const equalize: CommandDefinition = {
       .description(
         "Scales channels of a float model, its function unchanged, so that quantizing it loses less. --explain lists what can be scaled together, and why the rest cannot.",
       )
-      .argument("<model>", "the ONNX file")
-      .optionsGroup("Options:")
-      .addOption(
-        choice("--method <name>", "how factors are chosen; cle is another name of dfq", EQUALIZE_OR_CLE, "optimal"),
-      )
-      .addOption(choice("--relu6 <how>", "how Clip(0, 6) is treated", RELU6, "exact"))
-      .addOption(number("--smax <factor>", "largest factor of one-step and two-step (default 16)", { min: 1 }))
-      .addOption(
-        choice(
-          "--keep <when>",
-          "better: nothing is scaled where that makes matters worse; always: the method's factors, as published",
-          ["better", "always"],
-          "better",
-        ),
-      )
-      .addOption(flag("--explain", "list the scale classes, their layers and reasons; write nothing"));
-    command.addOption(svgOption("weights by channel before and after, of the pair of layers that gained most,"));
+      .argument("<model>", "the ONNX file");
+    command.optionsGroup("Options:");
+    addStepOptions(command, "equalize");
+    command
+      .addOption(defined("keep", KEEP_FACTORS))
+      .addOption(flag("--explain", "list the scale classes, their layers and reasons; write nothing"))
+      .addOption(svgOption("weights by channel before and after, of the pair of layers that gained most,"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
     addOutputOptions(command);
@@ -96,13 +91,7 @@ export const equalize: CommandDefinition = {
     const report = await context.phase(
       "equalize",
       async () =>
-        core.equalize({
-          method: options.method === "cle" ? "dfq" : options.method,
-          relu6: options.relu6,
-          keep: options.keep,
-          ...(options.smax !== undefined && { sMax: options.smax }),
-          ...input,
-        })(model, transform),
+        core.equalize({ ...givenOptions("equalize", options), keep: options.keep, ...input })(model, transform),
       ({ classes, undone }) => `${classes.length} classes${undone.length > 0 ? `, ${undone.length} undone` : ""}`,
     );
     const error = await context.phase(

@@ -5,27 +5,20 @@ import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
 import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../options/option-groups.js";
-import { choice, completing, flag, integer, number, share, text } from "../options/options.js";
+import { choice, completing, flag, integer, share, text } from "../options/options.js";
+import { addStepOptions, givenOptions, type StepFlags } from "../options/step-flags.js";
 import { formatPercent } from "../text/format.js";
 import { iterationTable, layerTable, outcomeLine } from "../text/prune-text.js";
 import { shellWord } from "../text/visible.js";
 
-const METHODS = ["synflow", "magnitude", "taylor", "random"] as const;
+/** With BatchNormalization in place, training bears this rate. */
+const RATE = 0.01;
 
-export interface PruneCommandOptions extends DataOptions, OutputOptions, ChartOptions {
+export interface PruneCommandOptions extends StepFlags<"prune">, DataOptions, OutputOptions, ChartOptions {
   output: string;
-  method: (typeof METHODS)[number];
-  sparsity?: number;
-  steps?: number;
-  schedule: "linear" | "exponential";
-  scope: "global" | "layer";
-  granularity: string;
-  count: "channels" | "macs";
   channelMultiple: number;
   parameters: "all" | "weights";
   scoreSamples: number;
-  fineTuneEpochs?: number;
-  rate: number;
   batchSize: number;
   fineTuneLoss: "labels" | "distillation";
   batchNorm: "running" | "batch";
@@ -43,17 +36,10 @@ export const prune: CommandDefinition = {
       .description(
         "Removes what a network needs least, step by step: single weights (zeros, with masks beside them), N of every M, or whole channels, which leave the graph.",
       )
-      .argument("<model>", "the ONNX file")
-      .optionsGroup("Options:")
-      .addOption(choice("--method <name>", "scores; taylor needs data", METHODS, "synflow"))
-      .addOption(share("--sparsity <share>", "what to remove, for example 90% (default: 90%)"))
-      .addOption(integer("--steps <n>", "iterations (default: 10; one for N:M)", { min: 1 }))
-      .addOption(choice("--schedule <name>", "how sparsity grows", ["linear", "exponential"], "linear"))
-      .addOption(
-        choice("--scope <what>", "layers compete, or each gives the same share", ["global", "layer"], "global"),
-      )
-      .addOption(text("--granularity <what>", "weights, channels, or N:M such as 2:4", "weights"))
-      .addOption(choice("--count <what>", "what --sparsity counts of channels", ["channels", "macs"], "channels"))
+      .argument("<model>", "the ONNX file");
+    command.optionsGroup("Options:");
+    addStepOptions(command, "prune", { defaults: { rate: RATE } });
+    command
       .addOption(
         integer("--channel-multiple <n>", "channels leave in blocks of this many, as kernels work", { min: 1 }, 8),
       )
@@ -63,8 +49,6 @@ export const prune: CommandDefinition = {
       .addOption(completing(text("--masks <file>", "write masks and the values they hide"), "file"))
       .addOption(svgOption("accuracy against sparsity, without labels sparsity by layer,"))
       .optionsGroup("Fine-tuning options:")
-      .addOption(integer("--fine-tune-epochs <n>", "train this long after every step (needs data)", { min: 1 }))
-      .addOption(number("--rate <number>", "learning rate", { min: 0 }, 0.01))
       .addOption(integer("--batch-size <n>", "samples a training step", { min: 1 }, 128))
       .addOption(
         choice(
@@ -122,7 +106,7 @@ export const prune: CommandDefinition = {
       if (baseline === undefined) {
         await writeChart(context, options.svg, "layer-sparsity", { layers: prunedStructure(last) });
       } else {
-        const curves = [pruningCurve(options.method, iterations, measuring!.length)];
+        const curves = [pruningCurve(options.method!, iterations, measuring!.length)];
         await writeChart(context, options.svg, "accuracy-sparsity", { original: baseline, curves });
       }
     }
@@ -150,25 +134,19 @@ export const prune: CommandDefinition = {
 };
 
 export function pruneOptions(options: PruneCommandOptions): PruneOptions {
-  const channels = options.granularity === "channels";
+  const { fineTuneEpochs, rate: _rate, ...given } = givenOptions("prune", options);
   return {
-    method: options.method,
-    ...(options.sparsity !== undefined && { sparsity: options.sparsity }),
-    ...(options.steps !== undefined && { steps: options.steps }),
-    schedule: options.schedule,
-    scope: options.scope,
-    granularity: options.granularity as NonNullable<PruneOptions["granularity"]>,
-    target: options.count,
-    channelMultiple: channels ? options.channelMultiple : 1,
+    ...given,
+    channelMultiple: given.granularity === "channels" ? options.channelMultiple : 1,
     parameters: options.parameters,
     onCollapse: options.onCollapse,
     scoreSamples: options.scoreSamples,
-    ...(options.fineTuneEpochs !== undefined && { fineTune: fineTuneOptions(options, options.fineTuneEpochs) }),
+    ...(fineTuneEpochs !== undefined && { fineTune: fineTuneOptions(options, fineTuneEpochs as number) }),
   };
 }
 
 function fineTuneOptions(options: PruneCommandOptions, epochs: number): FineTuneOptions {
-  const { rate, batchSize, batchNorm, fineTuneLoss } = options;
+  const { rate = RATE, batchSize, batchNorm, fineTuneLoss } = options;
   const loss = fineTuneLoss === "distillation" ? { loss: { type: "distillation" as const, temperature: 2 } } : {};
   return { epochs, rate, batchSize, batchNorm, ...loss };
 }

@@ -12,7 +12,7 @@ import {
   type DataOptions,
   type OutputOptions,
 } from "../options/option-groups.js";
-import { recipeSteps, seeded } from "../options/recipe-steps.js";
+import { keeping, keepOption } from "../options/step-flags.js";
 import { parseBytes, parsePp, parseShare } from "../options/values.js";
 import { formatBytes, formatResize } from "../text/format.js";
 import { validationGates, validationText } from "../text/validation-text.js";
@@ -24,7 +24,8 @@ export const run: CommandDefinition = {
     command
       .description("Executes equant.config.json: every step, the gates, and the whole output folder.")
       .argument("[config]", "the config file (default: -c, or equant.config.json here)")
-      .optionsGroup("Options:");
+      .optionsGroup("Options:")
+      .addOption(keepOption());
     addOutputOptions(command, { folder: "output folder (default: the config's out, or dist)" });
     addModelOutputOptions(command);
   },
@@ -40,14 +41,14 @@ export const run: CommandDefinition = {
       });
     }
     const { config } = context.config;
-    const options = context.options<OutputOptions>();
+    const options = context.options<OutputOptions & { keep?: string }>();
     const folder = resolve(context.io.cwd, options.out ?? "dist");
     if (config.model === undefined) throw missing("model", '"model": "model.onnx"');
     if (config.data?.calibrate === undefined)
       throw missing("data.calibrate", '"data": { "calibrate": { "dir": "images/" } }');
     const core = await import("@equant/core");
-    const steps = seeded(config.steps ? recipeSteps(config.steps) : core.COMPRESS_RECIPE, options.seed);
-    core.checkRecipe(steps);
+    const chosen = keeping(core.readSteps(config.steps ?? core.COMPRESS_RECIPE), options.keep);
+    const steps = core.seededSteps(chosen, options.seed);
     requireGatesCanBeJudged(config);
     await context.checkOutput(resolve(folder, "model.onnx"));
     const { model, identity } = await context.loadModel(config.model);

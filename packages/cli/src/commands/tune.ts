@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
-import type { TuneReport, TuneTrial } from "@equant/core";
+import type { TargetName, TuneReport, TuneTrial } from "@equant/core";
+import { definitionOf } from "@equant/core/steps";
 import type { ParetoPoint } from "@equant/report";
 import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
 import { TuneFolder } from "../files/tune-folder.js";
@@ -8,8 +9,7 @@ import type { CommandContext } from "../frame/context.js";
 import { toJson } from "../frame/envelope.js";
 import { openData } from "../options/data-options.js";
 import { addDataOptions, type DataOptions } from "../options/option-groups.js";
-import { bytes, choice, completing, flag, integer, points, text } from "../options/options.js";
-import { TARGETS } from "../options/quantize-flags.js";
+import { bytes, completing, defined, flag, integer, points, text } from "../options/options.js";
 import { formatBytes, formatDb, formatPercent, formatPp } from "../text/format.js";
 import { shellWord } from "../text/visible.js";
 
@@ -19,7 +19,7 @@ interface TuneCommandOptions extends DataOptions, ChartOptions {
   maxSize?: number;
   trials: number;
   calibrationSamples: number;
-  target: (typeof TARGETS)[number];
+  target: TargetName;
 }
 
 /** Samples that are prepared once and kept: every trial reads them all. */
@@ -50,7 +50,7 @@ export const tune: CommandDefinition = {
       .addOption(bytes("--max-size <size>", "largest file, for example 5MB"))
       .addOption(integer("--trials <n>", "most trials, those of an earlier run included", { min: 1 }, 24))
       .addOption(integer("--calibration-samples <n>", "samples to calibrate on, spread over the data", { min: 1 }, 100))
-      .addOption(choice("--target <name>", "hardware or runtime", TARGETS, "ort-cpu"))
+      .addOption(defined("target", definitionOf("quantize").options.target!))
       .addOption(svgOption("size against quality"));
     addDataOptions(command, { samples: 500 });
   },

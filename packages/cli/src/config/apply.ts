@@ -10,11 +10,7 @@ export function optionDefaults(
 ): Record<string, unknown> {
   // validate reads its own images; everything else that reads images calibrates.
   const source = name === "validate" ? config.data?.validate : config.data?.calibrate;
-  const {
-    use: _use,
-    granularity,
-    ...options
-  } = (config.steps?.find(({ use }) => use === step) ?? {}) as Record<string, unknown>;
+  const { use: _use, keep: _keep, ...options } = config.steps?.find(({ use }) => use === step) ?? {};
   const { mean, std, ...preprocess } = config.data?.preprocess ?? {};
   const { maxDrop, minAccuracy, maxSize } = config.gates ?? {};
   return {
@@ -32,7 +28,6 @@ export function optionDefaults(
     minAccuracy: minAccuracy === undefined ? undefined : parseShare("gates.minAccuracy", minAccuracy),
     maxSize: maxSize === undefined ? undefined : parseBytes("gates.maxSize", maxSize),
     ...options,
-    perChannel: granularity === undefined ? undefined : granularity === "per-channel",
   };
 }
 

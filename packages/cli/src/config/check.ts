@@ -1,7 +1,7 @@
 import { OptionsError } from "@equant/core/errors";
+import { type RecipeStep, readStep } from "@equant/core/steps";
 import { z } from "zod";
 import { type Config, shell } from "./schema.js";
-import { STEP_NAMES, STEPS, type StepConfig, type StepName } from "./steps.js";
 
 type Issue = z.core.$ZodIssue;
 
@@ -12,20 +12,15 @@ export function checkConfig(raw: unknown, file: string): Config {
   return { ...rest, steps: steps.map((step, i) => checkStep(step, file, i)) };
 }
 
-function checkStep(step: { use: string }, file: string, index: number): StepConfig {
-  if (!Object.hasOwn(STEPS, step.use)) {
-    throw new OptionsError(
-      "E2007",
-      `${file}: steps[${index}].use: '${step.use}' is not one of ${STEP_NAMES.join(", ")}`,
-      {
-        file,
-        key: `steps[${index}].use`,
-        expected: STEP_NAMES,
-        actual: step.use,
-      },
-    );
+/** A step in names of today. The place in the file is put before what core says of it. */
+function checkStep(step: unknown, file: string, index: number): RecipeStep {
+  try {
+    return readStep(step, `steps[${index}]`);
+  } catch (error) {
+    if (!(error instanceof OptionsError)) throw error;
+    const key = error.code === "E2001" ? `steps[${index}].${String(error.details.actual)}` : `steps[${index}]`;
+    throw new OptionsError("E2007", `${file}: ${error.message}`, { ...error.details, file, key }, error);
   }
-  return parse(STEPS[step.use as StepName] as z.ZodType<StepConfig>, step, file, ["steps", index]);
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown, file: string, base: readonly PropertyKey[]): T {

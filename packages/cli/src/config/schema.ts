@@ -1,6 +1,6 @@
+import type { RecipeStep } from "@equant/core";
 import { z } from "zod";
 import { parseBytes, parsePp, parseShare } from "../options/values.js";
-import { STEPS, type StepConfig } from "./steps.js";
 
 /** Text with a unit, checked by the same parser as the flag; the value stays as written, so a lock file can repeat it. */
 function unit(parse: (name: string, value: unknown) => number, example: string) {
@@ -46,7 +46,7 @@ const gates = z.strictObject({
   maxSize: unit(parseBytes, "4MB").optional(),
 });
 
-/** Everything but the steps, which are checked one by one so that a message names the step's own keys. */
+/** Everything but the steps, which core checks itself. */
 export const shell = z.strictObject({
   $schema: z.string().optional(),
   model: z.string().describe("the ONNX file").optional(),
@@ -65,12 +65,6 @@ export const shell = z.strictObject({
   out: z.string().describe("output folder").optional(),
 });
 
-/** The whole schema, as published. */
-export const configSchema = z.strictObject({
-  ...shell.shape,
-  steps: z.array(z.union(Object.values(STEPS) as unknown as [z.ZodType, z.ZodType])).optional(),
-});
-
-export type Config = Omit<z.infer<typeof shell>, "steps"> & { steps?: StepConfig[] };
+export type Config = Omit<z.infer<typeof shell>, "steps"> & { steps?: RecipeStep[] };
 /** What a person writes; the argument of `defineConfig`. */
 export type ConfigInput = Config;

@@ -1,3 +1,4 @@
+import { type ChoiceOption, checkedValue, kebab, type NumberOption, type OptionSpec } from "@equant/core/steps";
 import { Option } from "commander";
 import {
   type Bounds,
@@ -98,4 +99,64 @@ export function repeatable(flags: string, description: string): Option {
 /** On/off without a value. */
 export function flag(flags: string, description: string): Option {
   return new Option(flags, description);
+}
+
+interface DefinedAs {
+  /** Put before the name, where options of several steps stand together. */
+  readonly prefix?: string;
+  /** What it is when it is not given, where that differs from the definition. */
+  readonly fallback?: unknown;
+  /** False: an option that is not given stays out, and the help says what it then is. */
+  readonly preset?: boolean;
+}
+
+/** The flag of a defined option: `--weight-bits <n>`. */
+export function defined(
+  key: string,
+  spec: OptionSpec,
+  { prefix = "", fallback, preset = true }: DefinedAs = {},
+): Option {
+  const name = `${prefix}${kebab(key)}`;
+  const value = fallback ?? (preset && spec.otherwise === undefined ? spec.default : undefined);
+  const otherwise = spec.otherwise ?? (spec.default === undefined ? undefined : String(spec.default));
+  const help = value !== undefined || otherwise === undefined ? spec.help : `${spec.help} (default: ${otherwise})`;
+  switch (spec.kind) {
+    case "flag":
+      return spec.default === true ? flag(`--no-${name}`, `do without: ${spec.help}`) : flag(`--${name}`, help);
+    case "list": {
+      const option = repeatable(`--${name} <${spec.word}>`, `${help}; may be repeated`);
+      return spec.completes ? completing(option, spec.completes) : option;
+    }
+    case "choice":
+      return definedChoice(name, help, spec, value as string | undefined);
+    case "number":
+      return definedNumber(name, help, spec, value as number | undefined);
+  }
+}
+
+function definedChoice(name: string, help: string, spec: ChoiceOption, fallback: string | undefined): Option {
+  const { values, words = {}, open } = spec;
+  const names = Object.keys(values);
+  const also = open ? `: ${names.join(", ")}` : "";
+  const read = (flag: string, value: string) => {
+    const word = Object.hasOwn(words, value) ? words[value]! : value;
+    return open ? word : parseChoice(flag, word, names);
+  };
+  const option = build(`--${name} <name>`, `${help}${also}`, read, fallback);
+  if (!open) option.argChoices = names;
+  return option;
+}
+
+function definedNumber(name: string, help: string, spec: NumberOption, fallback: number | undefined): Option {
+  const { whole, share: part, min, max } = spec;
+  const bounds = { ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
+  const read = (flag: string, value: string) => {
+    const number = part
+      ? parseShare(flag, value)
+      : whole
+        ? parseInteger(flag, value, bounds)
+        : parseNumber(flag, value, bounds);
+    return checkedValue(`${flag}:`, spec, number) as number;
+  };
+  return build(`--${name} <${part ? "share" : whole ? "n" : "number"}>`, help, read, fallback);
 }

@@ -55,7 +55,7 @@ export function adviceHint(
     case "equalize":
     case "dead-channels":
     case "dead-channels+equalize":
-      return `equant compress ${shellWord(path)} ${common}${granularity === "perChannel" ? " --per-channel" : ""}`;
+      return `equant compress ${shellWord(path)} ${common}${granularity === "per-channel" ? " --per-channel" : ""}`;
     case "per-channel":
       return `equant quantize ${shellWord(path)} ${common} --per-channel`;
     case "minmax":

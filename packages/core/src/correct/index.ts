@@ -1,4 +1,4 @@
 export { correctBiases } from "./correct-biases.js";
 export * from "./ensure-biases.js";
-export { CORRECT_DEFAULTS, type CorrectBiasesOptions, type CorrectionMethod } from "./options.js";
+export type { CorrectBiasesOptions, CorrectionMethod } from "./options.js";
 export * from "./report.js";

@@ -1,16 +1,18 @@
 import type { Dataset } from "../data/index.js";
-import { OptionsError, rejectUnknownOptions, requireOneOf } from "../errors.js";
+import { requireOneOf } from "../errors.js";
 import type { Model } from "../graph/index.js";
+import { checkedValue, count, defaultsOf, type OptionsOf, readOptions } from "../option.js";
 import type { QuantizationPlan } from "../quantize/index.js";
 import type { SessionOptions } from "../runtime/index.js";
+import { CORRECT_OPTIONS } from "./definition.js";
 
 /** ONNX Runtime would quantize float biases between Q/DQ nodes by itself: what is measured is what the file says. */
 export const LITERAL_WEIGHTS: SessionOptions = { disabledOptimizers: ["WeightBiasQuantization"] };
 
-export type CorrectionMethod = "sequential" | "parallel";
+export type CorrectionMethod = NonNullable<OptionsOf<typeof CORRECT_OPTIONS>["method"]>;
 
 /** What {@link correctBiases} works on, and how. */
-export interface CorrectBiasesOptions {
+export interface CorrectBiasesOptions extends OptionsOf<typeof CORRECT_OPTIONS> {
   /** The float model the plan was made for: values are matched by name. Not changed. */
   floatModel: Model;
   /** The same model as `applyQdq` left it. Corrected in place. */
@@ -18,10 +20,6 @@ export interface CorrectBiasesOptions {
   plan: QuantizationPlan;
   /** Calibration samples; no labels are read. */
   dataset: Dataset;
-  /** `sequential`: layer by layer, each on its corrected predecessors. `parallel`: all at once. Default: `'sequential'`. */
-  method?: CorrectionMethod;
-  /** Samples for the means, spread over the dataset. Default: 64. */
-  samples?: number;
   /** Samples a run. The result does not depend on it beyond float rounding. Default: 8 to 32, more for small samples. */
   batchSize?: number;
   /** `better`: undone where the output did not come closer to the float model's. `always`: kept anyway. Default: `'better'`. */
@@ -32,43 +30,23 @@ export interface CorrectBiasesOptions {
   referenceDataset?: Dataset;
 }
 
-export const CORRECT_DEFAULTS = {
-  method: "sequential",
-  samples: 64,
-  keep: "better",
-  cacheBytes: 256 * 1024 * 1024,
-} as const satisfies Partial<CorrectBiasesOptions>;
+const DEFAULTS = { keep: "better", cacheBytes: 256 * 1024 * 1024 } as const;
+
+const MORE = ["floatModel", "model", "plan", "dataset", "batchSize", "keep", "cacheBytes", "referenceDataset"];
 
 export type ResolvedCorrectOptions = CorrectBiasesOptions &
   Required<Omit<CorrectBiasesOptions, "batchSize" | "referenceDataset">>;
 
-const KEYS: readonly (keyof CorrectBiasesOptions)[] = [
-  "floatModel",
-  "model",
-  "plan",
-  "dataset",
-  "method",
-  "samples",
-  "batchSize",
-  "keep",
-  "cacheBytes",
-  "referenceDataset",
-];
-
 /** Fills in defaults. @throws {OptionsError} E2001 unknown key, E2002 a number out of range, E2004 a value outside its set. */
 export function resolveCorrectOptions(options: CorrectBiasesOptions): ResolvedCorrectOptions {
-  rejectUnknownOptions("correctBiases", options, KEYS);
-  const merged = { ...CORRECT_DEFAULTS, ...options };
-  requireOneOf("correctBiases", "method", merged.method, ["sequential", "parallel"]);
+  const given = readOptions("correctBiases", CORRECT_OPTIONS, options, MORE);
+  const merged = { ...options, ...DEFAULTS, ...defaultsOf(CORRECT_OPTIONS), ...given };
   requireOneOf("correctBiases", "keep", merged.keep, ["better", "always"]);
-  for (const key of ["samples", "batchSize", "cacheBytes"] as const) {
+  for (const key of ["batchSize", "cacheBytes"] as const) {
     const value = merged[key];
-    if (value === undefined) continue;
-    if (Number.isInteger(value) && value >= 1) continue;
-    throw new OptionsError("E2002", `correctBiases: invalid ${key} ${value}, expected a whole number from 1`, {
-      expected: "an integer, 1 or more",
-      actual: value,
-    });
+    if (value !== undefined) checkedValue(`correctBiases: ${key}`, COUNT, value);
   }
   return merged;
 }
+
+const COUNT = count("bytes or samples", { min: 1 });

@@ -24,13 +24,13 @@ export function chooseFactors(
   classes: ScaleClasses,
   noise: NoiseModel | undefined,
 ): ChosenFactors {
-  const { method, relu6, sMax, limitPreActivation } = options;
+  const { method, relu6, smax, limitPreActivation } = options;
   const stats = options.stats ?? new Map();
   // The paper's one-step equalization amplifies only; its 70 % is for two steps.
   const floor = method === "one-step" ? 1 : PAPER_FLOOR;
   const rules = clipRules(classes, options.stats, relu6, { floor, levels: 2 ** options.noise.activationBits - 1 });
   const chosen = (): Omit<ChosenFactors, "rules"> => {
-    const greedy = { sMax, limitPreActivation };
+    const greedy = { smax, limitPreActivation };
     switch (method) {
       case "dfq":
         return { factors: dfqFactors(classes, rules).factors, skipped: [], proof: undefined };

@@ -1,6 +1,8 @@
 import { type ActivationStats, extendedStats, REACHED } from "../calibrate/index.js";
 import { PreconditionError } from "../errors.js";
 import { labelOf } from "../graph/index.js";
+import type { OptionsOf } from "../option.js";
+import type { EQUALIZE_OPTIONS } from "./definition.js";
 import { valuePower } from "./noise-values.js";
 import { type FactorRules, LOG_FACTOR_BOUND } from "./optimal.js";
 import type { ClassClip, ScaleClass, ScaleClasses } from "./scale-classes.js";
@@ -15,9 +17,7 @@ import { type FactorLimit, indexVariables } from "./smooth-objective.js";
  *   {@link PAPER_FLOOR} of its range, which lets values pass that it cut off. Changes the function a little.
  * - `replace`: ReLU instead of ReLU6. Changes the function wherever the bound was reached.
  */
-export type Relu6Mode = "exact" | "common" | "paper" | "replace";
-
-export const RELU6_MODES = ["exact", "common", "paper", "replace"] as const satisfies readonly Relu6Mode[];
+export type Relu6Mode = Exclude<NonNullable<OptionsOf<typeof EQUALIZE_OPTIONS>["relu6"]>, "auto">;
 
 /** "we limit the attenuation to 70% of the original range" (Meller et al. 2019, §5.2). */
 export const PAPER_FLOOR = 0.7;

@@ -1,28 +1,26 @@
 import type { ActivationStats } from "../calibrate/channel-stats.js";
 import type { ObservedShapes } from "../channels/flow.js";
-import { OptionsError, rejectUnknownOptions, requireOneOf } from "../errors.js";
+import { OptionsError, requireOneOf } from "../errors.js";
+import { defaultsOf, type OptionsOf, readOptions } from "../option.js";
 import type { HostTensor } from "../runtime/index.js";
 import type { AbsorbRule } from "./absorb-bias.js";
-import { RELU6_MODES, type Relu6Mode } from "./clip-rules.js";
+import type { Relu6Mode } from "./clip-rules.js";
+import { EQUALIZE_OPTIONS } from "./definition.js";
 import { NOISE_DEFAULTS, type NoiseOptions, type ResolvedNoiseOptions, resolveNoiseOptions } from "./noise-options.js";
 import { OPTIMAL_DEFAULTS } from "./optimal.js";
 
 /** How factors are chosen. */
-export type EqualizeMethod = "optimal" | "dfq" | "one-step" | "two-step";
+export type EqualizeMethod = NonNullable<OptionsOf<typeof EQUALIZE_OPTIONS>["method"]>;
 
-export const EQUALIZE_METHODS = ["optimal", "dfq", "one-step", "two-step"] as const satisfies readonly EqualizeMethod[];
+export const EQUALIZE_METHODS = Object.keys(EQUALIZE_OPTIONS.method.values) as EqualizeMethod[];
 
-/** Options for {@link equalize}. */
-export interface EqualizeOptions extends NoiseOptions {
-  /**
-   * `optimal` minimises the predicted noise over all classes at once; `dfq` is Nagel et al. 2019; `one-step` and `two-step` are
-   * Algorithms 1 and 2 of Meller et al. 2019. Default: `'optimal'`.
-   */
-  method?: EqualizeMethod;
-  /** What happens to Clip, such as ReLU6: see {@link Relu6Mode}. Default: `'exact'`. */
-  relu6?: Relu6Mode;
-  /** S_max of Algorithms 1 and 2: largest factor of `one-step` and, before normalisation, of `two-step`; above 1. Default: 16. */
-  sMax?: number;
+/**
+ * Options for {@link equalize}. `method`: `optimal` minimises the predicted noise over all classes at once; `dfq` is Nagel et al.
+ * 2019; `one-step` and `two-step` are Algorithms 1 and 2 of Meller et al. 2019. `relu6`: see {@link Relu6Mode}; `auto`, the default,
+ * is `exact` here: only {@link compress} can measure which pays. `smax`: largest factor of `one-step` and, before normalisation, of
+ * `two-step`.
+ */
+export interface EqualizeOptions extends NoiseOptions, OptionsOf<typeof EQUALIZE_OPTIONS> {
   /** `one-step` and `two-step`: the further limit of the authors' code. Default: false. */
   limitPreActivation?: boolean;
   /** `better`: factors are set back to 1 where they make matters worse. `always`: the method's factors stay. Default: `'better'`. */
@@ -46,10 +44,8 @@ export interface EqualizeOptions extends NoiseOptions {
   driftTolerance?: number;
 }
 
-export const EQUALIZE_DEFAULTS = {
-  method: "optimal",
-  relu6: "exact",
-  sMax: 16,
+/** Options that no command offers, beside {@link EQUALIZE_OPTIONS}. */
+const DEFAULTS = {
   limitPreActivation: false,
   keep: "better",
   powerOfTwo: false,
@@ -62,7 +58,7 @@ export const EQUALIZE_DEFAULTS = {
 export interface ResolvedEqualizeOptions {
   readonly method: EqualizeMethod;
   readonly relu6: Relu6Mode;
-  readonly sMax: number;
+  readonly smax: number;
   readonly limitPreActivation: boolean;
   readonly keep: "better" | "always";
   readonly powerOfTwo: boolean;
@@ -79,14 +75,11 @@ const DATA_KEYS = ["stats", "shapes", "probes", "quantized", "sensitivity"];
 
 /** Fills in defaults. @throws {OptionsError} E2001, E2002, E2004, or E2005 where a method needs statistics. */
 export function resolveEqualizeOptions(options: EqualizeOptions): ResolvedEqualizeOptions {
-  rejectUnknownOptions("equalize", options, [...Object.keys(EQUALIZE_DEFAULTS), ...DATA_KEYS]);
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const merged = { ...EQUALIZE_DEFAULTS, ...given } as typeof EQUALIZE_DEFAULTS & EqualizeOptions;
-  const method = requireOneOf("equalize", "method", merged.method, EQUALIZE_METHODS);
-  const relu6 = requireOneOf("equalize", "relu6", merged.relu6, RELU6_MODES);
+  const given = readOptions("equalize", EQUALIZE_OPTIONS, options, [...Object.keys(DEFAULTS), ...DATA_KEYS]);
+  const merged: typeof DEFAULTS & EqualizeOptions = { ...DEFAULTS, ...given };
+  const { method, relu6, smax } = { ...defaultsOf(EQUALIZE_OPTIONS), ...given };
   const absorbBias = requireOneOf("equalize", "absorbBias", merged.absorbBias, ["none", "observed", "three-sigma"]);
   const keep = requireOneOf("equalize", "keep", merged.keep, ["better", "always"]);
-  requireNumber("sMax", merged.sMax, merged.sMax > 1, "above 1");
   requireNumber("gapTolerance", merged.gapTolerance, merged.gapTolerance > 0, "above 0");
   requireNumber("driftTolerance", merged.driftTolerance, merged.driftTolerance >= 0, "0 or more");
   const needs =
@@ -98,10 +91,10 @@ export function resolveEqualizeOptions(options: EqualizeOptions): ResolvedEquali
   }
   return {
     method,
-    relu6,
+    relu6: relu6 === "auto" ? "exact" : relu6,
     absorbBias,
     keep,
-    sMax: merged.sMax,
+    smax,
     limitPreActivation: merged.limitPreActivation,
     powerOfTwo: merged.powerOfTwo,
     gapTolerance: merged.gapTolerance,

@@ -56,7 +56,7 @@ export interface EqualizeReport extends TransformReport {
   readonly transform: "equalize";
   readonly method: EqualizeMethod;
   readonly relu6: Relu6Mode;
-  readonly granularity: "perTensor" | "perChannel";
+  readonly granularity: "per-tensor" | "per-channel";
   readonly classes: readonly EqualizedClass[];
   readonly layers: readonly LayerSpread[];
   readonly clips: readonly EqualizedClip[];

@@ -8,7 +8,7 @@ import type { ClassLayer, ScaleClass, ScaleClasses } from "./scale-classes.js";
 /** Options of the greedy algorithms. */
 export interface GreedyOptions {
   /** S_max, the largest factor before normalisation. Default: 16. */
-  sMax?: number;
+  smax?: number;
   /**
    * Limits each factor to max(A/|m_c|, 1) as well, A being the layer's largest activation and m_c the channel's lowest value
    * before the activation: the authors' own code does, the paper does not say so. Default: false.
@@ -16,7 +16,7 @@ export interface GreedyOptions {
   limitPreActivation?: boolean;
 }
 
-export const GREEDY_DEFAULTS = { sMax: 16, limitPreActivation: false } as const satisfies Required<GreedyOptions>;
+export const GREEDY_DEFAULTS = { smax: 16, limitPreActivation: false } as const satisfies Required<GreedyOptions>;
 
 /** What a rule of Algorithm 1 or 2 knows of a layer, by output channel. */
 export interface LayerRanges {
@@ -33,7 +33,7 @@ export interface LayerRanges {
 }
 
 /** Scale of every output channel of a layer; 0 where the channel has no range and is left alone. */
-export type LayerRule = (ranges: LayerRanges, sMax: number) => Float64Array;
+export type LayerRule = (ranges: LayerRanges, smax: number) => Float64Array;
 
 /** Result of a greedy algorithm, with what it had to leave out. */
 export interface GreedyResult {
@@ -53,7 +53,7 @@ export function greedyFactors(
   rule: LayerRule,
   options: GreedyOptions & { normalize: (scaleClass: ScaleClass) => boolean },
 ): GreedyResult {
-  const { sMax, limitPreActivation, normalize } = { ...GREEDY_DEFAULTS, ...options };
+  const { smax, limitPreActivation, normalize } = { ...GREEDY_DEFAULTS, ...options };
   const maxima = new LayerMaxima(classes);
   const factors = classes.classes.map(({ size }) => new Float64Array(size).fill(1));
   const skipped: { node: string; opType: string; reason: string }[] = [];
@@ -71,7 +71,7 @@ export function greedyFactors(
         skipped.push({ node: labelOf(node), opType, reason: `no statistics of "${producer.layer.output}"` });
         continue;
       }
-      const scale = toVariables(scaleClass, producer, rule(ranges, sMax));
+      const scale = toVariables(scaleClass, producer, rule(ranges, smax));
       if (normalize(scaleClass)) divideByLeast(scaleClass, scale);
       scales.push(scale);
     }

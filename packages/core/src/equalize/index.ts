@@ -6,12 +6,11 @@ export {
   type OutputMoments,
 } from "./absorb-bias.js";
 export { type AppliedFactors, type ApplyOptions, applyFactors, type ClipEdit } from "./apply-factors.js";
-export { type ClipReach, clipReaches, clipRules, PAPER_FLOOR, RELU6_MODES, type Relu6Mode } from "./clip-rules.js";
+export { type ClipReach, clipReaches, clipRules, PAPER_FLOOR, type Relu6Mode } from "./clip-rules.js";
 export { DFQ_DEFAULTS, type DfqOptions, dfqFactors } from "./dfq.js";
 export { measureDrift } from "./drift.js";
 export { equalize, equalizeValues } from "./equalize.js";
 export {
-  EQUALIZE_DEFAULTS,
   EQUALIZE_METHODS,
   type EqualizeMethod,
   type EqualizeOptions,

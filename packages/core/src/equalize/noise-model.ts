@@ -122,7 +122,7 @@ function weightTerm(builder: Builder, layer: LinearLayer): NoiseTerm | string {
   const rows = layer.outChannels;
   // The scales of a grouped ConvTranspose lie along an axis that its groups share.
   const shared = layer.tensor.dims[layer.outAxis]!;
-  const perChannel = options.granularity === "perChannel";
+  const perChannel = options.granularity === "per-channel";
   const row = classes.values.get(layer.output);
   const column = classes.values.get(layer.input);
   return {

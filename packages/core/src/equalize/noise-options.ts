@@ -2,8 +2,8 @@ import { OptionsError, requireOneOf } from "../errors.js";
 
 /** For which quantization noise is predicted and minimised. */
 export interface NoiseOptions {
-  /** One step a weight tensor, or one an output channel. Default: `'perTensor'`. */
-  granularity?: "perTensor" | "perChannel";
+  /** One step a weight tensor, or one an output channel. Default: `'per-tensor'`. */
+  granularity?: "per-tensor" | "per-channel";
   /** Bits of weights, 2–16. Default: 8. */
   weightBits?: number;
   /** Bits of activations, 2–16. Default: 8. */
@@ -29,7 +29,7 @@ export interface NoiseOptions {
 export type ResolvedNoiseOptions = Required<Omit<NoiseOptions, "quantized">> & Pick<NoiseOptions, "quantized">;
 
 export const NOISE_DEFAULTS = {
-  granularity: "perTensor",
+  granularity: "per-tensor",
   weightBits: 8,
   activationBits: 8,
   weightSymmetric: true,
@@ -41,7 +41,7 @@ export const NOISE_DEFAULTS = {
 export function resolveNoiseOptions(options: NoiseOptions): ResolvedNoiseOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const resolved = { ...NOISE_DEFAULTS, sensitivity: new Map<string, ArrayLike<number>>(), ...given };
-  requireOneOf("equalize", "granularity", resolved.granularity, ["perTensor", "perChannel"]);
+  requireOneOf("equalize", "granularity", resolved.granularity, ["per-tensor", "per-channel"]);
   for (const key of ["weightBits", "activationBits"] as const) {
     const bits = resolved[key];
     if (!(Number.isInteger(bits) && bits >= 2 && bits <= 16)) {

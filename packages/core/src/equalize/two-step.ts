@@ -10,13 +10,13 @@ import type { ScaleClasses } from "./scale-classes.js";
  * scale = min(kerScale, actScale, S_max). With several successors the largest share sucInChMax/sucInMax counts.
  * A channel without weights on a side, or without activation, is left alone.
  */
-export const twoStepScales: LayerRule = ({ kerOutChMax, actOutChMax, actOutMax, sucInChShare, limit }, sMax) => {
+export const twoStepScales: LayerRule = ({ kerOutChMax, actOutChMax, actOutMax, sucInChShare, limit }, smax) => {
   const kerOutMax = largest(kerOutChMax);
   return kerOutChMax.map((kernel, channel) => {
     const activation = actOutChMax[channel]!;
     const share = sucInChShare[channel]!;
     if (!(kernel > 0) || !(activation > 0) || !(share > 0)) return 0;
-    return Math.min((kerOutMax / kernel) * share, (actOutMax / activation) * share, sMax, limit[channel]!);
+    return Math.min((kerOutMax / kernel) * share, (actOutMax / activation) * share, smax, limit[channel]!);
   });
 };
 

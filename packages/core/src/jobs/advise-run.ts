@@ -3,8 +3,8 @@ import type { Dataset } from "../data/index.js";
 import type { AdviceReport } from "../pipeline/advice-report.js";
 import { ADVISE_DEFAULTS, advise } from "../pipeline/advise.js";
 import type { CompressResult } from "../pipeline/compress.js";
-import type { RecipeStep } from "../pipeline/recipe.js";
 import type { TransformContext } from "../runtime/index.js";
+import type { RecipeStep } from "../steps/index.js";
 import { quantizeOptionsOf } from "./recipe-options.js";
 
 /**

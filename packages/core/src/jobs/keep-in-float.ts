@@ -4,11 +4,11 @@ import type { Dataset } from "../data/index.js";
 import { cloneModel, type Model, serializeModel } from "../graph/index.js";
 import { linearLayers } from "../operators/index.js";
 import type { CompressResult } from "../pipeline/compress.js";
-import type { RecipeStep } from "../pipeline/recipe.js";
 import { TuneJudge } from "../pipeline/tune-judge.js";
 import type { TuneReport } from "../pipeline/tune-report.js";
 import { applyQdq, finishQdq, planQuantization } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
+import type { RecipeStep } from "../steps/index.js";
 import { quantizeOptionsOf } from "./recipe-options.js";
 
 /** What layers in float must reach: at most so many points of accuracy lost, or at least so many decibels at the output. */
@@ -137,7 +137,7 @@ async function withFloat(
   context: TransformContext,
 ): Promise<Model> {
   const options = quantizeOptionsOf(steps);
-  const exclude = { ...options.exclude, nodes: [...(options.exclude?.nodes ?? []), ...layers] };
+  const exclude = [...(options.exclude ?? []), ...layers];
   const model = cloneModel(floatModel);
   const plan = planQuantization(model, calibration, { ...options, exclude });
   applyQdq(model, plan);

@@ -3,7 +3,6 @@ import type { Calibration } from "../calibrate/index.js";
 import type { Dataset } from "../data/index.js";
 import { cloneModel, type Model } from "../graph/index.js";
 import type { PhaseRunner } from "../pipeline/compress.js";
-import { describeFold, prepareModel } from "../pipeline/prepare.js";
 import { type Verification, verifyModel } from "../pipeline/verify.js";
 import {
   applyPlan,
@@ -14,6 +13,7 @@ import {
   resolveQuantizeOptions,
 } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
+import { describeFold, prepareModel } from "../steps/index.js";
 
 /** What {@link quantizeModel} works on. */
 export interface QuantizeModelInput {

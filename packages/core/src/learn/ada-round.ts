@@ -1,6 +1,4 @@
-import { OutputProbe } from "../analyze/output-probe.js";
-import { splitSamples } from "../correct/hold-out.js";
-import { LITERAL_WEIGHTS } from "../correct/options.js";
+import { keepIfBetter, type Place } from "../correct/hold-out.js";
 import { findTargets } from "../correct/targets.js";
 import { type Dataset, spread } from "../data/index.js";
 import { throwIfAborted } from "../errors.js";
@@ -10,7 +8,7 @@ import { exposeValues, type HostTensor, requireRunner, type Skip, type Transform
 import { type AdaRoundOptions, type ResolvedAdaRound, resolveAdaRound } from "./ada-options.js";
 import { LayerInputs } from "./layer-inputs.js";
 import { addInputs, addOutputs, choosePositions, positionsOf, Rows } from "./patches.js";
-import { type AdaRoundReport, CHECK_SAMPLES, finiteDb, verdictOf } from "./report.js";
+import { type AdaRoundReport, CHECK_SAMPLES } from "./report.js";
 import { type AdaLayer, type RoundedLayer, roundLayer } from "./round-layer.js";
 import { WeightIntegers, whyNotRounded } from "./weight-integers.js";
 
@@ -33,42 +31,22 @@ export async function adaRound(options: AdaRoundOptions, context: TransformConte
   throwIfAborted(context.signal, "adaRound");
   const { layers, skipped } = layersOf(resolved);
   const chosen = spread(resolved.dataset, Math.min(resolved.samples, resolved.dataset.length));
-  const { learn, check, heldOut } = splitSamples(chosen);
-  const probe = await OutputProbe.of(resolved.floatModel, check, context, CHECK_SAMPLES);
-  const measured = () => probe.measure(resolved.model, context, LITERAL_WEIGHTS);
-  const before = await measured();
-  const originals = layers.map(({ weight, bias }) => ({ weight: weight.tensor, bias: bias?.state }));
-  const restore = () => {
-    for (const [at, { weight, bias }] of layers.entries()) {
-      weight.restore(originals[at]!.weight);
-      if (bias) bias.restore(originals[at]!.bias!);
-    }
-  };
-  let rounded: RoundedLayer[] = [];
-  let after = before;
-  try {
-    if (layers.length > 0) {
-      rounded = await roundLayers(resolved, layers, [learn, check], context);
-      after = await measured();
-    }
-  } catch (error) {
-    restore();
-    throw error;
-  }
-  const verdict = verdictOf({ keep: resolved.keep, before, after, checked: probe.dataset.length, heldOut }, layers);
-  if (!verdict.kept) restore();
-  return {
-    transform: "adaRound",
-    modified: verdict.kept,
-    skipped,
-    samples: learn.length,
-    checkSamples: probe.dataset.length,
-    heldOut,
-    layers: rounded,
-    sqnrDbBefore: finiteDb(before.sqnrDb),
-    sqnrDbAfter: finiteDb(after.sqnrDb),
-    ...verdict,
-  };
+  let samples = 0;
+  const { learned: rounded = [], verdict } = await keepIfBetter(
+    {
+      ...resolved,
+      dataset: chosen,
+      checkSamples: CHECK_SAMPLES,
+      places: layers.flatMap(({ weight, bias }): Place<unknown>[] => (bias ? [weight, bias] : [weight])),
+      nothing: "no layer to tune",
+      learn(learn, check) {
+        samples = learn.length;
+        return roundLayers(resolved, layers, [learn, check], context);
+      },
+    },
+    context,
+  );
+  return { transform: "adaRound", modified: verdict.kept, skipped, samples, layers: rounded, ...verdict };
 }
 
 /** Quantized layers in topological order, with what holds their integers. */

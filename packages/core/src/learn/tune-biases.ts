@@ -1,6 +1,4 @@
-import { OutputProbe } from "../analyze/output-probe.js";
-import { splitSamples } from "../correct/hold-out.js";
-import { LITERAL_WEIGHTS } from "../correct/options.js";
+import { keepIfBetter } from "../correct/hold-out.js";
 import { findTargets, type Target } from "../correct/targets.js";
 import { type Dataset, spread, subset } from "../data/index.js";
 import { RunError, throwIfAborted } from "../errors.js";
@@ -20,7 +18,7 @@ import { type Optimizer, SCALARS, scalarsOf } from "../train/optimizer.js";
 import { learningRate } from "../train/schedule.js";
 import { type ResolvedTuneBiases, resolveTuneBiases, type TuneBiasesOptions } from "./bias-options.js";
 import { type BiasStep, buildBiasStep } from "./bias-step.js";
-import { CHECK_SAMPLES, finiteDb, type TuneBiasesReport, verdictOf } from "./report.js";
+import { CHECK_SAMPLES, type TuneBiasesReport } from "./report.js";
 import { logitsOf, studentModel } from "./student.js";
 import { pick, type Teaching, teach } from "./teacher.js";
 
@@ -47,38 +45,29 @@ export async function tuneBiases(options: TuneBiasesOptions, context: TransformC
   const output = resolved.model.graph.outputs[0]!.name;
   const { targets, skipped } = reaching(resolved.model.graph, output, found.targets);
   const chosen = spread(resolved.dataset, Math.min(resolved.samples, resolved.dataset.length));
-  const { learn, check, heldOut } = splitSamples(cachedDataset(chosen, CACHE_BYTES));
-  const probe = await OutputProbe.of(resolved.floatModel, check, context, CHECK_SAMPLES);
-  const measured = () => probe.measure(resolved.model, context, LITERAL_WEIGHTS);
-  const before = await measured();
-  const originals = targets.map(({ bias }) => bias.state);
-  const restore = () => {
-    for (const [at, { bias }] of targets.entries()) bias.restore(originals[at]!);
-  };
   const start = targets.map(({ bias }) => bias.values);
-  let after = before;
-  let epochs: readonly { rate: number; loss: number }[] = [];
-  let shifts: Float64Array[] = [];
-  if (targets.length > 0) {
-    const tuned = await learnShifts(resolved, targets, output, learn, context);
-    ({ epochs, shifts } = tuned);
-    try {
-      for (const [at, { bias }] of targets.entries()) bias.add(shifts[at]!);
-      after = await measured();
-    } catch (error) {
-      restore();
-      throw error;
-    }
-  }
-  const verdict = verdictOf({ keep: resolved.keep, before, after, checked: probe.dataset.length, heldOut }, targets);
-  if (!verdict.kept) restore();
+  let samples = 0;
+  const { learned: { epochs, shifts } = { epochs: [], shifts: [] }, verdict } = await keepIfBetter(
+    {
+      ...resolved,
+      dataset: cachedDataset(chosen, CACHE_BYTES),
+      checkSamples: CHECK_SAMPLES,
+      places: targets.map(({ bias }) => bias),
+      nothing: "no layer to tune",
+      async learn(learn) {
+        samples = learn.length;
+        const tuned = await learnShifts(resolved, targets, output, learn, context);
+        for (const [at, { bias }] of targets.entries()) bias.add(tuned.shifts[at]!);
+        return tuned;
+      },
+    },
+    context,
+  );
   return {
     transform: "tuneBiases",
-    modified: verdict.kept && targets.some(({ bias }, at) => bias.state.stored !== originals[at]!.stored),
+    modified: verdict.kept,
     skipped: [...found.skipped, ...skipped],
-    samples: learn.length,
-    checkSamples: probe.dataset.length,
-    heldOut,
+    samples,
     epochs,
     layers: targets.map(({ parameters: { layer } }, at) => ({
       layer: labelOf(layer.node),
@@ -86,8 +75,6 @@ export async function tuneBiases(options: TuneBiasesOptions, context: TransformC
       maxShift: shifts[at]!.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
       rmsBias: Math.sqrt(start[at]!.reduce((sum, value) => sum + value * value, 0) / start[at]!.length),
     })),
-    sqnrDbBefore: finiteDb(before.sqnrDb),
-    sqnrDbAfter: finiteDb(after.sqnrDb),
     ...verdict,
   };
 }

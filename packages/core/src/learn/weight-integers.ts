@@ -39,11 +39,12 @@ export class WeightIntegers {
     this.#name = producer.inputs[0]!;
   }
 
-  get tensor(): Tensor {
+  /** The tensor as it is. */
+  get state(): Tensor {
     return this.#graph.initializers.get(this.#name)!;
   }
 
-  /** Puts an earlier {@link tensor} back. */
+  /** Puts an earlier {@link state} back. */
   restore(tensor: Tensor): void {
     this.#graph.initializers.set(this.#name, tensor);
   }

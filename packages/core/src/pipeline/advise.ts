@@ -13,9 +13,9 @@ import {
   resolveQuantizeOptions,
 } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
+import { applyFloatStep, type RecipeStep } from "../steps/index.js";
 import { ADVICE_SCHEMA, type AdviceFinding, type AdviceReport, type Remedy, type RemedyKind } from "./advice-report.js";
 import { type Diagnosis, diagnose } from "./diagnose.js";
-import { applyFloatStep, type FloatStep } from "./float-steps.js";
 
 /** What is known already of the quantized network. */
 export interface AdviseInput {
@@ -213,7 +213,7 @@ class Trials {
   }
 
   async #wholeNetwork(quantize: QuantizeOptions): Promise<Trial[]> {
-    const { granularity, chooser } = resolveQuantizeOptions(quantize);
+    const { granularity, calibrator } = resolveQuantizeOptions(quantize);
     const found: Trial[] = [];
     const add = (kind: RemedyKind, outputDb: number | undefined) => {
       if (outputDb !== undefined) found.push([kind, "network", outputDb]);
@@ -224,10 +224,10 @@ class Trials {
       add("dead-channels+equalize", await this.#behind(quantize, { use: "dead-channels" }, { use: "equalize" }));
     }
     const measure = (change: QuantizeOptions) => this.study.withPlan(this.#planWith(quantize, change));
-    if (granularity === "perTensor") {
-      found.push(["per-channel", "network", await measure({ granularity: "perChannel" })]);
+    if (granularity === "per-tensor") {
+      found.push(["per-channel", "network", await measure({ granularity: "per-channel" })]);
     }
-    if (chooser !== "minmax") found.push(["minmax", "network", await measure({ chooser: "minmax" })]);
+    if (calibrator !== "minmax") found.push(["minmax", "network", await measure({ calibrator: "minmax" })]);
     return found;
   }
 
@@ -237,7 +237,7 @@ class Trials {
   }
 
   /** Output SQNR behind float steps, quantized alike; undefined where the first one changes nothing. */
-  async #behind(quantize: QuantizeOptions, ...steps: readonly FloatStep[]): Promise<number | undefined> {
+  async #behind(quantize: QuantizeOptions, ...steps: readonly RecipeStep[]): Promise<number | undefined> {
     const { model: source, calibration } = this.input;
     const dataset = spread(this.input.dataset, CALIBRATED);
     const model = cloneModel(source);

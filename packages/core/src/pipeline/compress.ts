@@ -1,10 +1,12 @@
-import { agreementWords, isGain, type OutputError, outputGain } from "../analyze/output-error.js";
+import { agreementWords, type OutputError, outputGain } from "../analyze/output-error.js";
 import { OutputProbe } from "../analyze/output-probe.js";
+import { judge, type Verdict } from "../analyze/verdict.js";
 import { type Calibration, calibrate } from "../calibrate/index.js";
 import { correctBiases, ensureBiases } from "../correct/index.js";
 import { type Dataset, keepSamples } from "../data/index.js";
-import { OptionsError, throwIfAborted } from "../errors.js";
+import { OptionsError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
 import { cloneModel, type Model, serializeModel } from "../graph/index.js";
+import type { OptionsOf, OptionTable } from "../option.js";
 import {
   applyQdq,
   contextOf,
@@ -19,27 +21,33 @@ import {
   resolveQuantizeOptions,
 } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
-import type { EqualizationInput } from "./equalization-input.js";
 import {
-  applyFloatStep,
-  boundsByChannel,
-  equalizationOf,
+  type Attempt as AttemptOf,
+  COMPRESS_RECIPE,
+  definitionOf,
+  describeFold,
+  type FloatInput,
   type FloatStep,
-  type FloatStepInput,
-  type FloatStepResult,
-  promisedDb,
-} from "./float-steps.js";
-import { applyLateStep, type LateStep } from "./late-steps.js";
-import { describeFold, prepareModel } from "./prepare.js";
-import { COMPRESS_RECIPE, checkRecipe, isLate, type QuantizeStep, type RecipeStep } from "./recipe.js";
+  type IntegerStep,
+  isFloat,
+  isInteger,
+  type Keep,
+  prepareModel,
+  type RecipeStep,
+  readSteps,
+  type StepName,
+  stepOptions,
+} from "../steps/index.js";
 import { type Verification, verifyModel } from "./verify.js";
 
 /** One step of a recipe: what it did to the outputs of the quantized network, and whether it stayed. */
 export interface StepEffect {
-  readonly step: RecipeStep["use"];
+  readonly step: StepName;
   readonly kept: boolean;
   /** Output error of the quantized network with the step, against the original, on the probe's samples. */
   readonly error: OutputError;
+  /** By what it was judged; undefined where there was nothing to judge. */
+  readonly verdict?: Verdict;
   /** Output drift of the float network against the original, for steps that change it. */
   readonly drift?: OutputError;
   /** What it did, for people. */
@@ -90,26 +98,10 @@ interface Candidate {
   trial?: OutputError;
 }
 
-/** A float step and the copy of the network it was applied to. */
-interface Applied extends FloatStepResult {
-  readonly model: Model;
-}
+type Attempt = AttemptOf<Candidate>;
 
-/** What a step did to a copy of the float network, with its quantized form where it changed something. */
-interface Attempt extends FloatStepResult {
-  readonly candidate?: Candidate;
-  readonly drift?: OutputError;
-}
-
-/** A step that loses less than this is noise of the probe, not a loss; removing channels pays in size and speed besides. */
-const TOLERANCE_DB = { equalize: 0.05, "dead-channels": 0.5, prune: 0 } as const;
-/** A gain from which on bias correction cannot turn the order round. */
+/** Above this gain, bias correction cannot change which candidate wins. */
 const DECISIVE_DB = 6;
-/**
- * What bounds by channel must gain over one bound, or none, to be worth their time: a Min of integers for ONNX Runtime
- * (MobileNetV1 1.1 × the time of its float network on 2 cores, against 0.7 × with one bound), of floats for other targets.
- */
-const BOUNDS_DB = 2;
 /** Samples for the bias correction that only helps to decide. */
 const TRIAL_SAMPLES = 16;
 
@@ -125,32 +117,31 @@ export async function compress(
   options: CompressOptions,
   context: TransformContext,
 ): Promise<CompressResult> {
-  const steps = options.steps ?? COMPRESS_RECIPE;
-  const quantizeStep = checkRecipe(steps);
-  const here = await contextOf(quantizeStep.target ?? "ort-cpu", context);
-  const run = new RecipeRun(model, keepSamples(dataset), await forThisProcessor(quantizeStep, context), options, here);
-  return run.execute(steps);
+  rejectUnknownOptions("compress", options, ["steps", "batchSize", "phase"]);
+  const steps = readSteps(options.steps ?? COMPRESS_RECIPE);
+  const quantize: QuantizeOptions = stepOptions(steps.find(({ use }) => definitionOf(use).phase === "quantize")!);
+  const here = await contextOf(quantize.target, context);
+  const asked = await forThisProcessor(quantize, context);
+  return new RecipeRun(model, keepSamples(dataset), steps, asked, options, here).execute();
 }
 
 class RecipeRun {
   readonly #effects: StepEffect[] = [];
   readonly #phase: PhaseRunner;
-  readonly #quantize: QuantizeOptions;
-  /** Whether the recipe ends in a bias correction. */
+  /** Whether biases are corrected in the end. */
   readonly #corrects: boolean;
   #probe!: OutputProbe;
 
   constructor(
     readonly model: Model,
     readonly dataset: Dataset,
-    quantizeStep: QuantizeStep,
+    readonly steps: readonly RecipeStep[],
+    readonly quantize: QuantizeOptions,
     readonly options: CompressOptions,
     readonly context: TransformContext,
   ) {
-    this.#corrects = (options.steps ?? COMPRESS_RECIPE).some(({ use }) => use === "bias-correct");
+    this.#corrects = steps.some(({ use }) => definitionOf(use).correctsBiases);
     this.#phase = options.phase ?? ((_name, work) => work());
-    const { use: _use, keep: _keep, ...quantize } = quantizeStep as QuantizeStep & { keep?: unknown };
-    this.#quantize = quantize;
     if (resolveQuantizeOptions(quantize).format !== "qdq") {
       throw new OptionsError("E2004", "compress: format 'emulation' is for equant quantize, expected qdq", {
         actual: "emulation",
@@ -158,7 +149,7 @@ class RecipeRun {
     }
   }
 
-  async execute(steps: readonly RecipeStep[]): Promise<CompressResult> {
+  async execute(): Promise<CompressResult> {
     const { context } = this;
     const float = cloneModel(this.model);
     // Folding checks the model first, with errors that say more than ONNX Runtime's.
@@ -175,85 +166,77 @@ class RecipeRun {
       ({ error }) => `as it is: ${describeError(error)}`,
     );
     const before = { floatModel: best.model, plan: best.plan };
-    for (const step of steps) {
-      if (step.use === "fold") continue;
-      if (step.use === "quantize") {
+    for (const step of this.steps) {
+      const definition = definitionOf(step.use);
+      if (definition.phase === "quantize") {
         const note = `${best.plan.parameters.length} layers, ${best.plan.placement.skipped.length} in float`;
-        this.#effects.push({ step: "quantize", kept: true, error: best.error, note });
-      } else if (isLate(step)) best = await this.#adjust(best, step);
-      else best = await this.#improve(best, step);
+        this.#effects.push({ step: step.use, kept: true, error: best.error, note });
+      } else if (isFloat(definition)) best = await this.#improve(best, step, definition);
+      else if (isInteger(definition)) best = await this.#adjust(best, step, definition);
     }
     return this.#finish(best, before);
   }
 
   /** A step on the float network: kept when the quantized network's outputs come closer to the original's. */
-  async #improve(best: Candidate, step: FloatStep & { keep?: "better" | "always" }): Promise<Candidate> {
+  async #improve(best: Candidate, step: RecipeStep, definition: FloatStep): Promise<Candidate> {
     const { candidate, drift, note, report } = await this.#phase(
       step.use,
-      () => this.#chooseBounds(best, step),
+      () => this.#attempt(best, step, definition),
       (done) => (done.candidate ? `${done.note}; ${describeError(done.candidate.error)}` : done.note),
     );
-    const tolerance = boundsByChannel(report) > 0 ? -BOUNDS_DB : TOLERANCE_DB[step.use];
-    const better = candidate !== undefined && (await this.#isBetter(candidate, best, tolerance));
-    // Pruning always costs something: who asks for it has decided already.
-    const kept =
-      candidate !== undefined && (better || step.keep === "always" || (step.use === "prune" && step.keep !== "better"));
-    const verdict =
-      candidate === undefined || better ? "" : kept ? "; worse, kept as told" : "; undone: outputs got worse";
+    const keep = step.keep ?? definition.keep ?? "better";
+    const verdict = candidate && (await this.#verdict(candidate, best, definition.requiredDb(report), keep));
+    const kept = verdict?.kept ?? false;
+    const told = verdict?.better === false ? `; ${verdict.reason}` : "";
     this.#effects.push({
       step: step.use,
       kept,
       error: (candidate ?? best).error,
+      ...(verdict && { verdict }),
       ...(drift && { drift }),
-      note: note + verdict,
+      note: note + told,
       report,
     });
-    return kept ? candidate : best;
+    return kept ? candidate! : best;
   }
 
-  /**
-   * Tries a step; equalization with `relu6: 'auto'` tries bounds by channel and one bound, and takes what pays. Bounds by
-   * channel that do not even promise half of what they must gain are not measured.
-   */
-  async #chooseBounds(best: Candidate, step: FloatStep): Promise<Attempt> {
-    if (step.use !== "equalize" || (step.relu6 ?? "auto") !== "auto")
-      return this.#evaluated(await this.#apply(best, step));
-    const equalization = await equalizationOf(best.model, this.#inputOf(best), this.context);
-    const exact = await this.#apply(best, { ...step, relu6: "exact" }, equalization);
-    if (boundsByChannel(exact.report) === 0) return this.#evaluated(exact);
-    const common = await this.#apply(best, { ...step, relu6: "common" }, equalization);
-    if (!common.modified) return this.#evaluated(exact);
-    const one = await this.#evaluated(common);
-    if (promisedDb(exact.report, common.report) < BOUNDS_DB / 2) return one;
-    const many = await this.#evaluated(exact);
-    return (await this.#isBetter(many.candidate!, one.candidate!, -BOUNDS_DB)) ? many : one;
-  }
-
-  #inputOf({ calibration }: Candidate): FloatStepInput {
-    const known = calibration.activationStats();
-    return { quantize: this.#quantize, dataset: this.dataset, known, biasCorrected: this.#corrects };
-  }
-
-  async #apply(best: Candidate, step: FloatStep, equalization?: EqualizationInput): Promise<Applied> {
-    const model = cloneModel(best.model);
-    const input = { ...this.#inputOf(best), ...(equalization && { equalization }) };
-    return { ...(await applyFloatStep(model, step, input, this.context)), model };
-  }
-
-  async #evaluated({ model, ...result }: Applied): Promise<Attempt> {
-    if (!result.modified) return result;
-    const drift = await this.#probe.measure(model, this.context);
-    return { ...result, candidate: await this.#evaluate(model), drift };
+  async #attempt(best: Candidate, step: RecipeStep, definition: FloatStep): Promise<Attempt> {
+    const options = stepOptions(step);
+    const input: FloatInput = {
+      quantize: this.quantize,
+      dataset: this.dataset,
+      known: best.calibration.activationStats(),
+      biasCorrected: this.#corrects,
+      keep: step.keep,
+    };
+    const apply = async (chosen: OptionsOf<OptionTable>, collected?: unknown): Promise<Attempt> => {
+      const model = cloneModel(best.model);
+      const given = { ...input, ...(collected !== undefined && { collected }) };
+      return { ...(await definition.apply(model, chosen, given, this.context)), model };
+    };
+    const measure = async (attempt: AttemptOf): Promise<Attempt> => {
+      if (!attempt.modified) return attempt as Attempt;
+      const drift = await this.#probe.measure(attempt.model, this.context);
+      return { ...attempt, candidate: await this.#evaluate(attempt.model), drift };
+    };
+    const isBetter = async (one: AttemptOf, other: AttemptOf, requiredDb: number) => {
+      const [candidate, than] = [one.candidate as Candidate, other.candidate as Candidate];
+      return (await this.#verdict(candidate, than, requiredDb, "better")).kept;
+    };
+    if (!definition.choose) return measure(await apply(options));
+    const trials = { model: best.model, input, apply, measure, isBetter };
+    return (await definition.choose(options, trials, this.context)) as Attempt;
   }
 
   /**
    * Rounding shifts the means of channels, which bias correction takes away later: where that could turn the order round,
    * both sides are compared after a quick correction.
    */
-  async #isBetter(candidate: Candidate, best: Candidate, tolerance: number): Promise<boolean> {
-    const decisive = outputGain(best.error, candidate.error).worst >= DECISIVE_DB;
-    if (!this.#corrects || decisive) return isGain(best.error, candidate.error, tolerance);
-    return isGain(await this.#trial(best), await this.#trial(candidate), tolerance);
+  async #verdict(candidate: Candidate, best: Candidate, requiredDb: number, keep: Keep): Promise<Verdict> {
+    const plain = { before: best.error, after: candidate.error, where: "as it is", requiredDb, keep };
+    if (!this.#corrects || outputGain(plain.before, plain.after).worst >= DECISIVE_DB) return judge(plain);
+    const [before, after] = [await this.#trial(best), await this.#trial(candidate)];
+    return judge({ ...plain, before, after, where: "after a trial bias correction" });
   }
 
   async #trial(candidate: Candidate): Promise<OutputError> {
@@ -277,25 +260,28 @@ class RecipeRun {
   }
 
   /** A step on the quantized network, which judges itself on samples it has not learned from. */
-  async #adjust(best: Candidate, step: LateStep & { keep?: "better" | "always" }): Promise<Candidate> {
+  async #adjust(best: Candidate, step: RecipeStep, definition: IntegerStep): Promise<Candidate> {
     const { model: floatModel, quantized: model, plan, calibration } = best;
     const input = { floatModel, model, plan, calibration, dataset: this.dataset };
-    const work = () => applyLateStep(step, input, this.context);
-    const report = await this.#phase(step.use, work, ({ kept, reason }) => (kept ? reason : `undone: ${reason}`));
+    const options = { ...stepOptions(step), keep: step.keep ?? definition.keep ?? "better" };
+    const work = () => definition.apply(options, input, this.context);
+    const report = await this.#phase(step.use, work, ({ reason }) => reason);
     const error = await this.#probe.measure(best.quantized, this.context);
-    this.#effects.push({ step: step.use, kept: report.kept, error, note: report.reason, report });
+    const { kept, better, sqnrDbBefore, sqnrDbAfter, reason } = report;
+    const verdict = { kept, better, sqnrDbBefore, sqnrDbAfter, reason };
+    this.#effects.push({ step: step.use, kept, error, verdict, note: reason, report });
     return { ...best, error };
   }
 
   async #evaluate(model: Model): Promise<Candidate> {
     const { context, dataset } = this;
     throwIfAborted(context.signal, "compress");
-    const requests = quantizationRequests(model, this.#quantize);
+    const requests = quantizationRequests(model, this.quantize);
     const batching = this.options.batchSize === undefined ? {} : { batchSize: this.options.batchSize };
     const calibration = await calibrate(model, dataset, { requests, ...batching }, context);
     throwIfAborted(context.signal, "compress");
     const quantized = cloneModel(model);
-    const plan = planQuantization(quantized, calibration, this.#quantize);
+    const plan = planQuantization(quantized, calibration, this.quantize);
     applyQdq(quantized, plan);
     const error = await this.#probe.measure(quantized, context);
     return { model, quantized, plan, calibration, error };
@@ -316,7 +302,7 @@ class RecipeRun {
       floatModel: best.model,
       steps: this.#effects,
       calibration: best.calibration,
-      details: quantizationDetails(best.plan, resolveQuantizeOptions(this.#quantize).target),
+      details: quantizationDetails(best.plan, resolveQuantizeOptions(this.quantize).target),
       verification,
       plan: best.plan,
       before,

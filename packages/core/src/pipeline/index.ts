@@ -1,13 +1,7 @@
 export * from "./advice-report.js";
 export * from "./advise.js";
 export * from "./compress.js";
-export { type EqualizationInput, equalizationInput } from "./equalization-input.js";
-export { applyFloatStep, type FloatStep, type FloatStepInput, type FloatStepResult } from "./float-steps.js";
-export type { AdaRoundStep, BiasCorrectStep, LateStep, TuneBiasesStep } from "./late-steps.js";
 export * from "./plan-of-file.js";
-export * from "./prepare.js";
-export type { PruneStep } from "./prune-step.js";
-export * from "./recipe.js";
 export * from "./tune.js";
 export { TuneJudge } from "./tune-judge.js";
 export * from "./tune-report.js";

@@ -17,7 +17,7 @@ import {
 import { assertFloat32 } from "../operators/index.js";
 import { assertNotQuantized, type QuantizationPlan } from "../quantize/index.js";
 import { observeShapes, requireRunner, type Skip, type TransformContext, zeroFeeds } from "../runtime/index.js";
-import { applyFloatStep } from "./float-steps.js";
+import { applyFloatStep } from "../steps/index.js";
 
 /** A layer of the file and the float layer it was made from. */
 export interface MatchedLayer {

@@ -4,7 +4,7 @@ export const TUNE_STATE_SCHEMA = "equant.tune-state/1";
 
 /** Recipe of one trial. */
 export interface TrialSettings {
-  readonly granularity: "perTensor" | "perChannel";
+  readonly granularity: "per-tensor" | "per-channel";
   readonly equalize: boolean;
   /** Range chooser of activations; `mse` also chooses for weights. */
   readonly chooser: string;

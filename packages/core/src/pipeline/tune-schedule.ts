@@ -12,7 +12,7 @@ const ROUNDING = 1e-9;
 /** Says the settings; excluded layers by their number, because they come in one order. */
 export function trialId({ granularity, equalize, chooser, activationBits, exclude }: TrialSettings): string {
   const parts = [
-    granularity === "perChannel" ? "channel" : "tensor",
+    granularity === "per-channel" ? "channel" : "tensor",
     equalize ? "eq" : "plain",
     chooser.replaceAll(/[^a-z0-9.]/gi, ""),
     ...(activationBits === 16 ? ["a16"] : []),
@@ -28,7 +28,7 @@ export function gridSettings(): TrialSettings[] {
   const settings: TrialSettings[] = [];
   for (const chooser of CHOOSERS) {
     for (const equalize of [true, false]) {
-      for (const granularity of ["perTensor", "perChannel"] as const) {
+      for (const granularity of ["per-tensor", "per-channel"] as const) {
         settings.push({ granularity, equalize, chooser, activationBits: 8, exclude: [] });
       }
     }

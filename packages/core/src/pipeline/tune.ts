@@ -5,9 +5,9 @@ import { CompressionError, OptionsError, rejectUnknownOptions, throwIfAborted } 
 import { cloneModel, type Model, serializeModel } from "../graph/index.js";
 import { planQuantization, type QuantizeOptions, quantizationRequests } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
+import { prepareModel, type RecipeStep } from "../steps/index.js";
 import { compress, type PhaseRunner } from "./compress.js";
-import { prepareModel } from "./prepare.js";
-import type { RecipeStep } from "./recipe.js";
+
 import { TuneJudge } from "./tune-judge.js";
 import {
   type TrialSettings,
@@ -233,11 +233,11 @@ function quantizeOf(
 ): QuantizeOptions {
   return {
     granularity,
-    chooser,
-    ...(chooser === "mse" && { weightChooser: "mse" }),
+    calibrator: chooser,
+    ...(chooser === "mse" && { weightCalibrator: "mse" }),
     ...(activationBits === 16 && { activations: "uint16" as const }),
     ...(target && { target }),
-    exclude: { nodes: exclude },
+    exclude,
   };
 }
 

@@ -86,7 +86,7 @@ export class ChannelPlanner implements MaskPlanner {
 
   async plan(scores: Scores, target: number, values: ParameterValues, model: Model): Promise<MaskArrays> {
     const ofGroup = await this.#groupScores(scores, values, model);
-    const { scope, target: counts } = this.settings;
+    const { scope, count: counts } = this.settings;
     const total = (units: readonly ChannelUnit[]) => units.reduce((sum, { groups }) => sum + groups.length, 0);
     const goneIn = (units: readonly ChannelUnit[]) =>
       units.reduce((sum, { groups }) => sum + groups.filter((group) => this.#gone.has(group)).length, 0);

@@ -1,39 +1,29 @@
 import type { Dataset } from "../data/index.js";
-import { OptionsError, rejectUnknownOptions, requireOneOf } from "../errors.js";
+import { OptionsError, requireOneOf } from "../errors.js";
+import { defaultsOf, type OptionsOf, readOptions } from "../option.js";
 import { requireChannelMultiple } from "../shrink/removal-limits.js";
 import type { TrainOptions } from "../train/index.js";
+import { PRUNE_OPTIONS } from "./definition.js";
 import { type KeepPattern, parsePattern } from "./n-of-m.js";
 import type { PruneParameters } from "./prunable.js";
-import { type PruneSchedule, pruneSchedule } from "./prune-schedule.js";
-import type { PruneScope } from "./ranking.js";
+import { pruneSchedule } from "./prune-schedule.js";
 
-export type PruneMethod = "magnitude" | "synflow" | "taylor" | "random";
+export type PruneMethod = NonNullable<OptionsOf<typeof PRUNE_OPTIONS>["method"]>;
 
 /** Training between iterations: options of `train` but for what pruning itself sets. */
 export type FineTuneOptions = Omit<TrainOptions, "masks" | "resume" | "onEpoch" | "validation" | "select">;
 
-/** Options for {@link prune}. */
-export interface PruneOptions {
-  /** How parameters are scored. Default: synflow, which needs no data. */
-  method?: PruneMethod;
-  /** Share to remove, 0–1: of the parameters, or of the channels, or (`target: "macs"`) of the operations. Default: 0.9. */
-  sparsity?: number;
-  /** Iterations. Scores are renewed at each. Default: 10. */
-  steps?: number;
-  /** Default: linear, as MathWorks' pruning page. */
-  schedule?: PruneSchedule;
-  /** Whether all layers compete. Default: global. */
-  scope?: PruneScope;
-  /** `weights`: single ones; `channels`: all that makes a channel; `2:4`: of every 4 along the input channels 2 stay. Default: weights. */
+/**
+ * Options for {@link prune}: {@link PRUNE_OPTIONS}, and what no recipe says. `sparsity` is the share of the parameters, or of the
+ * channels, or (`count: "macs"`) of the operations. `granularity`: `weights`: single ones; `channels`: all that makes a channel; `2:4`:
+ * of every 4 along the input channels 2 stay.
+ */
+export interface PruneOptions extends Omit<OptionsOf<typeof PRUNE_OPTIONS>, "fineTuneEpochs" | "rate" | "granularity"> {
   granularity?: "weights" | "channels" | `${number}:${number}`;
-  /** What `sparsity` counts with channels: channels, or multiply–accumulate operations. Default: channels. */
-  target?: "channels" | "macs";
   /** Channels of convolutions leave in blocks of this many, as far as they come in blocks. Default: 1; see {@link ORT_CHANNEL_MULTIPLE}. */
   channelMultiple?: number;
   /** Whether biases compete with weights (MathWorks' pruning page) or stay. Default: all. */
   parameters?: PruneParameters;
-  /** Of random scores. Default: 0. */
-  seed?: number;
   /** Samples for Taylor scores and fine-tuning. Without labels the original network's own answers stand for them. */
   data?: Dataset;
   /** Samples that Taylor scores read at every iteration, spread over the data. Default: 512. */
@@ -46,38 +36,30 @@ export interface PruneOptions {
   onCollapse?: "note" | "error";
 }
 
-export const PRUNE_DEFAULTS = {
-  method: "synflow",
-  sparsity: 0.9,
-  steps: 10,
-  schedule: "linear",
-  scope: "global",
-  granularity: "weights",
-  target: "channels",
+const { fineTuneEpochs: _epochs, rate: _rate, ...TABLE } = PRUNE_OPTIONS;
+
+/** Of options that no recipe has. */
+const DEFAULTS = {
   channelMultiple: 1,
   parameters: "all",
-  seed: 0,
   scoreSamples: 512,
   onCollapse: "note",
 } as const satisfies PruneOptions;
 
-const KEYS = [...Object.keys(PRUNE_DEFAULTS), "data", "fineTune", "evaluate"];
+const DEFAULT_SETTINGS = { ...defaultsOf(TABLE), ...DEFAULTS };
 
 /** Options with their defaults, the pattern of N:M, and the target of every iteration. */
 export type PruneSettings = PruneOptions &
-  Required<Pick<PruneOptions, keyof typeof PRUNE_DEFAULTS>> & {
+  Required<Pick<PruneOptions, keyof typeof DEFAULT_SETTINGS>> & {
     readonly pattern: KeepPattern | undefined;
     readonly targets: readonly number[];
   };
 
 /** @throws {OptionsError} E2001, E2002, E2004; E2005 Taylor scores or fine-tuning without data. */
 export function pruneSettings(options: PruneOptions): PruneSettings {
-  rejectUnknownOptions("prune", options, KEYS);
-  const settings = { ...PRUNE_DEFAULTS, ...options };
-  requireOneOf("prune", "method", settings.method, ["magnitude", "synflow", "taylor", "random"]);
-  requireOneOf("prune", "scope", settings.scope, ["global", "layer"]);
+  const given = readOptions("prune", TABLE, options, [...Object.keys(DEFAULTS), "data", "fineTune", "evaluate"]);
+  const settings = { ...DEFAULT_SETTINGS, ...(given as PruneOptions) } as Omit<PruneSettings, "pattern" | "targets">;
   requireOneOf("prune", "parameters", settings.parameters, ["all", "weights"]);
-  requireOneOf("prune", "target", settings.target, ["channels", "macs"]);
   requireOneOf("prune", "onCollapse", settings.onCollapse, ["note", "error"]);
   requireChannelMultiple("prune", settings.channelMultiple);
   const { granularity } = settings;

@@ -80,25 +80,25 @@ function measuredRange(
   options: ResolvedQuantizeOptions,
 ): Range {
   const statistics = values.map((value) => calibration.get(value));
-  if (options.chooser === "minmax") {
+  if (options.calibrator === "minmax") {
     const min = Math.min(...statistics.map((value) => value.min));
     const max = Math.max(...statistics.map((value) => value.max));
     return { min, max };
   }
-  if (options.chooser === "tail") return unseenRange(graph, values, calibration, options);
+  if (options.calibrator === "tail") return unseenRange(graph, values, calibration, options);
   const histogram = new ValueHistogram();
   for (const [at, { histogram: part }] of statistics.entries()) {
     if (!part) {
       throw new PreconditionError(
         "E4005",
-        `quantize: chooser '${options.chooser}' needs a histogram of value "${values[at]}"`,
+        `quantize: calibrator '${options.calibrator}' needs a histogram of value "${values[at]}"`,
         { tensor: values[at]!, hint: "calibrate with histograms: equant calibrate --histograms" },
       );
     }
     histogram.merge(part);
   }
   return chooseRange(histogram, {
-    chooser: options.chooser,
+    chooser: options.calibrator,
     bits: options.activationBits,
     symmetric: options.activationSymmetric,
   });
@@ -115,7 +115,7 @@ function unseenRange(
   const ranges = values.map((value) => {
     const stats = calibration.get(value).channelStats();
     if (!stats?.tail) {
-      throw new PreconditionError("E4005", `quantize: chooser 'tail' needs the tails of value "${value}"`, {
+      throw new PreconditionError("E4005", `quantize: calibrator 'tail' needs the tails of value "${value}"`, {
         tensor: value,
         hint: "calibrate with them: equant calibrate --calibrator tail",
       });

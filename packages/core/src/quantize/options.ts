@@ -1,148 +1,83 @@
-import { OptionsError, rejectUnknownOptions, requireOneOf } from "../errors.js";
+import { OptionsError, requireOneOf } from "../errors.js";
 import { parseChooser } from "../math/index.js";
+import { defaultsOf, readOptions } from "../option.js";
+import { QUANTIZE_OPTIONS, type QuantizeOptions, renewQuantizeOptions } from "./definition.js";
 import type { Exclusions } from "./exclude.js";
-import { BIAS_FORMATS, type BiasFormat, type TargetName, type TargetSpec, targetSpec } from "./targets.js";
+import { type TargetSpec, targetSpec } from "./targets.js";
 
-/** Options for {@link quantize}. What is undefined follows the target's table. */
-export interface QuantizeOptions {
-  /** Hardware or runtime. Default: `'ort-cpu'`. */
-  target?: TargetName;
-  /** `qdq`: integer weights in the file. `emulation`: scale, saturate and round in float operators; not smaller. Default: `'qdq'`. */
-  format?: "qdq" | "emulation";
-  /** One scale a weight tensor, or one an output channel. Default: the target's, `'perTensor'`. */
-  granularity?: "perTensor" | "perChannel";
-  /** Bits of weights, 2–16. Default: 8. */
-  weightBits?: number;
-  /** Symmetric weights use −(2^(bits−1)−1)…2^(bits−1)−1 and zero point 0. Default: true. */
-  weightSymmetric?: boolean;
-  /**
-   * How 8-bit symmetric weights are stored: `int8`, or `uint8` with zero point 128. The values are the same. `auto` is int8,
-   * except where the target's kernels add products in pairs on this {@link processor}: there it chooses by layer, int8 where no
-   * calibrated input can saturate. Default: `'auto'`.
-   */
-  weightStorage?: "auto" | "int8" | "uint8";
-  /**
-   * What an `ort-cpu` file will run on. On x86 without VNNI (`'avx2'`), ONNX Runtime multiplies uint8 activations by int8 weights
-   * with an instruction that saturates in 16 bits; uint8 weights take a slower exact path. `'vnni'` stands for every processor
-   * that adds exactly, ARM included. {@link forThisProcessor} measures it. Default: `'avx2'`, which is right everywhere.
-   */
-  processor?: Processor;
-  /** Stored type of activations. Default: the target's, `'uint8'`. */
-  activations?: "uint8" | "int8" | "int16" | "uint16";
-  /** Bits of activations, 2–16, at most those of the stored type. Default: all of it. */
-  activationBits?: number;
-  /** Symmetric activations: zero point in the middle of the type. Default: the target's, false; true for `tensorrt`. */
-  activationSymmetric?: boolean;
-  /** How biases are stored, see {@link BiasFormat}. Default: the target's, `'int32'`, the only one with ONNX Runtime's integer kernels. */
-  bias?: BiasFormat;
-  /** Scales are powers of two. Default: the target's, false. */
-  powerOfTwo?: boolean;
-  /** Range chooser of activations: `minmax`, `tail`, `percentile:P`, `entropy`, `mse`. Default: `'minmax'`. */
-  chooser?: string;
-  /** Range chooser of weights. Default: `'minmax'`. */
-  weightChooser?: string;
-  /** Ties in the emulation: to even as ONNX, or away from zero as MATLAB's `round`. Default: `'even'`. */
-  rounding?: "even" | "away";
-  /** Nodes that stay in float. */
-  exclude?: Exclusions;
-}
-
-export interface ResolvedQuantizeOptions extends Required<Omit<QuantizeOptions, "exclude">> {
+/** What {@link QuantizeOptions} come to: the target's where nothing was given. */
+export interface ResolvedQuantizeOptions
+  extends Required<Omit<QuantizeOptions, "weights" | "exclude" | "excludeType" | "excludeBetween">> {
   readonly spec: TargetSpec;
+  /** Symmetric weights use −(2^(bits−1)−1)…2^(bits−1)−1 and zero point 0. */
+  readonly weightSymmetric: boolean;
   readonly exclude: Exclusions;
 }
 
-/** Whether a processor multiplies and adds 8-bit integers exactly (`'vnni'`) or in pairs in 16 bits (`'avx2'`). */
-export type Processor = "vnni" | "avx2";
-
-export const PROCESSORS = ["vnni", "avx2"] as const satisfies readonly Processor[];
-
-export const QUANTIZE_DEFAULTS = {
-  target: "ort-cpu",
-  format: "qdq",
-  weightBits: 8,
-  weightSymmetric: true,
-  weightStorage: "auto",
-  processor: "avx2",
-  chooser: "minmax",
-  weightChooser: "minmax",
-  rounding: "even",
-} as const satisfies QuantizeOptions;
-
-const KEYS: readonly (keyof QuantizeOptions)[] = [
-  "target",
-  "format",
-  "granularity",
-  "weightBits",
-  "weightSymmetric",
-  "weightStorage",
-  "processor",
-  "activations",
-  "activationBits",
-  "activationSymmetric",
-  "bias",
-  "powerOfTwo",
-  "chooser",
-  "weightChooser",
-  "rounding",
-  "exclude",
-];
+const WEIGHT_BITS = { int4: 4, int8: 8, uint8: 8, int16: 16 } as const;
 
 /** Fills in defaults. @throws {OptionsError} E2001 unknown key, E2002 bits out of range, E2004 a value outside its set. */
 export function resolveQuantizeOptions(options: QuantizeOptions): ResolvedQuantizeOptions {
-  rejectUnknownOptions("quantize", options, KEYS);
-  const merged = { ...QUANTIZE_DEFAULTS, ...options };
+  const given = readOptions("quantize", QUANTIZE_OPTIONS, renewQuantizeOptions(options));
+  const { weights, exclude, excludeType, excludeBetween, ...merged } = {
+    ...defaultsOf(QUANTIZE_OPTIONS),
+    ...given,
+  };
   const spec = targetSpec(merged.target);
-  const activations = merged.activations ?? spec.activations;
-  requireOneOf("quantize", "activations", activations, ["uint8", "int8", "int16", "uint16"]);
-  requireOneOf("quantize", "format", merged.format, ["qdq", "emulation"]);
-  requireOneOf("quantize", "rounding", merged.rounding, ["even", "away"]);
-  requireOneOf("quantize", "processor", merged.processor, PROCESSORS);
+  const activations = given.activations ?? spec.activations;
+  parseChooser(merged.calibrator);
+  if (parseChooser(merged.weightCalibrator).kind === "tail") {
+    throw new OptionsError("E2004", "quantize: weightCalibrator 'tail' is for activations: all weights are seen", {
+      actual: merged.weightCalibrator,
+      expected: ["minmax", "percentile:P", "entropy", "mse"],
+    });
+  }
   requireOneOf("quantize", `weight storage of target '${merged.target}'`, merged.weightStorage, [
     "auto",
     ...spec.weightStorage,
   ]);
-  if (spec.symmetric.weights && !merged.weightSymmetric) {
+  if (spec.symmetric.weights && weights === "uint8") {
     throw new OptionsError("E2004", `quantize: target '${merged.target}' takes symmetric weights only`, {
       expected: "symmetric",
       actual: "asymmetric",
       hint: "leave --weights at int8, or choose another target",
     });
   }
-  const granularity = requireOneOf("quantize", "granularity", merged.granularity ?? spec.granularity, [
-    "perTensor",
-    "perChannel",
-  ]);
-  const bias = requireOneOf("quantize", "bias", merged.bias ?? spec.bias, BIAS_FORMATS);
-  parseChooser(merged.chooser);
-  if (parseChooser(merged.weightChooser).kind === "tail") {
-    throw new OptionsError("E2004", "quantize: weight chooser 'tail' is for activations: all weights are seen", {
-      actual: merged.weightChooser,
-      expected: ["minmax", "percentile:P", "entropy", "mse"],
-    });
-  }
   const storedBits = activations.endsWith("16") ? 16 : 8;
-  const activationBits = merged.activationBits ?? storedBits;
-  checkBits("weight bits", merged.weightBits, 16);
-  checkBits("activation bits", activationBits, storedBits);
+  const activationBits = given.activationBits ?? storedBits;
+  if (activationBits > storedBits) {
+    throw new OptionsError(
+      "E2002",
+      `quantize: activationBits ${activationBits} is not a whole number (2–${storedBits})`,
+      {
+        actual: activationBits,
+        expected: `2–${storedBits}`,
+        hint: "a stored type of 16 bits takes more: activations uint16",
+      },
+    );
+  }
   return {
     ...merged,
     spec,
-    granularity,
+    weightBits: given.weightBits ?? WEIGHT_BITS[weights],
+    weightSymmetric: weights !== "uint8",
+    granularity: given.granularity ?? spec.granularity,
+    // What is right everywhere, where nobody measured or said.
+    processor: given.processor ?? "avx2",
     activations,
     activationBits,
-    activationSymmetric: merged.activationSymmetric ?? spec.symmetric.activations,
-    bias,
-    powerOfTwo: merged.powerOfTwo ?? spec.powerOfTwo,
-    exclude: merged.exclude ?? {},
+    activationSymmetric: given.activationSymmetric ?? spec.symmetric.activations,
+    bias: given.bias ?? spec.bias,
+    powerOfTwo: given.powerOfTwo ?? spec.powerOfTwo,
+    exclude: { nodes: exclude ?? [], opTypes: excludeType ?? [], subgraphs: (excludeBetween ?? []).map(endsOf) },
   };
 }
 
-function checkBits(what: string, bits: number, most: number): void {
-  if (Number.isInteger(bits) && bits >= 2 && bits <= most) return;
-  throw new OptionsError("E2002", `quantize: invalid ${what} ${bits}, expected 2–${most}`, {
-    actual: bits,
-    expected: `2–${most}`,
-    hint: most === 8 ? "a stored type of 16 bits takes more: activations uint16" : "whole numbers of bits only",
+function endsOf(text: string): { from: string[]; to: string[] } {
+  const [from, to, ...rest] = text.split("..");
+  if (from && to && rest.length === 0) return { from: from.split(","), to: to.split(",") };
+  throw new OptionsError("E2004", `quantize: excludeBetween '${text}' is not of the form from..to`, {
+    actual: text,
+    hint: "give two tensor names: --exclude-between conv_1_out..fc_out",
   });
 }

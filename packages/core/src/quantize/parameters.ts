@@ -82,7 +82,7 @@ function weightEncoding(layer: LinearLayer, weights: Float32Array, options: Reso
   const { weightBits: bits, weightSymmetric: symmetric, powerOfTwo } = options;
   const dtype = storedType(options);
   const encoding = { bits, dtype, signed: dtype.startsWith("int"), symmetric, narrow: symmetric, powerOfTwo };
-  if (options.granularity === "perTensor" || isBatchedMatMul(layer)) {
+  if (options.granularity === "per-tensor" || isBatchedMatMul(layer)) {
     return encodingFromRange(rangeOf(weights, wholeOf(weights.length), options), encoding);
   }
   const ranges = slicesAlong(layer.tensor.dims, layer.outAxis).map((slice) => rangeOf(weights, slice, options));
@@ -122,14 +122,14 @@ function slicesAlong(dims: readonly number[], axis: number): Slice[] {
 }
 
 function rangeOf(values: Float32Array, slice: Slice, options: ResolvedQuantizeOptions): Range {
-  if (options.weightChooser !== "minmax") {
+  if (options.weightCalibrator !== "minmax") {
     const histogram = new ValueHistogram();
     for (let run = 0; run < slice.outer; run++) {
       const from = slice.start + run * slice.stride;
       histogram.add(values.subarray(from, from + slice.length));
     }
     const { weightBits: bits, weightSymmetric: symmetric } = options;
-    return chooseRange(histogram, { chooser: options.weightChooser, bits, symmetric });
+    return chooseRange(histogram, { chooser: options.weightCalibrator, bits, symmetric });
   }
   let min = 0;
   let max = 0;
@@ -148,7 +148,7 @@ function rangeOf(values: Float32Array, slice: Slice, options: ResolvedQuantizeOp
  * Largest rise of a scale that is taken rather than unsigned storage, which slows the whole layer by a third. Noise power
  * grows by its square: with one scale a channel only there, at most to that of 7 bits; with one scale a tensor everywhere.
  */
-const MAX_RISE = { perChannel: 2, perTensor: 1.25 } as const;
+const MAX_RISE = { "per-channel": 2, "per-tensor": 1.25 } as const;
 
 /**
  * Keeps products of neighbours within 16 bits where the kernel adds them there ({@link saturationRatios}): raises the scale

@@ -1,6 +1,8 @@
 import { type SessionOptions, sumsExactly, type TransformContext } from "../runtime/index.js";
-import type { QuantizeOptions } from "./options.js";
+import { QUANTIZE_OPTIONS, type QuantizeOptions } from "./definition.js";
 import { type TargetName, targetSpec } from "./targets.js";
+
+const DEFAULT_TARGET = QUANTIZE_OPTIONS.target.default as TargetName;
 
 /** The optimizer that turns Q/DQ pairs and what is between them into integer kernels. */
 const INTEGER_KERNELS = "QDQSelectorActionTransformer";
@@ -14,7 +16,7 @@ export async function forThisProcessor<O extends QuantizeOptions>(options: O, co
   if (
     runner?.backend !== "node" ||
     options.processor !== undefined ||
-    !targetSpec(options.target ?? "ort-cpu").pairedSums
+    !targetSpec(options.target ?? DEFAULT_TARGET).pairedSums
   )
     return options;
   return { ...options, processor: (await sumsExactly(runner)) ? "vnni" : "avx2" };
@@ -24,9 +26,9 @@ export async function forThisProcessor<O extends QuantizeOptions>(options: O, co
  * The context in which a file of `target` computes here what it computes there: where this processor's integer kernels add in
  * pairs and the target's do not, Q/DQ pairs stay float operators that scale, saturate and round.
  */
-export async function contextOf(target: TargetName, context: TransformContext): Promise<TransformContext> {
+export async function contextOf(target: TargetName | undefined, context: TransformContext): Promise<TransformContext> {
   const { runner } = context;
-  if (!runner || targetSpec(target).pairedSums || (await sumsExactly(runner))) return context;
+  if (!runner || targetSpec(target ?? DEFAULT_TARGET).pairedSums || (await sumsExactly(runner))) return context;
   const literal = (options: SessionOptions = {}): SessionOptions => ({
     ...options,
     disabledOptimizers: [...(options.disabledOptimizers ?? []), INTEGER_KERNELS],

@@ -7,13 +7,14 @@ import type { Transform, TransformReport } from "../runtime/index.js";
 import { applyEmulation } from "./apply-emulation.js";
 import { applyQdq, type QuantizationPlan } from "./apply-qdq.js";
 import { quantizeConstants } from "./constants.js";
+import type { QuantizeOptions } from "./definition.js";
 import { type QuantizationDetails, quantizationDetails } from "./details.js";
 import { keepHeadsApart } from "./detection-heads.js";
 import { activationEncodings } from "./encodings.js";
 import { resolveExclusions } from "./exclude.js";
 import { assertNotQuantized } from "./float-model.js";
 import { DROWNED_REASON, drownedValues, INFINITE_REASON, infiniteValues, nodesAround } from "./huge-values.js";
-import { type QuantizeOptions, type ResolvedQuantizeOptions, resolveQuantizeOptions } from "./options.js";
+import { type ResolvedQuantizeOptions, resolveQuantizeOptions } from "./options.js";
 import { quantizeParameters } from "./parameters.js";
 import { type FloatReasons, type Placement, planPlacement } from "./placement.js";
 import { sharedEncodings } from "./shared-weights.js";
@@ -35,8 +36,8 @@ export interface QuantizeReport extends TransformReport {
  */
 export function quantizationRequests(model: Model, options: QuantizeOptions = {}): StatisticsRequest[] {
   const resolved = resolveQuantizeOptions(options);
-  const tail = resolved.chooser === "tail";
-  const histogram = resolved.chooser !== "minmax" && !tail;
+  const tail = resolved.calibrator === "tail";
+  const histogram = resolved.calibrator !== "minmax" && !tail;
   return placementOf(model, resolved)
     .groups.flatMap(({ rangeFrom }) => rangeFrom)
     .filter((value) => !model.graph.initializers.has(value))

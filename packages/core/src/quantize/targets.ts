@@ -14,6 +14,10 @@ export const BIAS_FORMATS = ["int32", "int16", "int8", "float32"] as const satis
  * An operator in none of the lists runs in float.
  */
 export interface TargetSpec {
+  /** For people. */
+  readonly title: string;
+  /** Whether ONNX Runtime's integer kernels run it: they work on blocks of channels, and clamp integers cheaply. */
+  readonly onnxRuntime: boolean;
   /** Operators with constant weights that run on integers. */
   readonly layers: ReadonlySet<string>;
   /** Operators without weights that run on integers: every data input and the output get an encoding. */
@@ -26,7 +30,7 @@ export interface TargetSpec {
   readonly floatOutput: ReadonlySet<string>;
   /** Whether all inputs of a Concat must share the encoding of its output. */
   readonly sharedConcat: boolean;
-  readonly granularity: "perTensor" | "perChannel";
+  readonly granularity: "per-tensor" | "per-channel";
   readonly bias: BiasFormat;
   readonly powerOfTwo: boolean;
   readonly activations: "uint8" | "int8";
@@ -61,13 +65,15 @@ export const MOVERS = [
 ] as const;
 
 const CPU: TargetSpec = {
+  title: "ONNX Runtime, CPU",
+  onnxRuntime: true,
   layers: new Set(["Conv", "ConvTranspose", "Gemm", "MatMul"]),
   operators: new Set(["Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid", "MatMul"]),
   movers: new Set<string>(MOVERS),
   fused: new Set(["Relu", "Clip"]),
   floatOutput: new Set(["Gemm", "MatMul"]),
   sharedConcat: false,
-  granularity: "perTensor",
+  granularity: "per-tensor",
   bias: "int32",
   powerOfTwo: false,
   activations: "uint8",
@@ -80,6 +86,7 @@ const CPU: TargetSpec = {
 /** What hardware has in common: int8 weights, exact sums, an encoding on every output. */
 const HARDWARE: TargetSpec = {
   ...CPU,
+  onnxRuntime: false,
   floatOutput: new Set(),
   sharedConcat: true,
   weightStorage: ["int8"],
@@ -91,10 +98,11 @@ const HARDWARE: TargetSpec = {
 export const TARGETS: Readonly<Record<TargetName, TargetSpec>> = {
   "ort-cpu": CPU,
   // WebAssembly widens products before it adds them.
-  "ort-web": { ...CPU, pairedSums: false },
+  "ort-web": { ...CPU, title: "ONNX Runtime, web", pairedSums: false },
   // MathWorks' page on emulating a GPU target (cuDNN): weights int8, biases single. TensorRT: no zero points anywhere.
   tensorrt: {
     ...HARDWARE,
+    title: "GPU int8, TensorRT",
     floatOutput: CPU.floatOutput,
     operators: new Set(["Add", "AveragePool", "GlobalAveragePool", "Concat", "MatMul"]),
     bias: "float32",
@@ -102,9 +110,9 @@ export const TARGETS: Readonly<Record<TargetName, TargetSpec>> = {
     symmetric: { weights: true, activations: true },
   },
   // Meller et al. 2019, §5: layer-wise quantization, activations 8-bit unsigned, weights 8-bit, biases 16-bit.
-  hailo: { ...HARDWARE, bias: "int16" },
+  hailo: { ...HARDWARE, title: "Hailo, per tensor", bias: "int16" },
   // Shifts instead of multiplications: every scale is a power of two.
-  fpga: { ...HARDWARE, powerOfTwo: true, activations: "int8" },
+  fpga: { ...HARDWARE, title: "FPGA, powers of two", powerOfTwo: true, activations: "int8" },
 };
 
 /** Key of a model's metadata under which the target of a quantized file is written. */

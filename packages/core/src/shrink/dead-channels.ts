@@ -1,8 +1,8 @@
 import { channelIntervals, constantsOf, type InputRange } from "../bounds/intervals.js";
 import type { ActivationStats } from "../calibrate/channel-stats.js";
 import { channelFlow, type ObservedShapes } from "../channels/flow.js";
-import { rejectUnknownOptions } from "../errors.js";
 import { removeDead } from "../graph/index.js";
+import { readOptions } from "../option.js";
 import type { Transform, TransformReport } from "../runtime/index.js";
 import { absorbConstants } from "./absorb-constants.js";
 import type { Constants } from "./constant-rows.js";
@@ -16,6 +16,7 @@ import {
   type ZeroedChannels,
   zeroedChannels,
 } from "./dead-report.js";
+import { DEAD_CHANNELS_OPTIONS } from "./definition.js";
 import { observedConstants } from "./observed-constants.js";
 import { removalGroups } from "./removal-groups.js";
 import { type Removal, requireChannelMultiple, takeBack } from "./removal-limits.js";
@@ -39,8 +40,6 @@ export interface DeadChannelsOptions {
   channelMultiple?: number | undefined;
 }
 
-export const DEAD_CHANNELS_DEFAULTS = { observed: true, channelMultiple: 1 } as const;
-
 /** What {@link removeDeadChannels} did. */
 export interface DeadChannelsReport extends TransformReport {
   readonly transform: "removeDeadChannels";
@@ -63,11 +62,14 @@ export interface DeadChannelsReport extends TransformReport {
  * Skips, with the reason: constants other than 0 in front of padding, channels coupled with living ones.
  */
 export function removeDeadChannels(options: DeadChannelsOptions): Transform<DeadChannelsReport> {
-  rejectUnknownOptions("removeDeadChannels", options, ["shapes", "inputRange", "stats", "observed", "channelMultiple"]);
-  const multiple = requireChannelMultiple(
+  const more = ["shapes", "inputRange", "stats", "channelMultiple"];
+  const { observed = DEAD_CHANNELS_OPTIONS.observed.default } = readOptions(
     "removeDeadChannels",
-    options.channelMultiple ?? DEAD_CHANNELS_DEFAULTS.channelMultiple,
+    DEAD_CHANNELS_OPTIONS,
+    options,
+    more,
   );
+  const multiple = requireChannelMultiple("removeDeadChannels", options.channelMultiple ?? 1);
   return (model) => {
     const { shapes, inputRange } = options;
     const flow = channelFlow(model.graph, shapes);
@@ -77,7 +79,7 @@ export function removeDeadChannels(options: DeadChannelsOptions): Transform<Dead
       return new Map([...intervals].map(([value, bounds]) => [value, constantsOf(bounds)]));
     };
     const proved = constantsWith();
-    const observes = (options.observed ?? DEAD_CHANNELS_DEFAULTS.observed) && options.stats !== undefined;
+    const observes = observed !== false && options.stats !== undefined;
     const constants = observes ? constantsWith(observedConstants(flow, shapes, options.stats!)) : proved;
     const certain = analyzeDead(flow, groups, proved);
     const dead = observes ? analyzeDead(flow, groups, constants) : certain;

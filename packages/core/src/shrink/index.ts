@@ -1,5 +1,4 @@
 export {
-  DEAD_CHANNELS_DEFAULTS,
   type DeadChannelsOptions,
   type DeadChannelsReport,
   removeDeadChannels,

@@ -8,9 +8,9 @@ const context = { runner };
 
 describe("SQNR of real networks, int8", () => {
   for (const [name, granularity] of [
-    ["resnet20", "perTensor"],
-    ["mobilenetV1", "perTensor"],
-    ["mobilenetV1", "perChannel"],
+    ["resnet20", "per-tensor"],
+    ["mobilenetV1", "per-tensor"],
+    ["mobilenetV1", "per-channel"],
   ] as const) {
     it(`${name}, ${granularity}: predictions agree with measurements within 1.5 dB in the median`, async () => {
       const { model, images } = await realNetwork(name, 32);
@@ -26,7 +26,7 @@ describe("SQNR of real networks, int8", () => {
       expect(agreement.ranges.activations.medianErrorDb).toBeLessThan(4);
       for (const { weight, activation } of layers) {
         // A scale a channel weighs channels differently and may pass the bound of one scale.
-        if (granularity === "perTensor") expect(weight.optimalDb).toBeGreaterThan(weight.uniformDb - 0.01);
+        if (granularity === "per-tensor") expect(weight.optimalDb).toBeGreaterThan(weight.uniformDb - 0.01);
         if (activation) expect(activation.optimalDb).toBeGreaterThan(activation.uniformDb - 0.5);
       }
     });

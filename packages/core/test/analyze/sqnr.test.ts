@@ -167,7 +167,7 @@ describe("measureSqnr", () => {
 
   it("by channel: ratios of every channel, whose powers add up to the layer's", async () => {
     const model = NETWORKS.chain!();
-    const report = await measureSqnr(model, { ...OPTIONS, granularity: "perChannel" }, DATA, context, {
+    const report = await measureSqnr(model, { ...OPTIONS, granularity: "per-channel" }, DATA, context, {
       perChannel: true,
     });
     const { channels, value, local } = report.layers[0]!;

@@ -133,16 +133,16 @@ test("chooser 'tail' widens ranges, asks for what it needs, and is not for weigh
   const tails = await calibrate(
     model,
     dataset,
-    { requests: quantizationRequests(model, { chooser: "tail" }) },
+    { requests: quantizationRequests(model, { calibrator: "tail" }) },
     context,
   );
   const plain = planQuantization(model, tails, {}).activations;
-  const wider = planQuantization(model, tails, { chooser: "tail" }).activations;
+  const wider = planQuantization(model, tails, { calibrator: "tail" }).activations;
   const ratios = [...plain].map(([value, { scale }]) => wider.get(value)!.scale[0]! / scale[0]!);
   for (const ratio of ratios) expect(ratio).toBeGreaterThanOrEqual(1);
   expect(Math.max(...ratios)).toBeGreaterThan(1.05);
-  expect(() => planQuantization(model, seen, { chooser: "tail" })).toThrow(
+  expect(() => planQuantization(model, seen, { calibrator: "tail" })).toThrow(
     expect.objectContaining({ code: "E4005", message: expect.stringContaining("needs the tails of value") }),
   );
-  expect(() => quantize(tails, { weightChooser: "tail" })).toThrow(expect.objectContaining({ code: "E2004" }));
+  expect(() => quantize(tails, { weightCalibrator: "tail" })).toThrow(expect.objectContaining({ code: "E2004" }));
 });

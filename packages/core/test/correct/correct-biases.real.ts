@@ -29,7 +29,7 @@ describe("bias correction of real networks", () => {
 
   it("mobilenet_v1, per channel: over 6 dB better within (layers/4 + 4) times plain inference", async () => {
     const { model, images } = await realNetwork("mobilenetV1", 48);
-    const pair = await quantized(model, images, { granularity: "perChannel" });
+    const pair = await quantized(model, images, { granularity: "per-channel" });
     const samples = 36;
     const plain = await plainCpuMs(model, spread(images, samples));
     const before = cpuMs();

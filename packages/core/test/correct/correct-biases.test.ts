@@ -33,7 +33,7 @@ async function naiveSequential(floatModel: Model, model: Model, nodeNames: reado
 
 describe("correctBiases, sequential", () => {
   for (const [at, [name, build]] of Object.entries(NETWORKS).entries()) {
-    for (const granularity of at < 2 ? (["perTensor", "perChannel"] as const) : (["perTensor"] as const)) {
+    for (const granularity of at < 2 ? (["per-tensor", "per-channel"] as const) : (["per-tensor"] as const)) {
       it(`${name}, ${granularity}: gives the biases of the definition`, async () => {
         const options = { ...COARSE, granularity };
         const actual = await quantized(build(), DATA, options);

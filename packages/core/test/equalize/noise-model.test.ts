@@ -79,7 +79,7 @@ function naive(
     const power = a.map((factor, i) => factor ** 2 * observed.get(input)!.meanSquare[i]!);
     const whole = step(scaled.flat(), options.weightBits, options.weightSymmetric);
     const noise = scaled.map((row, j) => {
-      const own = options.granularity === "perTensor" ? whole : step(row, options.weightBits, options.weightSymmetric);
+      const own = options.granularity === "per-tensor" ? whole : step(row, options.weightBits, options.weightSymmetric);
       return ((own ** 2 / 12) * sum(power)) / b[j]! ** 2;
     });
     return sum(noise) / sum(observed.get(output)!.meanSquare);
@@ -102,18 +102,18 @@ const COMMON = {
   activationBits: 8,
   weightSymmetric: true,
   activationSymmetric: false,
-  granularity: "perTensor",
+  granularity: "per-tensor",
 } as const;
 
 describe("predicted noise", () => {
   it.each([
     ["defaults", {}],
-    ["per channel", { granularity: "perChannel" }],
+    ["per channel", { granularity: "per-channel" }],
     ["asymmetric weights", { weightSymmetric: false }],
     ["symmetric activations of 4 bits", { activationSymmetric: true, activationBits: 4 }],
     [
       "weights of 3 bits, asymmetric, per channel",
-      { weightBits: 3, weightSymmetric: false, granularity: "perChannel" },
+      { weightBits: 3, weightSymmetric: false, granularity: "per-channel" },
     ],
   ] as const)("is that of a reference element by element: %s", (_, given) => {
     const options = { ...COMMON, ...given };
@@ -151,7 +151,7 @@ describe("predicted noise", () => {
     const dead = new Map(own.observed);
     const silent = { max: [2, 0, 1], min: [0, 0, 0], mean: [1, 0, 1], meanSquare: [1, 0, 1] };
     dead.set(post, silent).set(pre, { ...silent, min: [-1, -3, -1] });
-    const options = resolveNoiseOptions({ granularity: "perChannel" });
+    const options = resolveNoiseOptions({ granularity: "per-channel" });
     const noise = (factor: number) => {
       const factors = unitFactors(own.classes);
       factors[hiddenClass(own.model)]![1] = factor;
@@ -227,9 +227,9 @@ describe("optimal factors", () => {
     noiseModel(own.classes, own.observed, resolveNoiseOptions(given));
 
   it.each([
-    ["perTensor", 3],
-    ["perChannel", 3],
-    ["perTensor", 2],
+    ["per-tensor", 3],
+    ["per-channel", 3],
+    ["per-tensor", 2],
   ] as const)(
     "%s, %i channels: lower bound ≤ least noise of a search on a grid ≤ noise of the factors, within the gap",
     (granularity, channels) => {
@@ -259,7 +259,7 @@ describe("optimal factors", () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 0, max: 1e6 }),
-        fc.constantFrom("perTensor", "perChannel"),
+        fc.constantFrom("per-tensor", "per-channel"),
         async (seed, granularity) => {
           const { model } = randomNetwork(seed);
           const classes = await classesOfNetwork(model);

@@ -219,7 +219,7 @@ describe.each(Object.keys(METHODS) as (keyof typeof METHODS)[])("%s, kept as it 
     const { model } = own;
     const shapes = await observeShapes(runner, model, requiredInputFeeds(model));
     METHODS[method](own);
-    const report = await equalize({ method, keep: "always", sMax: S_MAX, stats: own.stats, shapes })(model, {});
+    const report = await equalize({ method, keep: "always", smax: S_MAX, stats: own.stats, shapes })(model, {});
     expect(report).toMatchObject({ method, modified: true, undone: [] });
     expect(report.classes.length).toBeGreaterThan(1);
     expect(report.classes.filter(({ maxFactor, minFactor }) => maxFactor === 1 && minFactor === 1)).toEqual([]);

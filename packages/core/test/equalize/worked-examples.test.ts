@@ -87,7 +87,7 @@ describe("Algorithm 1, one step (Meller et al. 2019)", () => {
 
   it("goes no further than S_max", () => {
     // min(1, 1, 3), min(4, 2, 3), min(32, 16, 3)
-    expect(oneStep({ sMax: 3 }).factors).toEqual([1, 2, 3]);
+    expect(oneStep({ smax: 3 }).factors).toEqual([1, 2, 3]);
   });
 
   it("with limitPreActivation not beyond max(A/|m|, 1), m being the lowest value before the activation", () => {
@@ -118,7 +118,7 @@ describe("Algorithm 2, two steps (Meller et al. 2019)", () => {
 
   it("takes S_max before it divides", () => {
     // min(1/8, 4), min(1, 4), min(16, 4) = 1/8, 1, 4; divided by 1/8.
-    expect(twoStep({ sMax: 4 }).factors).toEqual([1, 8, 32]);
+    expect(twoStep({ smax: 4 }).factors).toEqual([1, 8, 32]);
   });
 
   it("with limitPreActivation too", () => {

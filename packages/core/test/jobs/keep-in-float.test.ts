@@ -50,7 +50,7 @@ async function measured(candidate: Model) {
 /** The network quantized without these layers by the public call, measured by validation. */
 async function naive(layers: readonly string[]) {
   const model = cloneModel(result.floatModel);
-  await quantize(result.calibration, { weightBits: 2, exclude: { nodes: [...layers] } })(model, { runner });
+  await quantize(result.calibration, { weightBits: 2, exclude: [...layers] })(model, { runner });
   return measured(model);
 }
 
@@ -80,7 +80,7 @@ describe("layers kept in float", () => {
     const input = { original, result: run, steps: corrected, calibrate, validate };
     const { best } = await keepInFloat(input, { kind: "db", value: 12 }, { runner });
     expect(best.layers.length).toBeGreaterThan(0);
-    const excluded = { use: "quantize", weightBits: 2, exclude: { nodes: [...best.layers] } } as const;
+    const excluded = { use: "quantize", weightBits: 2, exclude: [...best.layers] } as const;
     const again = await compress(
       original,
       calibrate,

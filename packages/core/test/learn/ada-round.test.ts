@@ -38,8 +38,8 @@ function weightsOf(model: Model, plan: Awaited<ReturnType<typeof quantized>>["pl
 }
 
 describe("adaRound", () => {
-  for (const granularity of ["perTensor", "perChannel"] as const) {
-    for (const name of granularity === "perTensor" ? ["chain", "floatBetween"] : ["residual"]) {
+  for (const granularity of ["per-tensor", "per-channel"] as const) {
+    for (const name of granularity === "per-tensor" ? ["chain", "floatBetween"] : ["residual"]) {
       it(`${name}, 4 bits ${granularity}: every weight moves to one of its two neighbours, outputs come closer`, async () => {
         const model = NETWORKS[name]!();
         // A pruned weight: it must stay 0.

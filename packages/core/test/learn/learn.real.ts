@@ -30,7 +30,7 @@ describe("learning from 64 unlabeled images, resnet8, 4 bits", () => {
   let float: Model;
   let calib: Dataset;
   let test: Dataset;
-  const options = { weightBits: 4, granularity: "perChannel" } as const;
+  const options = { weightBits: 4, granularity: "per-channel" } as const;
 
   async function quantized() {
     const calibration = await calibrate(float, calib, { requests: quantizationRequests(float, options) }, context);

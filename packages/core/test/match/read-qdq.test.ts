@@ -10,7 +10,7 @@ const DATA = randomDataset([3, 8, 8], 8, 5, { min: -1, max: 1 });
 
 const OPTIONS: Readonly<Record<string, QuantizeOptions>> = {
   "per tensor": {},
-  "per channel": { granularity: "perChannel" },
+  "per channel": { granularity: "per-channel" },
   "weights of 5 bits, int8 activations of 6": { weightBits: 5, activations: "int8", activationBits: 6 },
   "16 bits": { weightBits: 16, activations: "uint16" },
   "float biases": { bias: "float32" },

@@ -82,12 +82,12 @@ describe("advise", () => {
   });
 
   it("ranges that cut off: overflow, and the whole range as remedy", async () => {
-    const { findings } = await advice(chain, { chooser: "percentile:80" });
+    const { findings } = await advice(chain, { calibrator: "percentile:80" });
     expect(findings[0]).toMatchObject({ kind: "overflow", channel: null, recommended: { remedy: "minmax" } });
   });
 
   it("a scale a channel: no channel of the weights dominates, and per-channel is no remedy", async () => {
-    const { findings } = await advice(planted(chain, "a", "b", 4), { granularity: "perChannel" });
+    const { findings } = await advice(planted(chain, "a", "b", 4), { granularity: "per-channel" });
     expect(findings[0]).toMatchObject({ layer: "a", kind: "dominantActivationChannel", channel: 4 });
     expect(findings.flatMap(({ remedies }) => remedies.map(({ remedy }) => remedy))).not.toContain("per-channel");
   });

@@ -5,9 +5,10 @@ import { calibrate } from "../../src/calibrate/index.js";
 import { randomDataset } from "../../src/data/index.js";
 import { equalize } from "../../src/equalize/index.js";
 import { cloneModel, ints, type Model, parseModel, Tensor } from "../../src/graph/index.js";
-import { compress, equalizationInput, prepareModel } from "../../src/pipeline/index.js";
+import { compress } from "../../src/pipeline/index.js";
 import { planQuantization, quantizationRequests } from "../../src/quantize/index.js";
 import { createRunner, Feed, observeShapes, zeroFeeds } from "../../src/runtime/index.js";
+import { equalizationInput, prepareModel } from "../../src/steps/index.js";
 import { batchNorm, testModel } from "../helpers/build.js";
 
 const context = { runner: createRunner(ort as never, { threads: 1 }) };

@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import { emulatedNetwork, measureSqnr, OutputProbe } from "../../src/analyze/index.js";
 import { calibrate } from "../../src/calibrate/index.js";
 import { cloneModel, type Model } from "../../src/graph/index.js";
-import { applyFloatStep } from "../../src/pipeline/float-steps.js";
 import { planOfFile } from "../../src/pipeline/index.js";
 import { applyQdq, planQuantization, quantizationRequests } from "../../src/quantize/index.js";
+import { applyFloatStep } from "../../src/steps/index.js";
 import { realNetwork, runner } from "../helpers/real.js";
 
 const context = { runner };

@@ -98,7 +98,7 @@ describe("our own files", () => {
     );
     applyFactors(scaled, classes, factors);
     const before = cloneModel(scaled);
-    const { model } = await quantized(scaled, DATA, { granularity: "perChannel" });
+    const { model } = await quantized(scaled, DATA, { granularity: "per-channel" });
     const read = await planOfFile(model, float, DATA, context);
     expect(read.state.equalizedClasses).toBeGreaterThan(0);
     // The float network was brought to the file's state: its weights are those before quantization.

@@ -5,8 +5,8 @@ import {
   digitDataset,
   linearLayers,
   type Model,
-  type PruneStep,
   parseModel,
+  type StepOf,
 } from "../../src/index.js";
 import { runner } from "../helpers/runner.js";
 
@@ -24,7 +24,7 @@ function integers({ graph }: Model): number[] {
   });
 }
 
-const run = (prune: PruneStep) =>
+const run = (prune: StepOf<"prune">) =>
   compress(
     buildDigitNetwork(2),
     data,

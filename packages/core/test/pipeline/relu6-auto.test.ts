@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { randomDataset } from "../../src/data/index.js";
 import type { EqualizeReport } from "../../src/equalize/index.js";
 import { int, ints, type Model, Tensor } from "../../src/graph/index.js";
-import { type CompressResult, compress, type RecipeStep } from "../../src/pipeline/index.js";
+import { type CompressResult, compress } from "../../src/pipeline/index.js";
+import type { RecipeStep } from "../../src/steps/index.js";
 import { testModel } from "../helpers/build.js";
 import { runner } from "../helpers/quantized.js";
 

@@ -58,7 +58,7 @@ describe("channels", () => {
   it.each<PruneOptions>([
     { method: "magnitude" },
     { method: "synflow", scope: "layer" },
-    { method: "taylor", target: "macs" },
+    { method: "taylor", count: "macs" },
     { method: "random", channelMultiple: 4 },
   ])("%j: the shrunk network is the masked one", async (options) => {
     const model = residual();
@@ -73,7 +73,7 @@ describe("channels", () => {
     expect(iterations.at(-1)!.macsSaved).toBeCloseTo(1 - left, 6);
     const countAt = (name: string) => channels.get(outputOf(model, name))?.length ?? 0;
     const removed = [countAt("stem"), countAt("expand")];
-    if (options.target === "macs") expect(left).toBeLessThanOrEqual(0.5);
+    if (options.count === "macs") expect(left).toBeLessThanOrEqual(0.5);
     else if (options.channelMultiple) expect(removed.map((count) => count % 4)).toEqual([0, 0]);
     else expect(removed[0]! + removed[1]!).toBe(12);
     if (options.scope === "layer") expect(removed).toEqual([4, 8]);

@@ -93,7 +93,7 @@ it("ResNet-20 loses 40 % of its operations in blocks of 8 channels, and the file
   );
   const result = await prune(
     model,
-    { method: "taylor", granularity: "channels", target: "macs", sparsity: 0.4, steps: 1, channelMultiple: 8, data },
+    { method: "taylor", granularity: "channels", count: "macs", sparsity: 0.4, steps: 1, channelMultiple: 8, data },
     context,
   );
   const small = cloneModel(result.model);

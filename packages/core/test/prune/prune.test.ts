@@ -235,9 +235,9 @@ describe("options", () => {
 
 describe("zeros stay exactly zero when the pruned network is quantized", () => {
   it.each<[string, QuantizeOptions]>([
-    ["per channel", { granularity: "perChannel" }],
-    ["per tensor, uint8 storage", { granularity: "perTensor", weightStorage: "uint8" }],
-    ["asymmetric weights", { weightSymmetric: false }],
+    ["per channel", { granularity: "per-channel" }],
+    ["per tensor, uint8 storage", { granularity: "per-tensor", weightStorage: "uint8" }],
+    ["asymmetric weights", { weights: "uint8" }],
     ["4 bits, powers of two", { weightBits: 4, powerOfTwo: true }],
     ["emulation", { format: "emulation", weightBits: 5 }],
   ])("%s", async (_name, options) => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { GraphBuilder, ints, parseModel, serializeModel, Tensor } from "../../src/graph/index.js";
-import { prepareModel } from "../../src/pipeline/prepare.js";
 import { detailsOfFile, TARGET_NAMES } from "../../src/quantize/index.js";
+import { prepareModel } from "../../src/steps/index.js";
 import { batchNorm, testModel } from "../helpers/build.js";
 import { runner } from "../helpers/runner.js";
 import { dataset, MORE_NETWORKS, quantizeCopy } from "./networks.js";

@@ -5,8 +5,8 @@ import { calibrate } from "../../src/calibrate/index.js";
 import { type Dataset, randomDataset } from "../../src/data/index.js";
 import { parseModel } from "../../src/graph/index.js";
 import { openDataset, sharpDecoder } from "../../src/node.js";
-import { prepareModel } from "../../src/pipeline/prepare.js";
 import { planQuantization, type QuantizeOptions, quantizationRequests } from "../../src/quantize/index.js";
+import { prepareModel } from "../../src/steps/index.js";
 import { runner } from "../helpers/runner.js";
 import { compareForms } from "../helpers/same-values.js";
 import { SHARED_MODELS, sharedModel, sharedPath } from "../helpers/shared.js";
@@ -37,8 +37,8 @@ const DATA: Record<(typeof SHARED_MODELS)[number], () => Promise<Dataset> | Data
 
 const VARIANTS: Record<string, QuantizeOptions> = {
   "per tensor": {},
-  "per channel": { granularity: "perChannel" },
-  "int8 activations, uint8 weights": { activations: "int8", weightSymmetric: false },
+  "per channel": { granularity: "per-channel" },
+  "int8 activations, uint8 weights": { activations: "int8", weights: "uint8" },
 };
 
 /** Issue 3: every tensor within 1 quantization step, at least 99.9 % of the values identical. */

@@ -4,8 +4,8 @@ import { OutputProbe } from "../../src/analyze/index.js";
 import { calibrate } from "../../src/calibrate/index.js";
 import { randomDataset } from "../../src/data/index.js";
 import { cloneModel, ints, type Model, Tensor } from "../../src/graph/index.js";
-import { prepareModel } from "../../src/pipeline/index.js";
 import { quantizationRequests, quantize } from "../../src/quantize/index.js";
+import { prepareModel } from "../../src/steps/index.js";
 import { testModel } from "../helpers/build.js";
 import { runner } from "../helpers/runner.js";
 
@@ -114,7 +114,7 @@ test("layers of one weight share one encoding and one copy, with one scale a cha
     value = b.node("Tanh", [b.node("Add", [b.node("MatMul", [value, shared]), bias])]);
   }
   b.output(b.node("MatMul", [value, test.random([12, 3], "v")]), "float32", ["N", 8, 3]);
-  await quantized(model, { granularity: "perChannel" });
+  await quantized(model, { granularity: "per-channel" });
   const copies = [...model.graph.initializers].filter(([name, { dims }]) => name.startsWith("w") && dims.length === 2);
   expect(copies).toHaveLength(1);
 });
@@ -123,6 +123,6 @@ test("a MatMul whose weight is a batch of matrices runs with weights a channel",
   const test = testModel(17);
   const { builder: b, model } = test;
   b.output(b.node("MatMul", [b.input("x", ["N", 8, 12]), test.random([8, 12, 5], "w")]), "float32", ["N", 8, 5]);
-  const { error } = await quantized(model, { granularity: "perChannel" });
+  const { error } = await quantized(model, { granularity: "per-channel" });
   expect(error.sqnrDb).toBeGreaterThan(25);
 });

@@ -52,7 +52,7 @@ async function outputs(model: Model): Promise<Float32Array> {
 }
 
 describe.each([1, 2, 3, 4, 5])("network %i", (seed) => {
-  test.each([{}, { activations: "int8" }, { granularity: "perChannel" }] as QuantizeOptions[])(
+  test.each([{}, { activations: "int8" }, { granularity: "per-channel" }] as QuantizeOptions[])(
     "the same bits leave the network with %j",
     async (options) => {
       const float = await quantized(seed, options);

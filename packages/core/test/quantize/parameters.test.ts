@@ -78,7 +78,7 @@ describe("weights", () => {
     (name) => {
       const made = LAYERS[name]!();
       const { layer } = made;
-      const { weight } = quantized(made, { granularity: "perChannel" });
+      const { weight } = quantized(made, { granularity: "per-channel" });
       const integers = weight.data.array() as Int8Array;
       const back = dequantizeTensor(weight.data, weight.encoding).array() as Float32Array;
       const values = layer.tensor.array() as Float32Array;
@@ -101,7 +101,7 @@ describe("weights", () => {
     (weightBits) => {
       for (const weightSymmetric of [true, false]) {
         const made = layerOf("Conv", [8, 4, 3, 3], 3);
-        const { weight } = quantized(made, { weightBits, weightSymmetric });
+        const { weight } = quantized(made, { weightBits, weights: weightSymmetric ? "int8" : "uint8" });
         const integers = [...(weight.data.array() as Int8Array)];
         const highest = 2 ** (weightBits - 1) - 1;
         const [low, high] = weightSymmetric ? [-highest, highest] : [0, 2 ** weightBits - 1];
@@ -120,7 +120,7 @@ describe("weights", () => {
       return { model, layer: (linearLayers(model.graph) as [LinearLayer])[0] };
     };
     expect([...(quantized(set([0, 0, 0, 0, 0, 0])).weight.data.array() as Int8Array)]).toEqual([0, 0, 0, 0, 0, 0]);
-    const { weight, bias } = quantized(set([1, -2, 0, 0, 4, 1]), { granularity: "perChannel" });
+    const { weight, bias } = quantized(set([1, -2, 0, 0, 4, 1]), { granularity: "per-channel" });
     expect([...(weight.data.array() as Int8Array)]).toEqual([64, -127, 0, 0, 127, 32]);
     expect(weight.encoding.scale[1]).toBe(weight.encoding.scale[2]);
     expect([...bias!.encoding!.scale].every((scale) => scale > 0)).toBe(true);
@@ -140,13 +140,13 @@ describe("weights", () => {
 
 describe("biases", () => {
   test("int32 lies on the grid scale_x·scale_w, within half a unit", () => {
-    for (const granularity of ["perTensor", "perChannel"] as const) {
+    for (const granularity of ["per-tensor", "per-channel"] as const) {
       const made = layerOf("Conv", [6, 2, 3, 3], 1, 2);
       const { weight, bias } = quantized(made, { granularity, bias: "int32" });
       const values = made.model.graph.initializers.get("b")!.numbers();
       const integers = bias!.data!.array() as Int32Array;
       values.forEach((value, c) => {
-        const at = granularity === "perTensor" ? 0 : c;
+        const at = granularity === "per-tensor" ? 0 : c;
         const scale = Math.fround(weight.encoding.scale[at]! * INPUT.scale[0]!);
         expect(bias!.encoding!.scale[at]).toBe(scale);
         expect(Math.abs(integers[c]! * scale - value)).toBeLessThanOrEqual(0.5001 * scale);
@@ -161,7 +161,7 @@ describe("biases", () => {
     fc.assert(
       fc.property(
         fc.array(fc.float({ min: -1000, max: 1000, noNaN: true }), { minLength: 6, maxLength: 6 }),
-        fc.constantFrom("perTensor" as const, "perChannel" as const),
+        fc.constantFrom("per-tensor" as const, "per-channel" as const),
         fc.boolean(),
         (values, granularity, powerOfTwo) => {
           const made = layerOf("Conv", [6, 2, 3, 3], 1, 2);
@@ -202,7 +202,7 @@ describe("biases", () => {
       const input = encodingFromRange({ min: 0, max: 2 }, { signed: false, symmetric: false, powerOfTwo });
       const { weight, bias, raisedChannels } = quantized(
         { model: made.model, layer },
-        { granularity: "perChannel", powerOfTwo },
+        { granularity: "per-channel", powerOfTwo },
         input,
       );
       expect(raisedChannels).toEqual([1]);
@@ -219,7 +219,7 @@ describe("biases", () => {
     made.model.graph.initializers.set("w", Tensor.float32([2, 1, 1, 1], [1e-37, 1]));
     made.model.graph.initializers.set("b", Tensor.float32([2], [0, 1]));
     const layer = (linearLayers(made.model.graph) as [LinearLayer])[0];
-    const { bias } = quantized({ model: made.model, layer }, { granularity: "perChannel" });
+    const { bias } = quantized({ model: made.model, layer }, { granularity: "per-channel" });
     expect((bias!.data!.array() as Int32Array)[0]).toBe(0);
   });
 
@@ -234,7 +234,7 @@ describe("biases", () => {
         (tensor.array() as Float32Array).map((x, at) => (at < 27 ? x * 1e-12 : x)),
       ),
     );
-    const { report } = await quantizeCopy(model, { granularity: "perChannel" });
+    const { report } = await quantizeCopy(model, { granularity: "per-channel" });
     expect(report.raisedScales).toEqual([{ layer: "a", channels: [0] }]);
   });
 });
@@ -243,7 +243,7 @@ describe("scales that are powers of two", () => {
   test("all of them are, exactly: weights, activations, biases, constants", async () => {
     for (const name of Object.keys(MORE_NETWORKS)) {
       const float = MORE_NETWORKS[name]!();
-      const options: QuantizeOptions = { powerOfTwo: true, granularity: "perChannel" };
+      const options: QuantizeOptions = { powerOfTwo: true, granularity: "per-channel" };
       const calibration = await calibrate(
         float,
         dataset,

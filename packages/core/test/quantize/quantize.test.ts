@@ -33,17 +33,17 @@ const VARIANTS: Record<string, { options: QuantizeOptions; leastDb: number }> = 
   ...Object.fromEntries(
     TARGET_NAMES.map((target) => [target, { options: { target }, leastDb: target === "fpga" ? 15 : 20 }]),
   ),
-  "per channel": { options: { granularity: "perChannel" }, leastDb: 22 },
-  "asymmetric weights": { options: { weightSymmetric: false }, leastDb: 22 },
+  "per channel": { options: { granularity: "per-channel" }, leastDb: 22 },
+  "asymmetric weights": { options: { weights: "uint8" }, leastDb: 22 },
   "unsigned storage": { options: { weightStorage: "uint8" }, leastDb: 22 },
   "int8 activations": { options: { activations: "int8" }, leastDb: 22 },
   "int16 activations, 16-bit weights": { options: { activations: "int16", weightBits: 16 }, leastDb: 60 },
   "uint16 activations, asymmetric 12-bit weights": {
-    options: { activations: "uint16", weightBits: 12, weightSymmetric: false },
+    options: { activations: "uint16", weightBits: 12, weights: "uint8" },
     leastDb: 45,
   },
-  choosers: { options: { chooser: "mse", weightChooser: "percentile:99.9" }, leastDb: 15 },
-  "4 bits": { options: { weightBits: 4, activationBits: 6, granularity: "perChannel" }, leastDb: 5 },
+  choosers: { options: { calibrator: "mse", weightCalibrator: "percentile:99.9" }, leastDb: 15 },
+  "4 bits": { options: { weightBits: 4, activationBits: 6, granularity: "per-channel" }, leastDb: 5 },
 };
 
 /** Every network with the two common variants, every variant with the networks that differ most. */
@@ -81,8 +81,8 @@ test("the real kernels give nearly the same: what ort-cpu promises runs on integ
 
 test("repeated runs give the same bytes, from a stored calibration too", async () => {
   const float = MORE_NETWORKS.movers!();
-  const first = await quantizeCopy(float, { chooser: "entropy", granularity: "perChannel" });
-  const second = await quantizeCopy(MORE_NETWORKS.movers!(), { chooser: "entropy", granularity: "perChannel" });
+  const first = await quantizeCopy(float, { calibrator: "entropy", granularity: "per-channel" });
+  const second = await quantizeCopy(MORE_NETWORKS.movers!(), { calibrator: "entropy", granularity: "per-channel" });
   expect(serializeModel(second.model)).toEqual(serializeModel(first.model));
   expect(second.calibration.serialize()).toBe(first.calibration.serialize());
 });
@@ -254,7 +254,7 @@ describe("outputs and names", () => {
 
 describe("report", () => {
   test("quantizationDetails of a small network, as in MathWorks' emulation page", async () => {
-    const { report } = await quantizeCopy(MORE_NETWORKS.constants!(), { granularity: "perChannel" });
+    const { report } = await quantizeCopy(MORE_NETWORKS.constants!(), { granularity: "per-channel" });
     expect(report.details).toEqual({
       isQuantized: true,
       target: "ort-cpu",
@@ -365,7 +365,7 @@ describe("what is refused", () => {
     await expect(plan(MORE_NETWORKS.residual!())).rejects.toMatchObject({ code: "E5003" });
     const float = model();
     const calibration = await calibrate(float, dataset, { requests: quantizationRequests(float) }, context);
-    expect(() => planQuantization(float, calibration, { chooser: "mse" })).toThrow(
+    expect(() => planQuantization(float, calibration, { calibrator: "mse" })).toThrow(
       expect.objectContaining({ code: "E4005" }),
     );
   });

@@ -170,7 +170,7 @@ async function worstSteps(options: QuantizeOptions): Promise<{ steps: number; dt
 
 describe("the kernels of this processor", () => {
   test("auto gives what the graph says, per tensor and per channel", async () => {
-    for (const granularity of ["perTensor", "perChannel"] as const) {
+    for (const granularity of ["per-tensor", "per-channel"] as const) {
       const { steps } = await worstSteps({ granularity });
       expect(steps).toBeLessThanOrEqual(1.01);
     }

@@ -24,7 +24,7 @@ test("uint8 weights are refused where the target's row has none, asymmetric ones
     if (target === "ort-cpu") await made;
     else await expect(made).rejects.toMatchObject({ code: "E2004" });
   }
-  await expect(quantizeCopy(model, { target: "tensorrt", weightSymmetric: false })).rejects.toMatchObject({
+  await expect(quantizeCopy(model, { target: "tensorrt", weights: "uint8" })).rejects.toMatchObject({
     code: "E2004",
   });
 });

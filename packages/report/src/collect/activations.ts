@@ -119,7 +119,7 @@ export function activationHistograms(
   observed: readonly ObservedActivation[],
   options: QuantizeOptions,
 ): HistogramRow[] {
-  const { activationBits: bits, activationSymmetric: symmetric, chooser: used } = resolveQuantizeOptions(options);
+  const { activationBits: bits, activationSymmetric: symmetric, calibrator: used } = resolveQuantizeOptions(options);
   const choosers = [...new Set(["minmax", "percentile:99.99", "entropy", "mse", used])];
   return observed.map(({ layer, tensor, histogram, encoding }) => {
     const { min, max } = histogram;

@@ -25,15 +25,19 @@ export function Select<T extends string>({ label, value, options, onChange, disa
 
 interface NumberProps {
   readonly label: string;
-  readonly value: number;
-  readonly min?: number;
-  readonly max?: number;
+  readonly value: number | undefined;
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
   readonly step?: number | "any";
+  /** Shown where there is no value: what it then is. */
+  readonly placeholder?: string | undefined;
   readonly onChange: (value: number) => void;
+  /** Without it a value cannot be taken away. */
+  readonly onClear?: () => void;
 }
 
 /** Takes the number when it is complete; one out of range is put back. */
-export function NumberField({ label, value, min, max, step = 1, onChange }: NumberProps) {
+export function NumberField({ label, value, min, max, step = 1, placeholder, onChange, onClear }: NumberProps) {
   return (
     <label class="field">
       <span>{label}</span>
@@ -43,10 +47,13 @@ export function NumberField({ label, value, min, max, step = 1, onChange }: Numb
         min={min}
         max={max}
         step={step}
+        placeholder={placeholder}
         onChange={(event) => {
           const { valueAsNumber } = event.currentTarget;
-          if (event.currentTarget.validity.valid && Number.isFinite(valueAsNumber)) onChange(valueAsNumber);
-          else event.currentTarget.value = String(value);
+          const { valid } = event.currentTarget.validity;
+          if (valid && Number.isFinite(valueAsNumber)) onChange(valueAsNumber);
+          else if (valid && onClear) onClear();
+          else event.currentTarget.value = String(value ?? "");
         }}
       />
     </label>

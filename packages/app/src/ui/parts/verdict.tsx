@@ -8,7 +8,7 @@ import { activity, currentMeasures, currentRun } from "../../state/store.js";
 export function Verdict({ stale }: { stale: boolean }) {
   const { report, validation } = currentMeasures.value;
   const { recipe } = currentRun.value!;
-  const perTensor = stepOf(recipe, "quantize")?.granularity !== "perChannel";
+  const perTensor = stepOf(recipe, "quantize")?.granularity !== "per-channel";
   const found = explainWorst(report?.sqnr?.layers ?? [], channelSpreads(report?.weights), perTensor, validation);
   if (!found) return null;
   const { layer, what, why, matters, tone, uneven } = found;

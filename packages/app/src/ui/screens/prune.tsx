@@ -1,5 +1,5 @@
 import { formatBytes, formatPercent } from "../../format.js";
-import { pruneTitle } from "../../recipe/describe.js";
+import { stepTitle } from "../../recipe/describe.js";
 import { stepOf } from "../../recipe/recipe.js";
 import {
   continueWithPruned,
@@ -139,7 +139,7 @@ export function PruneScreen() {
                 Continue with the pruned network
               </button>
               <span class="hint">
-                {inRecipe ? `the recipe says: ${pruneTitle(stepOf(recipe.value, "prune"))}` : ""}
+                {inRecipe ? `the recipe says: ${stepTitle(stepOf(recipe.value, "prune"))}` : ""}
                 {inRecipe ? "; " : ""}continuing makes it a model of its own, {formatBytes(result.bytes.length)}
               </span>
             </div>

@@ -1,0 +1,52 @@
+import { PRUNE_OPTIONS } from "../prune/definition.js";
+import type { PruneOptions, PruneResult } from "../prune/index.js";
+import { floatStep } from "./state.js";
+
+/** With BatchNormalization folded in, biases and weights bear less than with it. */
+const RATE = 0.001;
+
+/** Prunes the float network. Kept although outputs get worse: who asks for it has decided already. */
+export const prune = floatStep({
+  use: "prune",
+  label: "Prune",
+  help: "weights or channels that matter least are removed",
+  options: PRUNE_OPTIONS,
+  flag: "method",
+  keep: "always",
+  title({ granularity = "weights", sparsity = 0.9, method = "synflow" }) {
+    const what = granularity === "channels" ? "channels" : "weights";
+    const share = granularity.includes(":") ? granularity : `${Math.round(1000 * sparsity) / 10} %`;
+    return `prune ${share} of the ${what} (${method})`;
+  },
+  requiredDb: () => 0,
+  /** In place; channels leave the graph. Biases stay: they are what the correction behind quantization moves. */
+  async apply(model, { fineTuneEpochs, rate = RATE, ...chosen }, { dataset }, context) {
+    const [{ prune: transform }, { observeShapes, requireRunner, zeroFeeds }, { ORT_CHANNEL_MULTIPLE, shrink }] =
+      await Promise.all([import("../prune/index.js"), import("../runtime/index.js"), import("../shrink/index.js")]);
+    const channels = chosen.granularity === "channels";
+    const fineTune = { epochs: fineTuneEpochs ?? 0, rate, batchSize: 32, loss: { type: "distillation" } } as const;
+    const options: PruneOptions = {
+      ...(chosen as PruneOptions),
+      parameters: "weights",
+      data: dataset,
+      ...(channels && { channelMultiple: ORT_CHANNEL_MULTIPLE }),
+      ...(fineTuneEpochs !== undefined && { fineTune }),
+    };
+    const result = await transform(model, options, context);
+    model.graph.initializers = result.model.graph.initializers;
+    if (result.channels.size > 0) {
+      const shapes = await observeShapes(requireRunner(context, "prune"), model, zeroFeeds(model));
+      await shrink({ remove: result.channels, shapes })(model, context);
+    }
+    const { iterations, skipped } = result;
+    return { modified: true, note: describe(result), report: { iterations, skipped } };
+  },
+});
+
+function describe({ iterations, channels }: PruneResult): string {
+  const { sparsity, macsSaved, collapsed } = iterations.at(-1)!;
+  const count = [...channels.values()].reduce((sum, own) => sum + own.length, 0);
+  const gone = count > 0 ? `, ${count} channels and ${(100 * macsSaved!).toFixed(1)} % of MACs left` : "";
+  const lost = collapsed.length > 0 ? `; collapsed: ${collapsed.join(", ")}` : "";
+  return `${(100 * sparsity).toFixed(1)} % of the parameters are 0${gone}${lost}`;
+}
