@@ -34,8 +34,12 @@ const EXAMPLE = {
   out: "dist/",
 };
 
-test("the documented example is valid and comes back as written", () => {
-  expect(checkConfig(EXAMPLE, "c.json")).toEqual(EXAMPLE);
+test("the documented example is valid and comes back as written; its older form of an exclusion in the words of today", () => {
+  const steps = EXAMPLE.steps.map(({ overrides, ...step }) => ({
+    ...step,
+    ...(overrides && { exclude: ["*/classifier/*"] }),
+  }));
+  expect(checkConfig(EXAMPLE, "c.json")).toEqual({ ...EXAMPLE, steps });
   expect(checkConfig({}, "c.json")).toEqual({});
 });
 
@@ -45,14 +49,20 @@ test.each([
   [{ data: { preprocess: { presett: "tf" } } }, "unknown key data.preprocess.presett", "presett", "preset"],
   [
     { steps: [{ use: "fold" }, { use: "quantize", weigths: "int8" }] },
-    "unknown key steps[1].weigths",
+    'steps[1] (quantize): unknown option "weigths"',
     "weigths",
     "weights",
   ],
-  [{ steps: [{ use: "quantize", overrides: [{ mach: "x" }] }] }, "steps[0].overrides[0]", undefined, undefined],
+  [{ steps: [{ use: "quantize", overrides: [{ mach: "x" }] }] }, "weights of an override", undefined, undefined],
   [{ steps: [{ use: "quantise" }] }, "steps[0].use: 'quantise' is not one of fold, ", "quantise", "quantize"],
+  [{ steps: [{ use: "constructor" }] }, "'constructor' is not one of fold, ", "constructor", "quantize"],
   [{ steps: [{}] }, "steps[0].use: expected string", undefined, undefined],
-  [{ steps: [{ use: "prune", sparsity: 1 }] }, "steps[0].sparsity: ", undefined, undefined],
+  [
+    { steps: [{ use: "prune", sparsity: 1 }] },
+    "steps[0] (prune): sparsity 1 is not a number (0 or more and below 1)",
+    undefined,
+    undefined,
+  ],
   [{ gates: { maxDrop: 1 } }, "gates.maxDrop: expected string", undefined, undefined],
   [
     { gates: { maxDrop: "1" } },

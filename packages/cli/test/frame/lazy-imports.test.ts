@@ -35,7 +35,7 @@ function reachedPackages(entry: string): Map<string, string> {
   return packages;
 }
 
-const LIGHT = ["@equant/core/errors", "commander"];
+const LIGHT = ["@equant/core/errors", "@equant/core/steps", "commander"];
 const commands = COMMANDS.map(({ name }) => `${name.replace(/^_+/, "")}.ts`);
 
 test("main answers --help and --version without any package", () => {

@@ -17,7 +17,7 @@ const sample: CommandDefinition = {
       .addOption(choice("--weights <type>", "weights", ["int8", "int16"], "int8"))
       .addOption(choice("--activations <type>", "activations", ["uint8", "int16"], "uint8"))
       .addOption(points("--max-drop <pp>", "gate"))
-      .option("--per-channel", "one scale a channel")
+      .option("--granularity <what>", "one scale a channel")
       .addOption(repeatable("--exclude <glob>", "stays float"));
     addDataOptions(command, { samples: 100 });
     addOutputOptions(command);
@@ -77,7 +77,7 @@ test("a config gives defaults, flags win; relative paths are those of the config
     settings: {
       weights: { value: "int16", from: "config" },
       activations: { value: "uint8", from: "default" },
-      perChannel: { value: true, from: "config" },
+      granularity: { value: "per-channel", from: "config" },
       maxDrop: { value: 0.015, from: "config" },
       data: { value: join(folder, "cal"), from: "config" },
       samples: { value: 3, from: "flag" },
@@ -93,7 +93,7 @@ test("a config gives defaults, flags win; relative paths are those of the config
     batch: 4,
     seed: 9,
     threads: 1,
-    perChannel: true,
+    granularity: "per-channel",
   });
 });
 

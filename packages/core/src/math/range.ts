@@ -31,7 +31,7 @@ export function parseChooser(text: string): Chooser {
   const [kind, argument, ...rest] = text.split(":");
   const known = CHOOSERS.find((name) => name === kind);
   if (!known || rest.length > 0 || (argument !== undefined && known !== "percentile")) {
-    throw new OptionsError("E2004", `chooser '${text}' is not one of minmax, tail, percentile:P, entropy, mse`, {
+    throw new OptionsError("E2004", `calibrator '${text}' is not one of minmax, tail, percentile:P, entropy, mse`, {
       expected: ["minmax", "tail", "percentile:P", "entropy", "mse"],
       actual: text,
     });
@@ -65,7 +65,7 @@ export function chooseRange(source: ValueHistogram | Range, options: ChooseRange
     if (chooser.kind === "minmax") return rangeWithZero(source, "chooseRange");
     throw new OptionsError(
       "E2004",
-      `chooser '${chooser.kind}' needs a histogram, but only minimum and maximum are known`,
+      `calibrator '${chooser.kind}' needs a histogram, but only minimum and maximum are known`,
       {
         expected: ["minmax"],
         actual: chooser.kind,

@@ -90,7 +90,7 @@ describe("adaRound", () => {
     const all = { ...pair, dataset: DATA };
     await expect(adaRound({ ...all, rows: 3 }, context)).rejects.toMatchObject({
       code: "E2002",
-      message: "adaRound: invalid rows 3, expected a whole number, 16 or more",
+      message: "adaRound: rows 3 is not a whole number (16 or more)",
     });
     await expect(adaRound({ ...all, bits: 3 } as never, context)).rejects.toMatchObject({ code: "E2001" });
     await expect(adaRound(all, {})).rejects.toMatchObject({ code: "E4005" });

@@ -149,7 +149,7 @@ describe("tuneBiases", () => {
     const all = { ...pair, dataset: DATA };
     await expect(tuneBiases({ ...all, epochs: 0 }, context)).rejects.toMatchObject({
       code: "E2002",
-      message: "tuneBiases: invalid epochs 0, expected a whole number, 1 or more",
+      message: "tuneBiases: epochs 0 is not a whole number (1 or more)",
     });
     await expect(tuneBiases({ ...all, loss: "l1" as never }, context)).rejects.toMatchObject({ code: "E2004" });
     await expect(tuneBiases(all, {})).rejects.toMatchObject({ code: "E4005" });

@@ -26,7 +26,7 @@ describe("parseChooser", () => {
   });
 
   test.each([
-    ["kl", "E2004", "chooser 'kl' is not one of minmax, tail, percentile:P, entropy, mse"],
+    ["kl", "E2004", "calibrator 'kl' is not one of minmax, tail, percentile:P, entropy, mse"],
     ["", "E2004", "is not one of"],
     ["mse:3", "E2004", "is not one of"],
     ["percentile:99:1", "E2004", "is not one of"],

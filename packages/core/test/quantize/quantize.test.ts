@@ -372,20 +372,20 @@ describe("what is refused", () => {
 
   test.each<[string, object, string]>([
     ["E2001", { weightBit: 8 }, "weightBit"],
-    ["E2002", { weightBits: 17 }, "invalid weight bits 17, expected 2–16"],
-    ["E2002", { weightBits: 1 }, "invalid weight bits 1"],
-    ["E2002", { weightBits: 4.5 }, "invalid weight bits 4.5"],
-    ["E2002", { activationBits: 9 }, "invalid activation bits 9, expected 2–8"],
+    ["E2002", { weightBits: 17 }, "weightBits 17 is not a whole number (2–16)"],
+    ["E2002", { weightBits: 1 }, "weightBits 1 is"],
+    ["E2002", { weightBits: 4.5 }, "weightBits 4.5 is"],
+    ["E2002", { activationBits: 9 }, "activationBits 9 is not a whole number (2–8)"],
     ["E2002", { chooser: "percentile:40" }, "percentile"],
     ["E2004", { target: "cpu" }, "target 'cpu' is not one of ort-cpu"],
-    ["E2004", { chooser: "minmx" }, "chooser 'minmx'"],
-    ["E2004", { weightChooser: "kl" }, "chooser 'kl'"],
+    ["E2004", { chooser: "minmx" }, "calibrator 'minmx'"],
+    ["E2004", { weightChooser: "kl" }, "calibrator 'kl'"],
     ["E2004", { activations: "float32" }, "activations 'float32'"],
     ["E2004", { format: "qop" }, "format 'qop'"],
     ["E2004", { granularity: "perGroup" }, "granularity"],
     ["E2004", { bias: "int4" }, "bias 'int4'"],
     ["E2004", { rounding: "up" }, "rounding 'up'"],
-    ["E2004", { weightStorage: "int4" }, "weight storage"],
+    ["E2004", { weightStorage: "int4" }, "weightStorage 'int4'"],
   ])("%s: %o", (code, options, text) => {
     expect(() => resolveQuantizeOptions(options as QuantizeOptions)).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining(text) }),
