@@ -69,7 +69,7 @@ const tasks = {
   plain: () => plain(model, dataset, 8),
   "plain by 1": () => plain(model, dataset, 1),
   "min-max": () => collect(model, dataset, {}),
-  histograms: () => collect(model, dataset, { chooser: "mse" }),
+  histograms: () => collect(model, dataset, { calibrator: "mse" }),
 };
 const times = new Map(Object.keys(tasks).map((name) => [name, { elapsed: [] as number[], cpu: [] as number[] }]));
 for (let round = -1; round < rounds; round++) {

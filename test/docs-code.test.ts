@@ -16,9 +16,9 @@ import { ensureBiases } from "../packages/core/src/correct/index.js";
 import { digitDataset } from "../packages/core/src/data/index.js";
 import { cloneModel, int, ints, type Model, parseModel, serializeModel } from "../packages/core/src/graph/index.js";
 import * as metrics from "../packages/core/src/metrics/index.js";
-import { prepareModel } from "../packages/core/src/pipeline/index.js";
 import { applyQdq, planQuantization, quantizationRequests } from "../packages/core/src/quantize/index.js";
 import { observeShapes, zeroFeeds } from "../packages/core/src/runtime/index.js";
+import { prepareModel } from "../packages/core/src/steps/index.js";
 import { testModel } from "../packages/core/test/helpers/build.js";
 import { fixtureReport } from "../packages/report/test/fixture.js";
 
