@@ -1,13 +1,6 @@
-import {
-  attributeOf,
-  isOp,
-  type Model,
-  type Node,
-  nonFiniteWeights,
-  requiredInputs,
-  tensorsOf,
-  validateModel,
-} from "../graph/index.js";
+import { isOp, type Model, type Node, requiredInputs, tensorsOf, validateModel } from "../graph/index.js";
+import { clipBounds } from "../operators/attributes.js";
+import { nonFiniteWeights } from "../operators/finite-weights.js";
 import { otherFloatType } from "../operators/index.js";
 import type { Finding, FindingKind, InspectedNode } from "./inspect-report.js";
 import { isQuantized } from "./int8-coverage.js";
@@ -95,13 +88,8 @@ function addClips({ graph }: Model, add: Add): void {
 /** Bounds of a Clip that starts at 0 and ends somewhere. */
 function boundsOf(node: Node, lookup: ConstantLookup): number[] | undefined {
   if (!isOp(node, "Clip")) return undefined;
-  // Before opset 11 the bounds were attributes.
-  const [min, max] = (["min", "max"] as const).map((name, index) => {
-    const attribute = attributeOf(node, name, "float", undefined);
-    const tensor = lookup(node.inputs[index + 1] ?? "")?.tensor;
-    return attribute ?? (tensor?.dtype === "float32" ? tensor.numbers()[0] : undefined);
-  });
-  return min === 0 && max !== undefined && max < 1e30 ? [min, Number(max.toPrecision(6))] : undefined;
+  const { low, high } = clipBounds(node, (value) => lookup(value)?.tensor);
+  return low === 0 && high !== undefined && high < 1e30 ? [low, Number(high.toPrecision(6))] : undefined;
 }
 
 function addOutside(model: Model, { nodes, hasMacs }: Seen, add: Add): void {

@@ -1,8 +1,6 @@
 import {
-  attributeOf,
   type Dim,
   type Graph,
-  isOp,
   labelOf,
   type Model,
   type Node,
@@ -11,6 +9,8 @@ import {
   tensorsOf,
   type ValueInfo,
 } from "../graph/index.js";
+import { groupOf } from "../operators/attributes.js";
+import { factsOf } from "../operators/facts.js";
 import { isMultiplying, macsOf } from "../operators/macs.js";
 import { findingsOf } from "./inspect-findings.js";
 import { quantizability } from "./inspect-quantizable.js";
@@ -33,7 +33,8 @@ import { weightRanges } from "./weight-ranges.js";
 export async function inspectModel(model: Model, options: InspectOptions = {}): Promise<InspectReport> {
   const shapes = options.shapes ?? declaredShapes(model.graph);
   const counted = countParameters(model);
-  const macs = new Map(macsOf(model, shapes).nodes.map(({ node, macs }) => [node, macs]));
+  const counts = macsOf(model, shapes);
+  const macs = new Map(counts.nodes.map(({ node, macs }) => [node, macs]));
   const ranges = options.ranges ?? (await weightRanges(model));
   const nodes: InspectedNode[] = [];
   const visit = (graph: Graph, isInner: boolean, outer?: ConstantLookup) => {
@@ -58,7 +59,7 @@ export async function inspectModel(model: Model, options: InspectOptions = {}): 
   };
   visit(model.graph, false);
   const weightBytes = [...tensorsOf(model)].reduce((sum, { tensor }) => sum + (tensor.byteLength ?? 0), 0);
-  const hasMacs = model.graph.nodes.every((node) => macsAt(node, macs) !== null);
+  const hasMacs = counts.uncounted.length === 0;
   return {
     opset: model.opsets.get("") ?? null,
     opsets: Object.fromEntries([...model.opsets].map(([domain, version]) => [domain || "ai.onnx", version])),
@@ -86,9 +87,9 @@ function macsAt(node: Node, macs: ReadonlyMap<Node, number>): number | null {
 
 /** Depthwise convolutions behave differently in quantization: counted apart. */
 function kindOf(node: Node, lookup: ConstantLookup): string {
-  const weight = isOp(node, "Conv") ? 1 : isOp(node, "QLinearConv") ? 3 : undefined;
-  if (weight !== undefined && attributeOf(node, "group", "int", 1) > 1) {
-    if (lookup(node.inputs[weight] ?? "")?.tensor.dims[1] === 1)
+  const macs = factsOf(node)?.macs;
+  if (macs?.formula === "conv" && groupOf(node) > 1) {
+    if (lookup(node.inputs[macs.weight] ?? "")?.tensor.dims[1] === 1)
       return node.opType === "Conv" ? "DepthwiseConv" : node.opType;
   }
   return node.domain === "" ? node.opType : `${node.domain}:${node.opType}`;

@@ -1,4 +1,6 @@
-import { type GraphIndex, indexGraph, isOp, labelOf, type Model, type Node } from "../graph/index.js";
+import { type GraphIndex, indexGraph, labelOf, type Model, type Node } from "../graph/index.js";
+import { saturationBounds } from "../operators/attributes.js";
+import { factsOf } from "../operators/facts.js";
 import { isMultiplying, type MacsReport } from "../operators/macs.js";
 
 /** A layer that multiplies in float. */
@@ -38,45 +40,10 @@ export interface Int8Coverage {
 
 const EIGHT_BITS: readonly (string | undefined)[] = ["int8", "uint8"];
 
-/** Operators that multiply integers, in the forms of ONNX and of ONNX Runtime. */
-export const INTEGER_KERNELS: ReadonlySet<string> = new Set([
-  "QLinearConv",
-  "QLinearMatMul",
-  "ConvInteger",
-  "MatMulInteger",
-  "QGemm",
-  "MatMulIntegerToFloat",
-  "DynamicQuantizeMatMul",
-]);
-
-/** Other operators for which ONNX Runtime (1.30, CPU) has integer forms, or which it moves past the conversions. */
-const INTEGER_FORMS: ReadonlySet<string> = new Set([
-  ...[
-    "Add",
-    "Mul",
-    "AveragePool",
-    "GlobalAveragePool",
-    "MaxPool",
-    "Sigmoid",
-    "LeakyRelu",
-    "Softmax",
-    "Concat",
-    "Where",
-  ],
-  ...[
-    "Reshape",
-    "Transpose",
-    "Squeeze",
-    "Unsqueeze",
-    "Flatten",
-    "Resize",
-    "Split",
-    "Gather",
-    "Slice",
-    "Expand",
-    "Tile",
-  ],
-]);
+/** Multiplies integers, in a form of ONNX or of ONNX Runtime. */
+export function multipliesIntegers(node: Node): boolean {
+  return factsOf(node)?.kind === "integer";
+}
 
 export function isQuantize(node: Node | undefined): boolean {
   return node?.opType === "QuantizeLinear";
@@ -88,7 +55,7 @@ export function isDequantize(node: Node | undefined): boolean {
 
 /** Whether a model has quantized values at all, as Q/DQ nodes or in the QOperator form. */
 export function isQuantized({ graph }: Model): boolean {
-  return graph.nodes.some((node) => isQuantize(node) || isDequantize(node) || INTEGER_KERNELS.has(node.opType));
+  return graph.nodes.some((node) => isQuantize(node) || isDequantize(node) || multipliesIntegers(node));
 }
 
 /**
@@ -116,8 +83,9 @@ export function shareOf(part: number, whole: number): number {
 
 /** Why a multiplying node runs in float; undefined where it runs on integers. */
 export function floatReason(model: Model, index: GraphIndex, node: Node): string | undefined {
-  if (INTEGER_KERNELS.has(node.opType)) return undefined;
-  if (!isOp(node, "Conv", "Gemm", "MatMul")) return `ONNX Runtime has no integer kernel for ${node.opType}`;
+  if (multipliesIntegers(node)) return undefined;
+  const facts = factsOf(node);
+  if (facts?.kind !== "layer" || facts.ort !== "kernel") return `ONNX Runtime has no integer kernel for ${node.opType}`;
   const input = dequantizedType(model, index, node.inputs[0]);
   const weight = dequantizedType(model, index, node.inputs[1]);
   if (input === undefined && weight === undefined) return "it is not quantized";
@@ -131,7 +99,7 @@ export function floatReason(model: Model, index: GraphIndex, node: Node): string
   const last = absorbed(model, index, next);
   if (last === "quantize") return undefined;
   // Integer Gemm and MatMul exist with a float output, integer convolutions do not.
-  if (node.opType !== "Conv") return undefined;
+  if (facts.floatOutput) return undefined;
   if (last === "kept")
     return `the ${next!.opType} behind it is no part of the quantization: its bounds cut what QuantizeLinear keeps`;
   if (index.isOutput(output)) return "its output is the model's output in float";
@@ -146,7 +114,7 @@ export function floatReason(model: Model, index: GraphIndex, node: Node): string
  * `quantize`: dropped; `kept`: it stays before a QuantizeLinear; a node: that reads it in float.
  */
 function absorbed(model: Model, index: GraphIndex, node: Node | undefined): "quantize" | "kept" | Node | undefined {
-  if (!isOp(node, "Relu", "Clip")) return undefined;
+  if (!node || factsOf(node)?.fuses !== "saturation") return undefined;
   const reader = index.onlyConsumer(node.outputs[0]!);
   if (!reader || !isQuantize(reader)) return reader;
   const constant = (value: string | undefined) => {
@@ -156,8 +124,7 @@ function absorbed(model: Model, index: GraphIndex, node: Node | undefined): "qua
   const [scale, zero] = [constant(reader.inputs[1]), constant(reader.inputs[2]) ?? 0];
   const [qmin, qmax] = INTEGER_RANGES.get(storedType(model, reader)) ?? [];
   if (scale === undefined || qmin === undefined || qmax === undefined) return "kept";
-  const low = node.opType === "Relu" ? 0 : node.inputs[1] ? constant(node.inputs[1]) : Number.NEGATIVE_INFINITY;
-  const high = node.opType === "Clip" && node.inputs[2] ? constant(node.inputs[2]) : Number.POSITIVE_INFINITY;
+  const { low, high } = saturationBounds(node, (value) => model.graph.initializers.get(value));
   if (low === undefined || high === undefined) return "kept";
   // A scale is a rounded float: 6/255 · 255 may lie a last bit above 6.
   const slack = 1e-6 * scale * (qmax - qmin);
@@ -223,7 +190,7 @@ function leftoverAt(model: Model, index: GraphIndex, node: Node): LeftoverConver
     const reason = floatReason(model, index, node);
     return reason === undefined ? undefined : at(reason);
   }
-  if (!isOp(node, ...INTEGER_FORMS)) return at(`ONNX Runtime runs ${node.opType} in float`);
+  if (factsOf(node)?.ort === undefined) return at(`ONNX Runtime runs ${node.opType} in float`);
   const data = node.inputs.filter((value) => !model.graph.initializers.has(value));
   if (data.some(fromFloat)) return at("not all its inputs are quantized");
   const output = node.outputs.some((value) => index.isOutput(value));

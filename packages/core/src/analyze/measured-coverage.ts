@@ -3,12 +3,12 @@ import type { MacsReport } from "../operators/macs.js";
 import {
   floatIslands,
   floatReason,
-  INTEGER_KERNELS,
   type Int8Coverage,
   int8Coverage,
   isDequantize,
   isQuantize,
   type LeftoverConversion,
+  multipliesIntegers,
   shareOf,
 } from "./int8-coverage.js";
 
@@ -37,7 +37,7 @@ export async function measuredCoverage(
   };
   const integer = new Set<Node>();
   for (const node of executed.graph.nodes) {
-    if (!INTEGER_KERNELS.has(node.opType)) continue;
+    if (!multipliesIntegers(node)) continue;
     const origin = originOf(node);
     if (!origin) return undefined;
     integer.add(origin);

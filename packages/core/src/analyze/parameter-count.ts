@@ -1,4 +1,5 @@
 import { attributeOf, type Graph, isOp, type Model, type Node, subgraphsOf, type Tensor } from "../graph/index.js";
+import { factsOf, type OperatorKind } from "../operators/facts.js";
 
 /** Numbers a node has learned. */
 export interface NodeParameters {
@@ -19,50 +20,9 @@ export interface ParameterCount {
   readonly byNode: ReadonlyMap<Node, NodeParameters>;
 }
 
-/** Positions of learned inputs, by operator. Other constants (bounds, shapes, amounts, scales of Resize) are not learned. */
-const LEARNED: ReadonlyMap<string, readonly number[]> = new Map(
-  Object.entries<readonly number[]>({
-    Conv: [1, 2],
-    ConvTranspose: [1, 2],
-    Gemm: [0, 1, 2],
-    MatMul: [0, 1],
-    BatchNormalization: [1, 2],
-    InstanceNormalization: [1, 2],
-    LayerNormalization: [1, 2],
-    GroupNormalization: [1, 2],
-    PRelu: [1],
-    LSTM: [1, 2, 3, 7],
-    GRU: [1, 2, 3],
-    RNN: [1, 2, 3],
-    Gather: [0],
-    Add: [0, 1],
-    Sub: [0, 1],
-    Mul: [0, 1],
-    Div: [0, 1],
-    QLinearConv: [3, 8],
-    QLinearMatMul: [0, 3],
-    ConvInteger: [1],
-    MatMulInteger: [0, 1],
-    "com.microsoft:FusedConv": [1, 2],
-    "com.microsoft:FusedGemm": [0, 1, 2],
-    "com.microsoft:FusedMatMul": [0, 1],
-    "com.microsoft:QGemm": [0, 3, 6],
-  }),
-);
-
-/** Of these a single number (x · 0.5, x + 3) belongs to the formula, not to what was learned. */
-const ELEMENTWISE = ["Add", "Sub", "Mul", "Div"];
 /** What may stand between a stored weight and the node that uses it. */
-const CARRIERS = [
-  "Identity",
-  "Cast",
-  "Transpose",
-  "Reshape",
-  "Squeeze",
-  "Unsqueeze",
-  "QuantizeLinear",
-  "DequantizeLinear",
-];
+const CARRIERS: readonly (OperatorKind | undefined)[] = ["copy", "cast", "rearrange", "quantize"];
+const carriesWeights = (node: Node) => CARRIERS.includes(factsOf(node)?.kind);
 const REAL = ["float32", "float64", "float16", "bfloat16"];
 
 /** The constant behind a value: an initializer or the output of a Constant node, also through what carries it. */
@@ -91,7 +51,7 @@ export function constantLookup(graph: Graph, outer: ConstantLookup = () => undef
         const stored = attributeOf(node, "value", "tensor", undefined);
         return stored && { name: at, tensor: stored, direct };
       }
-      if (!CARRIERS.includes(node.opType)) return undefined;
+      if (!carriesWeights(node)) return undefined;
       if (node.opType === "DequantizeLinear") direct = false;
       at = node.inputs[0] ?? "";
     }
@@ -129,15 +89,22 @@ function countNode(node: Node, lookup: ConstantLookup, seen: Set<Tensor>): NodeP
     bytes += found.tensor.byteLength ?? 0;
     return found.tensor.size;
   };
-  for (const position of LEARNED.get(node.domain === "" ? node.opType : `${node.domain}:${node.opType}`) ?? []) {
-    parameters += take(position);
-  }
-  if (isOp(node, "BatchNormalization")) statistics = take(3) + take(4);
+  const facts = factsOf(node);
+  for (const position of facts?.learned ?? []) parameters += take(position);
+  for (const position of facts?.statistics ?? []) statistics += take(position);
   return { parameters, statistics, bytes };
 }
 
 function isLearned(node: Node, { tensor, direct }: StoredConstant): boolean {
-  if (ELEMENTWISE.includes(node.opType)) return tensor.size > 1 && REAL.includes(tensor.dtype);
-  // A table of indices is no embedding.
-  return node.opType !== "Gather" || !direct || REAL.includes(tensor.dtype);
+  const isReal = REAL.includes(tensor.dtype);
+  switch (factsOf(node)?.kind) {
+    // A single number (x · 0.5, x + 3) belongs to the formula, not to what was learned.
+    case "arithmetic":
+      return tensor.size > 1 && isReal;
+    // A table of indices is no embedding.
+    case "select":
+      return !direct || isReal;
+    default:
+      return true;
+  }
 }

@@ -1,5 +1,6 @@
 import { type Graph, type GraphIndex, indexGraph, isOp, labelOf, type Node } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
+import { isSaturation } from "../operators/facts.js";
 import { type LinearLayer, linearLayerOf } from "../operators/index.js";
 import type { LayerParameters, QuantizationPlan } from "../quantize/index.js";
 import type { Skip } from "../runtime/index.js";
@@ -60,7 +61,7 @@ function whereEncoded(
   let value = output;
   while (!plan.activations.has(value)) {
     const next = index.onlyConsumer(value);
-    if (!isOp(next, "Relu", "Clip") || next.inputs[0] !== value) {
+    if (!isSaturation(next) || next.inputs[0] !== value) {
       return { activations: [], value: output, encoding: undefined };
     }
     activations.push(next);

@@ -204,9 +204,12 @@ async function arithmeticOf(
   const { model, feed } = under;
   const { fixed = 1 } = feed;
   try {
-    const feeds = await feed.first();
-    const { nodes, total } = macsOf(model, await observeShapes(requireRunner(context, "validate"), model, feeds));
+    const counts = macsOf(model, await observeShapes(requireRunner(context, "validate"), model, await feed.first()));
+    const { nodes, total, uncounted } = counts;
+    // A share of what could be counted would be no share of the model.
+    if (uncounted.length > 0) return { macs: null, int8: null };
     const macs = {
+      uncounted,
       total: total / fixed,
       nodes: nodes.map((entry) => ({ ...entry, macs: entry.macs / fixed })),
     };

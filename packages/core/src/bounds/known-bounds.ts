@@ -1,4 +1,6 @@
 import { type Graph, type GraphIndex, isOp, type Node } from "../graph/index.js";
+import { clipBounds } from "../operators/attributes.js";
+import { factsOf } from "../operators/facts.js";
 
 /** What a value cannot exceed whatever the input: one number, or one a channel. ±Infinity where nothing is known. */
 export interface KnownBounds {
@@ -6,56 +8,30 @@ export interface KnownBounds {
   readonly high: number | Float64Array;
 }
 
-const OPEN_NUMBERS = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
-const OPEN: KnownBounds = OPEN_NUMBERS;
+const OPEN = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
 
-const BY_FUNCTION: ReadonlyMap<string, KnownBounds> = new Map(
-  Object.entries<KnownBounds>({
-    Relu: { ...OPEN, low: 0 },
-    Sigmoid: { low: 0, high: 1 },
-    HardSigmoid: { low: 0, high: 1 },
-    Softmax: { low: 0, high: 1 },
-    Tanh: { low: -1, high: 1 },
-  }),
-);
-
-/** What keeps channels where they are and makes nothing larger. Averages with padding count zeros too. */
-const KEEPS_CHANNELS = ["MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool", "Identity", "Dropout"];
-const MOVES = ["Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice"];
 /** Operators looked through: chains without an activation are not longer. */
 const MOST_STEPS = 16;
 
 /** Bounds of a value that follow from the operators before it. Symbolic or computed bounds count as none. */
 export function knownBounds(graph: Graph, index: GraphIndex, value: string, steps = MOST_STEPS): KnownBounds {
   const node = index.producer(value);
-  if (node?.domain !== "" || node.outputs[0] !== value || steps === 0) return OPEN;
-  const before = () => knownBounds(graph, index, node.inputs[0]!, steps - 1);
-  if (node.opType === "Clip") return clipBoundsOf(graph, node);
-  if (isOp(node, "Min", "Max")) return limited(graph, index, node, steps);
-  if (isOp(node, ...KEEPS_CHANNELS)) {
-    const { low, high } = before();
-    if (node.opType !== "AveragePool") return { low, high };
-    return { low: least(low) < 0 ? low : 0, high: most(high) > 0 ? high : 0 };
+  const facts = factsOf(node);
+  if (!node || !facts || node.outputs[0] !== value || steps === 0) return OPEN;
+  if (isOp(node, "Clip")) {
+    const { low, high } = clipBounds(node, (name) => graph.initializers.get(name));
+    // One that is computed may be anything, and what the other lets through with it.
+    return high === undefined ? OPEN : { low: low ?? OPEN.low, high };
   }
-  if (isOp(node, ...MOVES)) {
-    const { low, high } = before();
-    return { low: least(low), high: most(high) };
+  // Min and Max with a constant.
+  if (facts.kind === "arithmetic" && facts.saturates) return limited(graph, index, node, steps);
+  if (facts.within !== undefined && facts.data !== "all") {
+    const { low, high } = knownBounds(graph, index, node.inputs[0]!, steps - 1);
+    if (facts.within === "value") return { low: least(low), high: most(high) };
+    // Padding that is averaged counts zeros too.
+    return facts.padding ? { low: least(low) < 0 ? low : 0, high: most(high) > 0 ? high : 0 } : { low, high };
   }
-  return BY_FUNCTION.get(node.opType) ?? OPEN;
-}
-
-/** What a Clip lets through. Bounds are attributes before opset 11; one that is computed may be anything. */
-export function clipBoundsOf(graph: Graph, clip: Node): { readonly low: number; readonly high: number } {
-  const bound = (name: "min" | "max", at: number, absent: number) => {
-    const attribute = clip.attributes.get(name);
-    if (attribute?.type === "float") return attribute.value;
-    const input = clip.inputs[at] ?? "";
-    return input === "" ? absent : graph.initializers.get(input)?.numbers()[0];
-  };
-  const high = bound("max", 2, Number.POSITIVE_INFINITY);
-  const low = bound("min", 1, Number.NEGATIVE_INFINITY) ?? Number.NEGATIVE_INFINITY;
-  // Where max < min, Clip returns max.
-  return high === undefined ? OPEN_NUMBERS : { low: Math.min(low, high), high };
+  return facts.range ? { low: facts.range[0], high: facts.range[1] } : OPEN;
 }
 
 /** Min and Max with a constant, which is one number or one a channel. */

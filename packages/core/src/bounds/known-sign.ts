@@ -1,26 +1,6 @@
 import { type Graph, type GraphIndex, isOp } from "../graph/index.js";
-import { clipBoundsOf } from "./known-bounds.js";
-
-const ALWAYS = ["Relu", "Sigmoid", "Softmax", "Softplus", "HardSigmoid", "Abs", "Exp", "Sqrt"];
-const WHEN_INPUTS_ARE = [
-  "MaxPool",
-  "AveragePool",
-  "GlobalAveragePool",
-  "GlobalMaxPool",
-  "Flatten",
-  "Reshape",
-  "Transpose",
-  "Squeeze",
-  "Unsqueeze",
-  "Slice",
-  "Identity",
-  "Dropout",
-  "Concat",
-  "Add",
-  "Mul",
-  "Max",
-  "Min",
-];
+import { clipBounds } from "../operators/attributes.js";
+import { factsOf } from "../operators/facts.js";
 
 /** Values looked at before giving up: long chains without an activation do not occur. */
 const MOST_VALUES = 256;
@@ -50,12 +30,12 @@ function look(graph: Graph, index: GraphIndex, value: string, known: Map<string,
     return !overridable && tensor.dtype === "float32" && (tensor.array() as Float32Array).every((x) => x >= 0);
   }
   const node = index.producer(value);
+  const facts = factsOf(node);
   // Further outputs (indices of MaxPool, mask of Dropout) are no float values.
-  if (node?.domain !== "" || node.outputs[0] !== value || known.size > MOST_VALUES) return false;
-  if (isOp(node, ...ALWAYS)) return true;
-  if (node.opType === "Clip") return clipBoundsOf(graph, node).low >= 0;
-  if (!isOp(node, ...WHEN_INPUTS_ARE)) return false;
-  const movesOneInput = !isOp(node, "Concat", "Add", "Mul", "Max", "Min");
-  const inputs: readonly string[] = movesOneInput ? node.inputs.slice(0, 1) : node.inputs;
+  if (!node || !facts || node.outputs[0] !== value || known.size > MOST_VALUES) return false;
+  if (facts.range && facts.range[0] >= 0) return true;
+  if (isOp(node, "Clip")) return (clipBounds(node, (name) => graph.initializers.get(name)).low ?? -1) >= 0;
+  if (!facts.keepsSign && facts.within === undefined) return false;
+  const inputs: readonly string[] = facts.data === "all" ? node.inputs : node.inputs.slice(0, 1);
   return inputs.every((input) => signOf(graph, index, input, known));
 }

@@ -1,5 +1,6 @@
 import type { ChannelFlow } from "../channels/flow.js";
 import { attributeOf } from "../graph/index.js";
+import { addsPadding, productFactors } from "../operators/attributes.js";
 import { forEachWeight, type LinearLayer } from "../operators/index.js";
 import { type ChannelIntervals, constantByChannel, floatsOf, unbounded } from "./operands.js";
 
@@ -17,7 +18,7 @@ export function layerIntervals(flow: ChannelFlow, layer: LinearLayer, input: Cha
   const bias = layerBias(flow, layer);
   const batched = layer.opType === "MatMul" && tensor.size !== layer.inChannels * outChannels;
   if (!weights || !bias || batched) return unbounded(outChannels);
-  const alpha = layer.opType === "Gemm" ? attributeOf(node, "alpha", "float", 1) : 1;
+  const alpha = productFactors(node).alpha;
   const partial = seesZeros(layer);
   const low = new Float64Array(outChannels);
   const high = new Float64Array(outChannels);
@@ -59,20 +60,18 @@ export function layerBias(flow: ChannelFlow, layer: LinearLayer): ChannelInterva
   const tensor = flow.constant(name);
   const bounds = tensor && constantByChannel(tensor, tensor.dims.length - 1, outChannels);
   if (!bounds) return undefined;
-  const beta = opType === "Gemm" ? attributeOf(node, "beta", "float", 1) : 1;
+  const { beta } = productFactors(node);
   if (beta === 1) return bounds;
   const scaled = [bounds.low.map((b) => beta * b), bounds.high.map((b) => beta * b)] as const;
   return beta < 0 ? { low: scaled[1], high: scaled[0] } : { low: scaled[0], high: scaled[1] };
 }
 
 /** Whether some outputs of the layer miss taps: a convolution with padding, or a transposed one of more than one tap. */
-export function seesZeros({ opType, node, kernelArea }: LinearLayer): boolean {
-  if (opType === "Gemm" || opType === "MatMul") return false;
-  const automatic = attributeOf(node, "auto_pad", "string", "NOTSET");
-  if (automatic !== "NOTSET" && automatic !== "VALID") return true;
-  const padded = automatic === "NOTSET" && attributeOf(node, "pads", "ints", []).some((amount) => amount !== 0);
-  if (opType === "Conv") return padded;
+export function seesZeros({ opType, node, kernelArea, convolves }: LinearLayer): boolean {
+  if (!convolves) return false;
+  const padded = addsPadding(node);
+  if (padded || opType === "Conv") return padded;
   const strided = attributeOf(node, "strides", "ints", []).some((stride) => stride !== 1);
   const extended = ["output_padding", "output_shape"].some((name) => node.attributes.has(name));
-  return padded || strided || extended || kernelArea > 1;
+  return strided || extended || kernelArea > 1;
 }

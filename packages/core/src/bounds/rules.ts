@@ -1,4 +1,5 @@
 import { attributeOf, type Node, sizeOf } from "../graph/index.js";
+import { averagesPadding, clipBounds, fillsOutside, padValue, resizeMode } from "../operators/attributes.js";
 import { binaryRule } from "./arithmetic.js";
 import { type ChannelIntervals, floatsOf, type IntervalView, linked, moved, open, operand } from "./operands.js";
 
@@ -46,18 +47,10 @@ const dipping =
   };
 
 const clip: IntervalRule = (view) => {
-  const { node } = view.node;
   const input = operand(view, 0);
-  const bound = (position: number, name: string, absent: number) => {
-    const value = node.inputs[position] ?? "";
-    if (value === "") return attributeOf(node, name, "float", absent);
-    const constant = view.flow.constant(value);
-    return constant ? floatsOf(constant)?.[0] : undefined;
-  };
-  const min = bound(1, "min", Number.NEGATIVE_INFINITY);
-  const max = bound(2, "max", Number.POSITIVE_INFINITY);
-  if (!input || min === undefined || max === undefined) return undefined;
-  const clamp = (x: number) => Math.min(Math.max(x, min), max);
+  const { low, high } = clipBounds(view.node.node, view.flow.constant);
+  if (!input || low === undefined || high === undefined) return undefined;
+  const clamp = (x: number) => Math.min(Math.max(x, low), high);
   return [{ low: input.low.map(clamp), high: input.high.map(clamp) }];
 };
 
@@ -142,13 +135,8 @@ const identity: IntervalRule = (view) => {
 };
 
 const averaged: IntervalRule = (view) => {
-  const { node } = view.node;
-  const padded =
-    attributeOf(node, "auto_pad", "string", "NOTSET").startsWith("SAME") ||
-    attributeOf(node, "pads", "ints", []).some((amount) => amount !== 0);
-  const counts = attributeOf(node, "count_include_pad", "int", 0) !== 0;
   const results = within(view);
-  return padded && counts ? results?.map((bounds) => hullWith(bounds, 0)) : results;
+  return averagesPadding(view.node.node) ? results?.map((bounds) => hullWith(bounds, 0)) : results;
 };
 
 function hullWith({ low, high }: ChannelIntervals, value: number): ChannelIntervals {
@@ -159,11 +147,9 @@ const padded: IntervalRule = (view) => {
   const { node, outputs } = view.node;
   const output = outputs[0]!;
   const { low, high, reached } = moved(view, output);
-  if (attributeOf(node, "mode", "string", "constant") === "constant") {
-    const constant = view.flow.constant(node.inputs[2] ?? "");
-    const value =
-      (node.inputs[2] ?? "") === "" ? attributeOf(node, "value", "float", 0) : constant && floatsOf(constant)?.[0];
-    if (value === undefined) return undefined;
+  const value = padValue(node, view.flow.constant);
+  if (value === undefined) return undefined;
+  if (value !== "repeats") {
     const channels = view.flow.space(output)!.axes;
     const before = view.shapes.get(view.node.inputs[0]!)!.dims;
     const after = view.shapes.get(output)!.dims;
@@ -183,9 +169,9 @@ const padded: IntervalRule = (view) => {
 /** Cubic interpolation overshoots; nearest and linear do not, and a constant stays a constant everywhere but beyond the image. */
 const resized: IntervalRule = (view) => {
   const { node } = view.node;
-  if (attributeOf(node, "coordinate_transformation_mode", "string", "") === "tf_crop_and_resize") return undefined;
+  if (fillsOutside(node)) return undefined;
   const results = within(view);
-  if (attributeOf(node, "mode", "string", "nearest") !== "cubic") return results;
+  if (resizeMode(node) !== "cubic") return results;
   return results?.map(({ low, high }) => ({
     low: low.map((x, c) => (x === high[c] ? x : Number.NEGATIVE_INFINITY)),
     high: high.map((x, c) => (x === low[c] ? x : Number.POSITIVE_INFINITY)),

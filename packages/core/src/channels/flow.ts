@@ -8,7 +8,9 @@ import {
   type Tensor,
   topologicalOrder,
 } from "../graph/index.js";
+import { factsOf } from "../operators/facts.js";
 import { type LinearLayer, linearLayerOf } from "../operators/index.js";
+import { isLayer } from "../operators/linear-layer.js";
 import { CHANNEL_RULES, type ChannelLink, type RuleView } from "./rules.js";
 import { type ChannelSpace, defaultSpace, sameAxes, spaceOf } from "./space.js";
 
@@ -48,8 +50,6 @@ export interface ChannelFlow {
   constant(value: string): Tensor | undefined;
 }
 
-/** Operators that read the shape of a value and none of its elements. */
-const SHAPE_READERS: ReadonlySet<string> = new Set(["Shape", "Size"]);
 const FLOATS: ReadonlySet<DType> = new Set<DType>(["float32", "float16", "bfloat16", "float64"]);
 
 /** Follows channels through a graph, operator by operator, with the table of rules.ts. */
@@ -64,7 +64,7 @@ export function channelFlow(graph: Graph, shapes: ObservedShapes): ChannelFlow {
   const isActivation = (value: string) =>
     value !== "" && !constant(value) && isFloat(shapes.get(value)?.dtype ?? declaredType(graph, value));
   const nodes = topologicalOrder(graph)
-    .filter((node) => !SHAPE_READERS.has(node.opType) && !constant(node.outputs[0] ?? ""))
+    .filter((node) => !factsOf(node)?.readsShape && !constant(node.outputs[0] ?? ""))
     .map((node): NodeFlow => {
       const inputs = node.inputs.filter(isActivation);
       const outputs = node.outputs.filter(isActivation);
@@ -132,10 +132,10 @@ function followLayer(
   spaces: ReadonlyMap<string, ChannelSpace>,
   shapes: ObservedShapes,
 ): Followed {
-  const convolution = layer.opType === "Conv" || layer.opType === "ConvTranspose";
+  const { convolves } = layer;
   const output = shapes.get(layer.output)!.dims;
   const input = shapes.get(layer.input)?.dims ?? [];
-  const axis = (dims: readonly number[]) => (convolution ? 1 : dims.length - 1);
+  const axis = (dims: readonly number[]) => (convolves ? 1 : dims.length - 1);
   const space = spaceOf(output, [axis(output)]);
   const read = spaces.get(layer.input);
   const stopped = (reason: string): Followed => ({ spaces: [space], links: [], layer, reason });
@@ -147,7 +147,7 @@ function followLayer(
 }
 
 function reasonWithoutRule(node: Node): string {
-  if (["Conv", "ConvTranspose", "Gemm", "MatMul"].includes(node.opType)) return "its weight is computed, not constant";
+  if (isLayer(node)) return "its weight is computed, not constant";
   return `channels are not followed through ${node.opType}`;
 }
 

@@ -1,4 +1,5 @@
 import { attributeOf, type Node, type Tensor } from "../graph/index.js";
+import { axisOf, padAmounts, permutationOf } from "../operators/attributes.js";
 import {
   type ChannelPairs,
   type ChannelSpace,
@@ -98,8 +99,7 @@ const reshaped: ChannelRule = ({ node, activations, dims, space }) => {
 const transposed: ChannelRule = ({ node, activations, dims, space }) => {
   const before = dims(activations[0]!);
   const after = dims(node.outputs[0]!);
-  const reversed = before.map((_, axis) => before.length - 1 - axis);
-  const perm = attributeOf(node, "perm", "ints", reversed);
+  const perm = permutationOf(node, before.length)!;
   const { axes } = space(activations[0]!);
   const moved = after.flatMap((_, axis) => (axes.includes(perm[axis]!) ? axis : []));
   const source = (index: readonly number[]) =>
@@ -158,7 +158,7 @@ const sliced: ChannelRule = (view) => {
 
 const split: ChannelRule = ({ node, activations, dims, space }) => {
   const before = dims(activations[0]!);
-  const axis = positiveAxis(attributeOf(node, "axis", "int", 0), before);
+  const axis = axisOf(node, before.length, 0);
   const { axes } = space(activations[0]!);
   const spaces: ChannelSpace[] = [];
   const pairs: RulePairs[] = [];
@@ -177,7 +177,7 @@ const split: ChannelRule = ({ node, activations, dims, space }) => {
 const concatenated: ChannelRule = (view) => {
   const { node, activations, dims, space } = view;
   const after = dims(node.outputs[0]!);
-  const axis = positiveAxis(attributeOf(node, "axis", "int", 0), after);
+  const axis = axisOf(node, after.length, 0);
   const { axes } = space(activations[0]!);
   if (activations.some((value) => !sameAxes(space(value).axes, axes))) {
     return { reason: "its inputs count channels along different axes" };
@@ -203,7 +203,7 @@ const padded: ChannelRule = (view) => {
   const { node, activations, dims, space } = view;
   const before = dims(activations[0]!);
   const after = dims(node.outputs[0]!);
-  const amounts = view.constant(1)?.numbers() ?? attributeOf(node, "pads", "ints", undefined);
+  const amounts = padAmounts(node, () => view.constant(1));
   const { axes: channels } = space(activations[0]!);
   if (!amounts) return { reason: "its amounts are computed, not constant" };
   const along = view.constant(3)?.numbers() ?? before.map((_, axis) => axis);
@@ -230,7 +230,7 @@ const gathered: ChannelRule = (view) => {
   const { node, activations, dims, space } = view;
   const before = dims(activations[0]!);
   const after = dims(node.outputs[0]!);
-  const axis = positiveAxis(attributeOf(node, "axis", "int", 0), before);
+  const axis = axisOf(node, before.length, 0);
   const { axes } = space(activations[0]!);
   const indices = view.constant(1);
   const shift = after.length - before.length;

@@ -1,16 +1,9 @@
 import type { ActivationStats } from "../calibrate/channel-stats.js";
 import { type ChannelFlow, channelFlow, type ObservedShapes } from "../channels/flow.js";
 import { requireOneOf } from "../errors.js";
-import {
-  attributeOf,
-  type Graph,
-  indexGraph,
-  isOp,
-  labelOf,
-  NameAllocator,
-  type Node,
-  Tensor,
-} from "../graph/index.js";
+import { type Graph, indexGraph, isOp, labelOf, NameAllocator, type Node, Tensor } from "../graph/index.js";
+import { addsPadding, averagesPadding, productFactors } from "../operators/attributes.js";
+import { factsOf, isSaturation } from "../operators/facts.js";
 import { forEachWeight, type LinearLayer } from "../operators/index.js";
 import type { Skip } from "../runtime/index.js";
 
@@ -100,7 +93,7 @@ function planLayer(
 ): { edits: BiasEdit[]; report: AbsorbedBias } | string | undefined {
   const { index } = flow;
   const relu = index.onlyConsumer(layer.output);
-  if (!isOp(relu, "Relu")) return isOp(relu, "Clip") ? "its activation has a bound" : undefined;
+  if (!isOp(relu, "Relu")) return isSaturation(relu) ? "its activation has a bound" : undefined;
   const own = stats.get(layer.output);
   if (!own || own.max.length !== layer.outChannels) return `no statistics of "${layer.output}"`;
   const known = moments.get(layer.output);
@@ -137,7 +130,10 @@ function planLayer(
     }
     for (const { input, output, from, to } of links) {
       const given = shifts.get(input)!;
-      const moved = shifts.get(output) ?? new Float64Array(flow.space(output)!.count);
+      const moved = shifts.get(output) ?? new Float64Array(flow.space(output)!.count).fill(Number.NaN);
+      // A channel made of several that shift differently shifts by no number.
+      const mixed = to.some((channel, k) => !Number.isNaN(moved[channel]!) && moved[channel] !== given[from[k]!]!);
+      if (mixed) return `${labelOf(node)}: it mixes channels`;
       to.forEach((channel, k) => {
         moved[channel] = given[from[k]!]!;
       });
@@ -155,43 +151,23 @@ function planLayer(
   return { edits, report };
 }
 
-/** Operators that give back x − c where they are given x − c; all others would see the shift. */
-const MOVERS = [
-  "Identity",
-  "Dropout",
-  "MaxPool",
-  "GlobalMaxPool",
-  "GlobalAveragePool",
-  "Flatten",
-  "Reshape",
-  "Transpose",
-];
-const MORE_MOVERS = ["Squeeze", "Unsqueeze", "Slice", "Split", "AveragePool", "ReduceMean", "ReduceMax", "ReduceMin"];
-
+/** Averages and copies give back x − c where they are given x − c; all other operators would see the shift. */
 function moverRefusal(node: Node): string | undefined {
-  if (!isOp(node, ...MOVERS, ...MORE_MOVERS)) return `${node.opType} would see the shift`;
-  if (node.opType === "AveragePool" && pads(node) && attributeOf(node, "count_include_pad", "int", 0) !== 0) {
-    return "it averages padding";
-  }
-  return undefined;
+  const facts = factsOf(node);
+  if (facts?.within === undefined || facts.data === "all") return `${node.opType} would see the shift`;
+  return averagesPadding(node) ? "it averages padding" : undefined;
 }
 
 function readerRefusal(reader: LinearLayer): string | undefined {
   if (reader.opType === "ConvTranspose") return "it is a ConvTranspose";
-  if (reader.opType === "Conv" && pads(reader.node)) return "it pads its input";
+  if (reader.convolves && addsPadding(reader.node)) return "it pads its input";
   return undefined;
-}
-
-function pads(node: Node): boolean {
-  const auto = attributeOf(node, "auto_pad", "string", "NOTSET");
-  if (auto !== "NOTSET") return auto !== "VALID";
-  return attributeOf(node, "pads", "ints", []).some((amount) => amount !== 0);
 }
 
 /** Where a layer's bias stands, with its present value; a reason where it cannot take a constant. */
 function biasOf(flow: ChannelFlow, { node, opType, outChannels }: LinearLayer): BiasEdit | string {
   if (opType === "MatMul") return "MatMul has no bias";
-  if (opType === "Gemm" && attributeOf(node, "beta", "float", 1) !== 1) return "its beta is not 1";
+  if (productFactors(node).beta !== 1) return "its beta is not 1";
   const name = node.inputs[2] ?? "";
   const zeros = () => Tensor.float32([outChannels], new Float32Array(outChannels));
   const tensor = name === "" ? zeros() : flow.constant(name);
@@ -210,7 +186,7 @@ function added(tensor: Tensor, shift: Float64Array): Tensor {
 
 /** Σ_i c_i·Σ_k W_jik for every output channel j, times α for Gemm. */
 function shiftOfOutput(reader: LinearLayer, shift: Float64Array): Float64Array {
-  const alpha = reader.opType === "Gemm" ? attributeOf(reader.node, "alpha", "float", 1) : 1;
+  const { alpha } = productFactors(reader.node);
   const weights = reader.tensor.array() as Float32Array;
   const sums = new Float64Array(reader.outChannels);
   forEachWeight(reader, (flat, out, input) => {

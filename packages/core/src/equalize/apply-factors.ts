@@ -74,7 +74,7 @@ export function applyFactors(
     tensors.push({ node, input: 1, tensor: scaleWeight(layer, a, b), name: layer.weight });
     const bias = classes.flow.constant(node.inputs[2] ?? "");
     if (!b || !bias) continue;
-    const broadcast = layer.opType === "Gemm" || layer.opType === "MatMul";
+    const broadcast = !layer.convolves;
     const tensor = broadcast ? along(classes, layer.output, bias, b) : scaleChannels(bias, b);
     tensors.push({ node, input: 2, tensor, name: node.inputs[2]! });
   }

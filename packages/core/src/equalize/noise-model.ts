@@ -1,5 +1,6 @@
 import type { ActivationStats } from "../calibrate/channel-stats.js";
 import { attributeOf, labelOf } from "../graph/index.js";
+import { productFactors } from "../operators/attributes.js";
 import { coverage, type LinearLayer } from "../operators/index.js";
 import type { ResolvedNoiseOptions } from "./noise-options.js";
 import { defaultQuantizedValues, type ValuePower, valuePower } from "./noise-values.js";
@@ -156,7 +157,7 @@ function inputPower({ classes, options }: Builder, layer: LinearLayer, { mean, m
 
 /** Weights of one pair of channels that add up in one output element, times α² for Gemm. */
 function contributions({ node, opType, kernelArea }: LinearLayer): number {
-  if (opType === "Gemm") return attributeOf(node, "alpha", "float", 1) ** 2;
+  if (opType === "Gemm") return productFactors(node).alpha ** 2;
   if (opType !== "ConvTranspose") return kernelArea;
   // Outputs lie `stride` times denser than inputs: each meets only that part of the kernel.
   return attributeOf(node, "strides", "ints", []).reduce((area, stride) => area / stride, kernelArea);

@@ -2,6 +2,7 @@ import type { ActivationStats, ChannelStats } from "../calibrate/channel-stats.j
 import type { ChannelFlow } from "../channels/flow.js";
 import { sameAxes } from "../channels/space.js";
 import { type GraphIndex, isOp } from "../graph/index.js";
+import { factsOf, fuses } from "../operators/facts.js";
 
 /** Statistics of a value, one entry a channel of its {@link ChannelFlow} space. */
 export interface ValuePower {
@@ -45,14 +46,12 @@ function allFinite({ max, min, mean, meanSquare }: ChannelStats): boolean {
   return max.length > 0 && finite(max) && finite(min) && finite(mean) && finite(meanSquare);
 }
 
-const FUSED = ["Relu", "Clip", "PRelu", "LeakyRelu", "Min", "Max"];
-
 /** `value` and what activations that alone read it make of it, one behind the other. */
 export function activationChain(index: GraphIndex, value: string): string[] {
   const chain = [value];
   for (;;) {
     const next = index.onlyConsumer(chain.at(-1)!);
-    if (!isOp(next, ...FUSED) || next.inputs[0] !== chain.at(-1)) return chain;
+    if (!fuses(next) || next.inputs[0] !== chain.at(-1)) return chain;
     chain.push(next.outputs[0]!);
   }
 }
@@ -70,7 +69,7 @@ export function defaultQuantizedValues(flow: ChannelFlow): string[] {
   const { graph, index } = flow;
   const values = graph.inputs.map(({ name }) => name).filter((name) => flow.space(name));
   for (const { node, layer, outputs } of flow.nodes) {
-    if (outputs.length > 0 && (layer || isOp(node, "Add", "Concat"))) values.push(behindActivation(index, outputs[0]!));
+    if (outputs.length > 0 && (layer || factsOf(node)?.joins)) values.push(behindActivation(index, outputs[0]!));
   }
   const ends = new Set(graph.outputs.map(({ name }) => name));
   return [...new Set(values)].filter((value) => !ends.has(value));

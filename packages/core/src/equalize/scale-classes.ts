@@ -2,7 +2,7 @@ import type { ChannelFlow, NodeFlow } from "../channels/flow.js";
 import { ChannelUnion } from "../channels/union.js";
 import { labelOf, type Node } from "../graph/index.js";
 import type { LinearLayer } from "../operators/index.js";
-import { type ClipBounds, clipBounds, refusalOf, SCALING_RULES } from "./scaling-rules.js";
+import { type ClipBounds, finiteBounds, refusalOf, SCALING_RULES } from "./scaling-rules.js";
 
 /** A layer at the end or beginning of a class, with the class's variable of each of its channels. */
 export interface ClassLayer {
@@ -184,7 +184,7 @@ function collect(flow: ChannelFlow, union: ChannelUnion): ScaleClasses {
     const rule = SCALING_RULES.get(node.opType)!;
     const part = parts[output.class]!;
     if (rule.kind === "clip") {
-      const bounds = clipBounds(node, flow.constant)!;
+      const bounds = finiteBounds(node, flow.constant)!;
       const plain = (bounds.low === undefined || bounds.low === 0) && bounds.high === undefined;
       if (!plain) part.clips.push({ node, bounds, variables: output.variables });
     }

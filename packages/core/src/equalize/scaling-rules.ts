@@ -1,4 +1,5 @@
-import { attributeOf, type Node, type Tensor } from "../graph/index.js";
+import { attributeOf, type Node } from "../graph/index.js";
+import { type Constants, clipBounds, fillsOutside, padsZeros } from "../operators/attributes.js";
 
 /**
  * What a factor c > 0 does at an operator.
@@ -51,39 +52,24 @@ export interface ClipBounds {
 
 const FLOAT32_MAX = 3.4e38;
 
-/** Bounds of a Clip from its inputs or, before opset 11, its attributes; `undefined` where they are computed. */
-export function clipBounds(node: Node, constant: (value: string) => Tensor | undefined): ClipBounds | undefined {
-  const bound = (position: number, name: string, none: number): number | undefined => {
-    const value = node.inputs[position] ?? "";
-    if (value === "") return attributeOf(node, name, "float", none);
-    const tensor = constant(value);
-    return tensor?.size === 1 ? tensor.numbers()[0] : Number.NaN;
-  };
-  const low = bound(1, "min", Number.NEGATIVE_INFINITY)!;
-  const high = bound(2, "max", Number.POSITIVE_INFINITY)!;
-  if (Number.isNaN(low) || Number.isNaN(high)) return undefined;
+/** Bounds of a Clip that matter; `undefined` where they are computed. */
+export function finiteBounds(node: Node, constant: Constants): ClipBounds | undefined {
+  const { low, high } = clipBounds(node, constant);
+  if (low === undefined || high === undefined || Number.isNaN(low) || Number.isNaN(high)) return undefined;
   return { low: low <= -FLOAT32_MAX ? undefined : low, high: high >= FLOAT32_MAX ? undefined : high };
 }
 
 /** Why this very node does not let a factor through although its operator can. */
-export function refusalOf(
-  node: Node,
-  activations: readonly string[],
-  constant: (value: string) => Tensor | undefined,
-): string | undefined {
+export function refusalOf(node: Node, activations: readonly string[], constant: Constants): string | undefined {
   const rule = SCALING_RULES.get(node.opType);
   if (!rule) return `${node.opType} is not positively homogeneous`;
   switch (node.opType) {
     case "Pad":
-      return attributeOf(node, "mode", "string", "constant") === "constant" && !padsZero(node, constant)
-        ? "it pads with a value other than 0"
-        : undefined;
+      return padsZeros(node, constant) ? undefined : "it pads with a value other than 0";
     case "Resize":
-      return attributeOf(node, "coordinate_transformation_mode", "string", "half_pixel") === "tf_crop_and_resize"
-        ? "it fills in a constant outside of the crop"
-        : undefined;
+      return fillsOutside(node) ? "it fills in a constant outside of the crop" : undefined;
     case "Clip":
-      if (activations.length > 1 || !clipBounds(node, constant)) return "its bounds are computed, not constant";
+      if (activations.length > 1 || !finiteBounds(node, constant)) return "its bounds are computed, not constant";
       return undefined;
     case "Cast":
       return attributeOf(node, "to", "int", 1) === 1 ? undefined : "it changes the element type";
@@ -103,10 +89,4 @@ export function refusalOf(
     if (odd !== undefined) return `its constant "${odd}" is ${constant(odd)!.dtype}, not float32`;
   }
   return undefined;
-}
-
-function padsZero(node: Node, constant: (value: string) => Tensor | undefined): boolean {
-  const value = node.inputs[2] ?? "";
-  if (value === "") return attributeOf(node, "value", "float", 0) === 0;
-  return constant(value)?.numbers()[0] === 0;
 }

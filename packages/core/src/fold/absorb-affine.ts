@@ -1,5 +1,7 @@
-import { attributeOf, createNode, float, isOp, type Node } from "../graph/index.js";
+import { createNode, float, type Node } from "../graph/index.js";
+import { addsPadding, productFactors } from "../operators/attributes.js";
 import { forEachWeight, type LinearLayer } from "../operators/index.js";
+import { isLayer } from "../operators/linear-layer.js";
 import { type ChannelAffine, whyNotByChannel } from "./channel-affine.js";
 import type { FoldScope } from "./fold-scope.js";
 import {
@@ -69,7 +71,7 @@ export function absorbIntoConsumers(scope: FoldScope, affine: ChannelAffine): st
   const { wiring } = scope;
   const { output } = affine;
   const readers = wiring.readers(output);
-  if (!readers.some((node) => isOp(node, "Conv", "ConvTranspose", "Gemm", "MatMul"))) return NO_LAYER_BEHIND;
+  if (!readers.some(isLayer)) return NO_LAYER_BEHIND;
   if (wiring.isOutput(output)) return `its output "${output}" is a graph output`;
   if (wiring.isCaptured(output)) return `its output "${output}" is read by a subgraph`;
   const plans: NewParameters[] = [];
@@ -102,7 +104,7 @@ function planConsumer(scope: FoldScope, affine: ChannelAffine, reader: Node): Ne
   const shifts = affine.shift.some((value) => value !== 0);
   if (shifts && layer.opType === "ConvTranspose")
     return "ConvTranspose: its shift would not reach every output equally";
-  if (shifts && layer.opType === "Conv" && isPadded(layer.node)) {
+  if (shifts && layer.opType === "Conv" && addsPadding(layer.node)) {
     return "Conv pads with zeros, which its shift would not reach";
   }
   const end = endOf(scope, layer);
@@ -110,7 +112,7 @@ function planConsumer(scope: FoldScope, affine: ChannelAffine, reader: Node): Ne
   if (typeof old === "string") return old;
   const scale = byChannel(affine.scale, layer.inChannels);
   const shift = byChannel(affine.shift, layer.inChannels);
-  const alpha = layer.opType === "Gemm" ? attributeOf(layer.node, "alpha", "float", 1) : 1;
+  const { alpha } = productFactors(layer.node);
   const bias = Float64Array.from(old ?? new Float64Array(layer.outChannels));
   const values = layer.tensor.array() as Float32Array | Float64Array;
   forEachWeight(layer, (flat, out, input) => {
@@ -171,12 +173,6 @@ function whyWidens(
 function whyNotRank2(scope: FoldScope, affine: ChannelAffine, layer: LinearLayer, value: string): string | undefined {
   if (affine.dims || layer.opType !== "MatMul" || scope.types.shape(value)?.length === 2) return undefined;
   return "MatMul: the rank of its data is not known to be 2, so its channels may lie along another axis";
-}
-
-function isPadded(node: Node): boolean {
-  const auto = attributeOf(node, "auto_pad", "string", "NOTSET");
-  if (auto === "SAME_UPPER" || auto === "SAME_LOWER") return true;
-  return auto === "NOTSET" && attributeOf(node, "pads", "ints", []).some((amount) => amount !== 0);
 }
 
 function byChannel(values: Float64Array, channels: number): Float64Array {

@@ -1,23 +1,10 @@
 import { RunError } from "../errors.js";
 import { attributeOf, capturedValues, isOp, type Node, subgraphsOf, type Tensor } from "../graph/index.js";
+import { factsOf } from "../operators/facts.js";
 import { constantValue, predictedBytes, staticShapeValue } from "./constant-value.js";
 import type { FoldScope } from "./fold-scope.js";
 import { bypass } from "./rewire.js";
 import { type ConstantPart, constantPart, runConstants } from "./run-constants.js";
-
-const RANDOM = new Set([
-  "RandomNormal",
-  "RandomNormalLike",
-  "RandomUniform",
-  "RandomUniformLike",
-  "Multinomial",
-  "Bernoulli",
-]);
-/** Folding these would store a quantized parameter as float again. */
-const QUANTIZED = new Set(["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"]);
-const LOOPS = new Set(["Loop", "Scan"]);
-/** Make tensors from sizes: their result can be far larger than the file, so its size is computed before it is made. */
-const GROWING = new Set(["ConstantOfShape", "Expand", "Tile", "Range"]);
 
 /**
  * Replaces sub-graphs that depend on constants only by their values. Constant nodes, Shape of a static shape and Identity
@@ -41,7 +28,7 @@ function foldWithoutRunner(scope: FoldScope, node: Node): void {
     return;
   }
   const isConstant = isOp(node, "Constant");
-  if (!isConstant && !isOp(node, "Shape", "Size")) return;
+  if (!isConstant && !factsOf(node)?.readsShape) return;
   const value = isConstant ? constantValue(node) : staticShapeValue(scope, node);
   if (value === undefined) return;
   if (typeof value === "string") scope.skip(node, value);
@@ -93,7 +80,7 @@ function findComputable(scope: FoldScope, maxGrowthBytes: number, kept: Map<Node
       kept.set(node, "");
       continue;
     }
-    if (!values.every(known) || (values.length === 0 && !RANDOM.has(node.opType))) continue;
+    if (!values.every(known) || (values.length === 0 && factsOf(node)?.kind !== "random")) continue;
     const reason = scope.refused.get(node) ?? whyNotComputable(scope, node, maxGrowthBytes);
     if (reason !== undefined) {
       // A growing operator whose sizes are still to be computed has its turn in the next round.
@@ -110,9 +97,12 @@ function findComputable(scope: FoldScope, maxGrowthBytes: number, kept: Map<Node
 
 function whyNotComputable(scope: FoldScope, node: Node, maxGrowthBytes: number): string | undefined {
   if (isRandom(scope, node)) return "its result is random";
-  if (QUANTIZED.has(node.opType)) return "quantized parameters stay quantized";
-  if (LOOPS.has(node.opType)) return "it may run without end";
-  if (!GROWING.has(node.opType)) return undefined;
+  const facts = factsOf(node);
+  // Folding would store a quantized parameter as float again.
+  if (facts?.kind === "quantize") return "quantized parameters stay quantized";
+  if (facts?.kind === "loop") return "it may run without end";
+  // The result can be far larger than the file, so its size is computed before it is made.
+  if (!facts?.grows) return undefined;
   if (!node.inputs.every((value) => value === "" || scope.constant(value))) return "";
   const bytes = predictedBytes(scope, node) ?? 0;
   const inputBytes = node.inputs.reduce((sum, value) => sum + (scope.constant(value)?.byteLength ?? 0), 0);
@@ -125,7 +115,7 @@ function tooLarge(bytes: number, inputBytes: number, maxGrowthBytes: number): st
 }
 
 function isRandom(scope: FoldScope, node: Node): boolean {
-  if (RANDOM.has(node.opType)) return true;
+  if (factsOf(node)?.kind === "random") return true;
   if (isOp(node, "Dropout") && isTrainingDropout(scope, node)) return true;
   return subgraphsOf(node).some((graph) => graph.nodes.some((inner) => isRandom(scope, inner)));
 }

@@ -10,8 +10,8 @@ import {
   subgraphsOf,
   type Tensor,
 } from "../graph/index.js";
+import { inferStaticTypes, type StaticTypes } from "../operators/static-types.js";
 import type { Skip, TransformContext } from "../runtime/index.js";
-import { inferStaticTypes, type StaticTypes } from "./static-types.js";
 import { Wiring } from "./wiring.js";
 
 /** The five kinds of folding, in the order in which {@link fold} runs them. */

@@ -1,5 +1,7 @@
-import { attributeOf, isOp, type Node, Tensor } from "../graph/index.js";
+import { isOp, type Node, Tensor } from "../graph/index.js";
+import { productFactors } from "../operators/attributes.js";
 import { type LinearLayer, linearLayerOf } from "../operators/index.js";
+import { isLayer } from "../operators/linear-layer.js";
 import { toFloat64, whyNotConstant } from "./channel-affine.js";
 import type { FoldScope } from "./fold-scope.js";
 
@@ -39,7 +41,7 @@ export function biasAddInput(scope: FoldScope, add: Node): string | undefined {
 
 /** The layer a node is, when its weight is a float constant of this graph. A reason where it is a layer, but not such a one. */
 export function changeableLayer(scope: FoldScope, node: Node): LinearLayer | string | undefined {
-  if (!isOp(node, "Conv", "ConvTranspose", "Gemm", "MatMul")) return undefined;
+  if (!isLayer(node)) return undefined;
   const weight = node.inputs[1] ?? "";
   const tensor = scope.ownConstant(weight);
   if (!tensor) return `${node.opType}: ${whyNotConstant(scope, weight, "weight")}`;
@@ -78,7 +80,7 @@ export function readBias(scope: FoldScope, { layer, add }: LayerEnd): Float64Arr
   const tensor = scope.constant(name)!;
   const numbers = toFloat64(tensor);
   if (!numbers) return `its bias is ${tensor.dtype}, only float32 and float64 are folded`;
-  const beta = layer.opType === "Gemm" ? attributeOf(layer.node, "beta", "float", 1) : 1;
+  const { beta } = productFactors(layer.node);
   const channels = layer.outChannels;
   const last = tensor.dims[tensor.dims.length - 1] ?? 1;
   if (numbers.length !== last || (last !== 1 && last !== channels)) {

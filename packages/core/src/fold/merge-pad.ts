@@ -1,6 +1,7 @@
 import { attributeOf, ints, isOp, type Node, string } from "../graph/index.js";
+import { padAmounts, paddingOf, padValue } from "../operators/attributes.js";
+import { factsOf } from "../operators/facts.js";
 import type { FoldScope } from "./fold-scope.js";
-import { padAmounts } from "./remove-identity.js";
 
 /**
  * Merges a Pad with zeros into the padding of the Conv and AveragePool (counting padding) behind it: the same zeros, never
@@ -12,7 +13,7 @@ export function mergePad(scope: FoldScope): void {
     if (!isOp(node, "Pad")) continue;
     const output = node.outputs[0]!;
     const readers = wiring.readers(output);
-    if (!readers.some((reader) => isOp(reader, "Conv", "AveragePool"))) continue;
+    if (!readers.some(takesZeros)) continue;
     const plan = planMerge(scope, node, readers);
     if (typeof plan === "string") {
       scope.skip(node, plan);
@@ -32,9 +33,9 @@ function planMerge(scope: FoldScope, pad: Node, readers: readonly Node[]): Map<N
   const output = pad.outputs[0]!;
   if (scope.wiring.isOutput(output)) return `its output "${output}" is a graph output`;
   if (scope.wiring.isCaptured(output)) return `its output "${output}" is read by a subgraph`;
-  const mode = attributeOf(pad, "mode", "string", "constant");
-  if (mode !== "constant") return `its mode is ${mode}`;
-  const value = padValue(scope, pad);
+  const constant = (name: string) => scope.constant(name);
+  const value = padValue(pad, constant);
+  if (value === "repeats") return `its mode is ${attributeOf(pad, "mode", "string", "")}`;
   if (value !== 0)
     return value === undefined ? "its value is computed by the graph" : `its value is ${value}, expected 0`;
   const amounts = fullAmounts(scope, pad);
@@ -52,11 +53,15 @@ function planMerge(scope: FoldScope, pad: Node, readers: readonly Node[]): Map<N
   return plan;
 }
 
+/** Its padding is zeros that count: Conv, and AveragePool where it says so. */
+const takesZeros = (node: Node) => factsOf(node)?.padding === "zeros";
+
 function planReader(scope: FoldScope, reader: Node, spatial: readonly number[]): number[] | string {
-  if (!isOp(reader, "Conv", "AveragePool")) return `its output is also read by ${reader.opType}, which cannot take it`;
-  const auto = attributeOf(reader, "auto_pad", "string", "NOTSET");
-  if (auto !== "NOTSET" && auto !== "VALID") return `${reader.opType} has auto_pad ${auto}`;
-  const old = auto === "VALID" ? [] : attributeOf(reader, "pads", "ints", []);
+  if (!takesZeros(reader)) return `its output is also read by ${reader.opType}, which cannot take it`;
+  const padding = paddingOf(reader);
+  if (padding.rule === "sameLower" || padding.rule === "sameUpper")
+    return `${reader.opType} has auto_pad ${attributeOf(reader, "auto_pad", "string", "")}`;
+  const old = padding.rule === "explicit" ? padding.amounts : [];
   const pads = spatial.map((amount, index) => amount + (old[index] ?? 0));
   if (reader.opType === "Conv") {
     const weightRank = scope.types.shape(reader.inputs[1]!)?.length;
@@ -76,7 +81,7 @@ function planReader(scope: FoldScope, reader: Node, spatial: readonly number[]):
 
 /** Amounts for all axes, begins then ends; from opset 18 on they may be given for some axes only. */
 function fullAmounts(scope: FoldScope, pad: Node): readonly number[] | string {
-  const amounts = padAmounts(scope, pad);
+  const amounts = padAmounts(pad, (value) => scope.constant(value));
   if (!amounts) return "its amounts are computed by the graph";
   if ((pad.inputs[3] ?? "") === "") return amounts.length >= 6 ? amounts : "it has no spatial axes";
   const axes = scope.constant(pad.inputs[3]!)?.numbers();
@@ -89,11 +94,4 @@ function fullAmounts(scope: FoldScope, pad: Node): readonly number[] | string {
     full[at + rank] = amounts[index + axes.length]!;
   }
   return full;
-}
-
-/** Attribute `value` before opset 11, the third input from then on; 0 when absent. */
-function padValue(scope: FoldScope, pad: Node): number | undefined {
-  const name = pad.inputs[2] ?? "";
-  if (name === "") return attributeOf(pad, "value", "float", 0);
-  return scope.constant(name)?.numbers()[0];
 }

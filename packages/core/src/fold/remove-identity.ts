@@ -1,4 +1,5 @@
 import { attributeOf, dtypeFromCode, isOp, type Node, type Tensor } from "../graph/index.js";
+import { padAmounts, permutationOf } from "../operators/attributes.js";
 import { isTrainingDropout } from "./fold-constants.js";
 import type { FoldScope } from "./fold-scope.js";
 import { bypass } from "./rewire.js";
@@ -33,9 +34,9 @@ function identityVerdict(scope: FoldScope, node: Node): number | string | undefi
     case "Reshape":
       return yes(keepsShape(scope, node));
     case "Transpose":
-      return yes(attributeOf(node, "perm", "ints", undefined)?.every((axis, index) => axis === index) ?? false);
+      return yes(permutationOf(node, undefined)?.every((axis, index) => axis === index) ?? false);
     case "Pad":
-      return yes(padAmounts(scope, node)?.every((amount) => amount === 0) ?? false);
+      return yes(padAmounts(node, (value) => scope.constant(value))?.every((amount) => amount === 0) ?? false);
     case "Concat":
     case "Sum":
     case "Mean":
@@ -52,11 +53,6 @@ function identityVerdict(scope: FoldScope, node: Node): number | string | undefi
     default:
       return undefined;
   }
-}
-
-/** Amounts of a Pad: an attribute before opset 11, a constant input from then on; undefined when they are computed. */
-export function padAmounts(scope: FoldScope, node: Node): readonly number[] | undefined {
-  return attributeOf(node, "pads", "ints", undefined) ?? scope.constant(node.inputs[1] ?? "")?.numbers();
 }
 
 /** Every entry of the target shape is 0 (copy), the known size itself, or the single −1 among such entries. */

@@ -12,10 +12,10 @@ import {
   type Tensor,
   validateModel,
 } from "../graph/index.js";
+import { inferStaticTypes, type StaticTypes } from "../operators/static-types.js";
 import type { Transform, TransformReport } from "../runtime/index.js";
 import { fold } from "./fold.js";
 import { dropInputDefaults } from "./fold-scope.js";
-import { inferStaticTypes, type StaticTypes } from "./static-types.js";
 import { UPGRADE_RULES, type UpgradeContext, WITHDRAWN_OPERATORS } from "./upgrade-rules.js";
 
 /** Options for {@link upgradeOpset}. */

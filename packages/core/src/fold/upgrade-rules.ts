@@ -11,8 +11,8 @@ import {
   Tensor,
 } from "../graph/index.js";
 import { float32ToFloat16 } from "../math/index.js";
+import type { StaticTypes } from "../operators/static-types.js";
 import { toInt64 } from "./constant-value.js";
-import type { StaticTypes } from "./static-types.js";
 
 /** What a rule may use. It changes `node` in place; it says why it cannot by returning a text. */
 export interface UpgradeContext {

@@ -1,4 +1,5 @@
 import { attributeOf, type Node } from "../graph/index.js";
+import { groupOf, paddingOf } from "../operators/attributes.js";
 import { type GradientContext, unsupported } from "./context.js";
 
 /** How a convolution or pooling window moves, one entry a spatial axis. */
@@ -24,14 +25,14 @@ export function geometryOf(node: Node, kernel: readonly number[], c: Pick<Gradie
   const rank = kernel.length;
   const strides = attributeOf(node, "strides", "ints", Array<number>(rank).fill(1));
   const dilations = attributeOf(node, "dilations", "ints", Array<number>(rank).fill(1));
-  const group = attributeOf(node, "group", "int", 1);
-  const base = { kernel, strides, dilations, group };
-  const auto = attributeOf(node, "auto_pad", "string", "NOTSET");
-  if (auto === "VALID") return { ...base, padBegin: kernel.map(() => 0), padEnd: kernel.map(() => 0) };
-  if (auto === "NOTSET") {
-    const pads = attributeOf(node, "pads", "ints", Array<number>(2 * rank).fill(0));
+  const base = { kernel, strides, dilations, group: groupOf(node) };
+  const padding = paddingOf(node);
+  if (padding.rule === "valid") return { ...base, padBegin: kernel.map(() => 0), padEnd: kernel.map(() => 0) };
+  if (padding.rule === "explicit") {
+    const pads = padding.amounts.length > 0 ? padding.amounts : Array<number>(2 * rank).fill(0);
     return { ...base, padBegin: pads.slice(0, rank), padEnd: pads.slice(rank) };
   }
+  const auto = attributeOf(node, "auto_pad", "string", "");
   if (node.opType === "ConvTranspose") unsupported(node, `auto_pad ${auto}`, "export the model with explicit pads");
   const sizes = c.fixedDims(node.inputs[0]!, 2);
   if (!sizes) unsupported(node, `auto_pad ${auto} needs known sizes`, "pass shapes: observeBatchShapes(runner, model)");
@@ -42,7 +43,7 @@ export function geometryOf(node: Node, kernel: readonly number[], c: Pick<Gradie
   });
   const small = total.map((pad) => Math.floor(pad / 2));
   const large = total.map((pad, axis) => pad - small[axis]!);
-  return auto === "SAME_LOWER"
+  return padding.rule === "sameLower"
     ? { ...base, padBegin: large, padEnd: small }
     : { ...base, padBegin: small, padEnd: large };
 }

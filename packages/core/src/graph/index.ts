@@ -3,7 +3,6 @@ export * from "./clone.js";
 export * from "./document.js";
 export * from "./dtype.js";
 export * from "./edit.js";
-export * from "./finite-weights.js";
 export { type ForeignFile, recogniseForeign } from "./foreign-file.js";
 export type { HostTensor } from "./host-tensor.js";
 export * from "./index-graph.js";

@@ -4,7 +4,6 @@ import {
   cloneModel,
   type Graph,
   GraphBuilder,
-  isOp,
   type Model,
   type Node,
   removeDead,
@@ -13,6 +12,7 @@ import {
   Tensor,
 } from "../graph/index.js";
 import { dequantizeValues, type Encoding, type IntegerArray, type IntegerDType } from "../math/index.js";
+import { factsOf } from "../operators/facts.js";
 import { emulateValue } from "../quantize/index.js";
 
 /** A quantized network in float operators whose biases can be moved. */
@@ -110,5 +110,5 @@ function encodingOf(graph: Graph, scale: string, zeroPoint: string, axis: Attrib
 /** The value in front of a Softmax or LogSoftmax that ends the network: what distillation compares. */
 export function logitsOf(graph: Graph, output: string): string {
   const producer = graph.nodes.find(({ outputs }) => outputs.includes(output));
-  return producer && isOp(producer, "Softmax", "LogSoftmax") ? producer.inputs[0]! : output;
+  return producer && factsOf(producer)?.kind === "softmax" ? producer.inputs[0]! : output;
 }

@@ -1,5 +1,6 @@
-import { type Graph, indexGraph, isOp, labelOf, type Model, type Node, Tensor } from "../graph/index.js";
+import { type Graph, indexGraph, labelOf, type Model, type Node, Tensor } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
+import { isSaturation } from "../operators/facts.js";
 import { dequantizeTensor, type LayerParameters, type QuantizationPlan, targetOf } from "../quantize/index.js";
 import type { Skip } from "../runtime/index.js";
 import type { LayerMatch, LayerPair } from "./match-layers.js";
@@ -91,7 +92,7 @@ function dropRepeated(graph: Graph, activations: Map<string, Encoding>): void {
   const index = indexGraph(graph);
   for (const [value, encoding] of activations) {
     const next = index.onlyConsumer(value);
-    if (isOp(next, "Relu", "Clip") && activations.get(next.outputs[0]!) === encoding) activations.delete(value);
+    if (isSaturation(next) && activations.get(next.outputs[0]!) === encoding) activations.delete(value);
   }
 }
 

@@ -1,4 +1,5 @@
-import { type Graph, indexGraph, isOp, labelOf, type Node } from "../graph/index.js";
+import { type Graph, indexGraph, labelOf, type Node } from "../graph/index.js";
+import { isSaturation } from "../operators/facts.js";
 import { type LinearLayer, linearLayers } from "../operators/index.js";
 import type { Skip } from "../runtime/index.js";
 import type { QdqFile } from "./read-qdq.js";
@@ -69,7 +70,7 @@ function entries(graph: Graph, weightName: (layer: LinearLayer) => string): Entr
   const index = indexGraph(graph);
   return linearLayers(graph).map((layer) => {
     const names = [layer.output];
-    for (let next = index.onlyConsumer(layer.output); isOp(next, "Relu", "Clip"); ) {
+    for (let next = index.onlyConsumer(layer.output); isSaturation(next); ) {
       names.push(next.outputs[0]!);
       next = index.onlyConsumer(next.outputs[0]!);
     }

@@ -1,8 +1,9 @@
-import { type Graph, type GraphIndex, indexGraph, isOp, type Node } from "../graph/index.js";
+import { type Graph, type GraphIndex, indexGraph, type Node } from "../graph/index.js";
+import { factsOf, isSaturation } from "../operators/facts.js";
 import type { LayerPair } from "./match-layers.js";
 
-/** Operators that make what they read: tools add and remove them. */
-const COPIES = ["Identity", "Dropout"];
+/** Makes what it reads: tools add and remove such nodes. */
+const copies = (node: Node) => factsOf(node)?.kind === "copy";
 
 /**
  * Which value of the float network each value of a skeleton stands for. Starts from the inputs and the paired layers and walks
@@ -53,7 +54,7 @@ class ValueMatcher {
     const other = this.#byNode.get(node) ?? this.#counterpart(node);
     if (!other) {
       const input = this.#values.get(node.inputs[0] ?? "");
-      if (input !== undefined && isOp(node, ...COPIES)) this.#values.set(node.outputs[0]!, input);
+      if (input !== undefined && copies(node)) this.#values.set(node.outputs[0]!, input);
       return;
     }
     this.#used.add(other);
@@ -75,8 +76,8 @@ class ValueMatcher {
 
   /** A value and what copies of it are called. */
   #throughCopies(value: string): string[] {
-    const copies = this.#theirs.uses(value).filter(({ node }) => isOp(node, ...COPIES));
-    return [value, ...copies.flatMap(({ node }) => this.#throughCopies(node.outputs[0]!))];
+    const reached = this.#theirs.uses(value).filter(({ node }) => copies(node));
+    return [value, ...reached.flatMap(({ node }) => this.#throughCopies(node.outputs[0]!))];
   }
 
   #fits(node: Node, other: Node): boolean {
@@ -92,10 +93,10 @@ class ValueMatcher {
   }
 
   #pastActivations(output: string, value: string): string {
-    const followed = this.#own.uses(output).some(({ node }) => isOp(node, "Relu", "Clip"));
+    const followed = this.#own.uses(output).some(({ node }) => isSaturation(node));
     if (followed || !this.encoded.has(output)) return value;
     const next = this.#theirs.onlyConsumer(value);
-    if (!isOp(next, "Relu", "Clip") || next.inputs[0] !== value || this.#used.has(next)) return value;
+    if (!isSaturation(next) || next.inputs[0] !== value || this.#used.has(next)) return value;
     this.#used.add(next);
     return this.#pastActivations(output, next.outputs[0]!);
   }

@@ -1,4 +1,5 @@
 import { attributeOf } from "../graph/document.js";
+import { type Padding, paddingOf } from "./attributes.js";
 import type { LinearLayer } from "./linear-layer.js";
 
 /**
@@ -17,14 +18,12 @@ export function coverage(
   const ones = input.map(() => 1);
   const strides = attributeOf(node, "strides", "ints", ones);
   const dilations = attributeOf(node, "dilations", "ints", ones);
-  const pads = attributeOf(node, "pads", "ints", undefined);
-  const auto = attributeOf(node, "auto_pad", "string", "NOTSET");
+  const padding = paddingOf(node);
   return input.reduce((share, size, axis) => {
     const kernel = tensor.dims[axis + 2]!;
     const [stride, dilation, out] = [strides[axis]!, dilations[axis]!, output[axis]!];
     const total = Math.max(0, (out - 1) * stride + (kernel - 1) * dilation + 1 - size);
-    const same = auto === "SAME_LOWER" ? Math.ceil(total / 2) : Math.floor(total / 2);
-    const begin = auto.startsWith("SAME") ? same : (pads?.[axis] ?? 0);
+    const begin = beginOf(padding, axis, total);
     let inside = 0;
     for (let position = 0; position < out; position++) {
       for (let tap = 0; tap < kernel; tap++) {
@@ -34,4 +33,18 @@ export function coverage(
     }
     return share * (inside / (out * kernel));
   }, 1);
+}
+
+/** How many of `total` padded positions lie before the input. */
+function beginOf(padding: Padding, axis: number, total: number): number {
+  switch (padding.rule) {
+    case "explicit":
+      return padding.amounts[axis] ?? 0;
+    case "sameLower":
+      return Math.ceil(total / 2);
+    case "sameUpper":
+      return Math.floor(total / 2);
+    case "valid":
+      return 0;
+  }
 }

@@ -1,5 +1,7 @@
-import { attributeOf, type Graph, isOp, type Node } from "../graph/document.js";
+import type { Graph, Node } from "../graph/document.js";
 import type { Tensor } from "../graph/tensor.js";
+import { groupOf, transposed } from "./attributes.js";
+import { factsOf } from "./facts.js";
 
 /**
  * A layer that multiplies its input by a constant weight: Conv, ConvTranspose, Gemm, MatMul.
@@ -29,11 +31,18 @@ export interface LinearLayer {
   readonly depthwise: boolean;
   /** Product of the kernel's spatial sizes; 1 for Gemm and MatMul. */
   readonly kernelArea: number;
+  /** Slides over space: Conv and ConvTranspose. Their channels lie along axis 1, those of Gemm and MatMul along the last. */
+  readonly convolves: boolean;
+}
+
+/** A node that multiplies by a weight, constant or not. */
+export function isLayer(node: Node | undefined): node is Node & { opType: LinearLayer["opType"]; domain: "" } {
+  return factsOf(node)?.kind === "layer";
 }
 
 /** The layer a node is, or undefined when it is none, or its weight is computed rather than constant. */
 export function linearLayerOf(graph: Graph, node: Node): LinearLayer | undefined {
-  if (!isOp(node, "Conv", "ConvTranspose", "Gemm", "MatMul")) return undefined;
+  if (!isLayer(node)) return undefined;
   const weight = node.inputs[1] ?? "";
   const tensor = graph.initializers.get(weight);
   if (!tensor) return undefined;
@@ -50,7 +59,7 @@ export function linearLayerOf(graph: Graph, node: Node): LinearLayer | undefined
   const spatial = dims.slice(2).reduce((product, size) => product * size, 1);
   switch (node.opType) {
     case "Conv": {
-      const group = attributeOf(node, "group", "int", 1);
+      const group = groupOf(node);
       if (dims.length < 3 || group < 1 || dims[0]! % group !== 0) return undefined;
       return {
         ...common,
@@ -62,10 +71,11 @@ export function linearLayerOf(graph: Graph, node: Node): LinearLayer | undefined
         group,
         depthwise: group > 1 && dims[1] === 1,
         kernelArea: spatial,
+        convolves: true,
       };
     }
     case "ConvTranspose": {
-      const group = attributeOf(node, "group", "int", 1);
+      const group = groupOf(node);
       if (dims.length < 3 || group < 1 || dims[0]! % group !== 0) return undefined;
       return {
         ...common,
@@ -77,16 +87,17 @@ export function linearLayerOf(graph: Graph, node: Node): LinearLayer | undefined
         group,
         depthwise: group > 1 && dims[0] === group,
         kernelArea: spatial,
+        convolves: true,
       };
     }
     default: {
-      if (dims.length < 2 || (node.opType === "Gemm" && attributeOf(node, "transA", "int", 0) !== 0)) return undefined;
-      const transposed = node.opType === "Gemm" && attributeOf(node, "transB", "int", 0) !== 0;
-      const outAxis = transposed ? dims.length - 2 : dims.length - 1;
-      const inAxis = transposed ? dims.length - 1 : dims.length - 2;
+      const { a, b } = transposed(node);
+      if (dims.length < 2 || a) return undefined;
+      const outAxis = b ? dims.length - 2 : dims.length - 1;
+      const inAxis = b ? dims.length - 1 : dims.length - 2;
       return {
         ...common,
-        opType: node.opType as "Gemm" | "MatMul",
+        opType: node.opType,
         outChannels: dims[outAxis]!,
         inChannels: dims[inAxis]!,
         outAxis,
@@ -94,6 +105,7 @@ export function linearLayerOf(graph: Graph, node: Node): LinearLayer | undefined
         group: 1,
         depthwise: false,
         kernelArea: 1,
+        convolves: false,
       };
     }
   }
@@ -108,7 +120,7 @@ export function linearLayers(graph: Graph): LinearLayer[] {
 export function forEachWeight(layer: LinearLayer, visit: (flat: number, out: number, input: number) => void): void {
   const { tensor, opType, group, outChannels, inChannels } = layer;
   const dims = tensor.dims;
-  if (opType === "Gemm" || opType === "MatMul") {
+  if (!layer.convolves) {
     const outStride = layer.outAxis === dims.length - 1 ? 1 : inChannels;
     const inStride = layer.inAxis === dims.length - 1 ? 1 : outChannels;
     const matrix = outChannels * inChannels;

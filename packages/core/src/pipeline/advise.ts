@@ -4,7 +4,8 @@ import type { SqnrReport } from "../analyze/sqnr-report.js";
 import { type Calibration, calibrate } from "../calibrate/index.js";
 import { type Dataset, spread } from "../data/index.js";
 import { OptionsError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
-import { cloneModel, type Graph, indexGraph, isOp, type Model } from "../graph/index.js";
+import { cloneModel, type Graph, indexGraph, type Model } from "../graph/index.js";
+import { factsOf, fuses } from "../operators/facts.js";
 import {
   planQuantization,
   type QuantizationPlan,
@@ -156,10 +157,6 @@ function suspects({ model, plan, sqnr, calibration }: AdviseInput, count: number
   return all.filter((suspect) => picked.has(suspect));
 }
 
-/** Operators that keep channels apart and in order. */
-const SAME_CHANNELS = ["Relu", "LeakyRelu", "PRelu", "Clip", "Min", "MaxPool", "AveragePool", "GlobalAveragePool"];
-const RESHAPES = ["GlobalMaxPool", "Flatten", "Reshape", "Squeeze", "Pad", "Identity", "Dropout"];
-
 /** The layer whose output channels are the input channels of `measured`. */
 function producerOf(graph: Graph, { layer }: MeasuredLayer, before: readonly Suspect[]): Suspect | undefined {
   const index = indexGraph(graph);
@@ -168,7 +165,8 @@ function producerOf(graph: Graph, { layer }: MeasuredLayer, before: readonly Sus
     const source = before.find(({ measured }) => measured.layer.output === value);
     if (source) return source.measured.layer.outChannels === layer.inChannels ? source : undefined;
     const node = index.producer(value);
-    if (!node || !isOp(node, ...SAME_CHANNELS, ...RESHAPES)) return undefined;
+    // Operators that keep channels apart and in order; equalized activations end in a Min with constants.
+    if (!node || !(factsOf(node)?.channels !== undefined || fuses(node))) return undefined;
     value = node.inputs[0]!;
   }
 }

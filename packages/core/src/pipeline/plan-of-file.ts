@@ -4,7 +4,7 @@ import type { Dataset } from "../data/index.js";
 import { applyFactors, type ClassClip, type ScaleFactors, scaleClasses } from "../equalize/index.js";
 import { ModelError } from "../errors.js";
 import { FOLD_KINDS, type FoldKind, fold, upgradeOpset } from "../fold/index.js";
-import { assertFiniteWeights, assertValid, cloneModel, indexGraph, isOp, labelOf, type Model } from "../graph/index.js";
+import { assertValid, cloneModel, indexGraph, isOp, labelOf, type Model } from "../graph/index.js";
 import {
   filePlan,
   findFactors,
@@ -14,6 +14,8 @@ import {
   readQdq,
   weightCosine,
 } from "../match/index.js";
+import { clipBounds } from "../operators/attributes.js";
+import { assertFiniteWeights } from "../operators/finite-weights.js";
 import { assertFloat32 } from "../operators/index.js";
 import { assertNotQuantized, type QuantizationPlan } from "../quantize/index.js";
 import { observeShapes, requireRunner, type Skip, type TransformContext, zeroFeeds } from "../runtime/index.js";
@@ -167,9 +169,9 @@ function boundIn({ skeleton: { graph } }: QdqFile): (clip: ClassClip, factors: S
   const index = indexGraph(graph);
   return ({ node, bounds }) => {
     const own = index.producer(node.outputs[0]!);
-    const bound = isOp(own, "Clip") ? graph.initializers.get(own.inputs[2] ?? "")?.numbers()[0] : undefined;
+    const bound = isOp(own, "Clip") ? clipBounds(own, (value) => graph.initializers.get(value)).high : undefined;
     // Without a number each channel gets its own bound, which is exact: applyFactors asks only whether there is one.
-    return (bound === undefined || !bounds.high ? undefined : bound / bounds.high) as number;
+    return (bound === undefined || !Number.isFinite(bound) || !bounds.high ? undefined : bound / bounds.high) as number;
   };
 }
 

@@ -121,7 +121,7 @@ export class ChannelPlanner implements MaskPlanner {
     const before = byMacs ? this.#counter.total() : 0;
     for (const unit of units) {
       const { channelMultiple } = this.settings;
-      const blocks = unit.producers.some(({ opType }) => opType === "Conv" || opType === "ConvTranspose");
+      const blocks = unit.producers.some(({ convolves }) => convolves);
       const size = blocks && unit.groups.length % channelMultiple === 0 ? channelMultiple : 1;
       const alive = unit.groups.filter((group) => !this.#gone.has(group));
       // The last channel, or block, of a value stays.

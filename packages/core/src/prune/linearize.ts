@@ -14,6 +14,7 @@ import {
   Tensor,
   topologicalOrder,
 } from "../graph/index.js";
+import { factsOf } from "../operators/facts.js";
 import { LINEAR_RULES } from "./linear-rules.js";
 import type { LayerFeed, ScaleRule } from "./scales.js";
 
@@ -63,7 +64,7 @@ class Linearization {
 
   add(node: Node): void {
     const active = node.inputs.filter((value) => this.active.has(value));
-    if (active.length === 0 || isOp(node, "Shape", "Size")) {
+    if (active.length === 0 || factsOf(node)?.readsShape) {
       this.model.graph.nodes.push(node);
       return;
     }
@@ -168,7 +169,7 @@ class Linearization {
   }
 
   #join(node: Node, active: readonly string[], rule: "add" | "join"): void {
-    const comparing = isOp(node, "Max", "Min", "Where");
+    const comparing = rule === "join" && !isOp(node, "Concat");
     // Max(x, 0), Min(x, 6): an activation written by hand.
     if (comparing && new Set(active).size === 1) {
       this.#pass(node, active[0]!);

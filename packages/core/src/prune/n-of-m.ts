@@ -43,7 +43,7 @@ export function patternMask(layer: LinearLayer, scores: Float64Array, m: number,
   const mask = new Float32Array(scores.length).fill(1);
   if (removed === 0) return mask;
   const perGroup = inputsPerGroup(layer);
-  const convolution = layer.opType === "Conv" || layer.opType === "ConvTranspose";
+  const convolution = layer.convolves;
   // Kernel positions of a convolution, matrices of a stack otherwise.
   const positions = convolution ? layer.kernelArea : scores.length / (layer.inChannels * layer.outChannels);
   const members = new Int32Array(scores.length);

@@ -1,5 +1,6 @@
 import { type FoldReport, fold, upgradeOpset } from "../fold/index.js";
-import { assertFiniteWeights, assertValid, type Model } from "../graph/index.js";
+import { assertValid, type Model } from "../graph/index.js";
+import { assertFiniteWeights } from "../operators/finite-weights.js";
 import { assertFloat32 } from "../operators/index.js";
 import type { TransformContext } from "../runtime/index.js";
 

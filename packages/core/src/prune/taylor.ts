@@ -2,6 +2,7 @@ import type { Dataset } from "../data/index.js";
 import { PreconditionError } from "../errors.js";
 import { crossEntropy, differentiate, gradientName, type KnownShapes, observeBatchShapes } from "../gradient/index.js";
 import { cloneModel, GraphBuilder, type Model } from "../graph/index.js";
+import { factsOf } from "../operators/facts.js";
 import type { HostTensor, Session, TransformContext } from "../runtime/index.js";
 import { Feed, forEachBatch, requireRunner } from "../runtime/index.js";
 import type { Scores } from "./ranking.js";
@@ -37,7 +38,7 @@ export async function lossNetwork(
   const last = graph.outputs[0]!.name;
   const producer = graph.nodes.find(({ outputs }) => outputs.includes(last));
   // Cross-entropy brings its own softmax: a network that ends in one is read before it.
-  const output = producer?.opType === "Softmax" ? producer.inputs[0]! : last;
+  const output = producer && factsOf(producer)?.kind === "softmax" ? producer.inputs[0]! : last;
   const dims = shapes.get(output)?.dims ?? [];
   if (dims.length !== 2 || (dims[1] ?? 0) < 2) {
     throw new PreconditionError(

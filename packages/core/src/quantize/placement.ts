@@ -1,15 +1,8 @@
-import { inferStaticTypes, type StaticTypes } from "../fold/static-types.js";
-import {
-  attributeOf,
-  type Graph,
-  type GraphIndex,
-  indexGraph,
-  isOp,
-  labelOf,
-  type Node,
-  subgraphsOf,
-} from "../graph/index.js";
+import { type Graph, type GraphIndex, indexGraph, isOp, labelOf, type Node, subgraphsOf } from "../graph/index.js";
+import { fillsOutside, padsZeros, productFactors, resizeMode } from "../operators/attributes.js";
+import { factsOf } from "../operators/facts.js";
 import { type LinearLayer, linearLayerOf } from "../operators/index.js";
+import { inferStaticTypes, type StaticTypes } from "../operators/static-types.js";
 import type { Skip } from "../runtime/index.js";
 import { type EncodingGroup, SharedEncodings } from "./shared-encodings.js";
 import type { TargetSpec } from "./targets.js";
@@ -40,9 +33,6 @@ export function planPlacement(
 ): Placement {
   return new Planner(graph, target, excluded, float).plan();
 }
-
-/** Operators all of whose inputs carry data; others read theirs from the first input. */
-const SEVERAL_INPUTS = ["Concat", "Add", "Mul", "MatMul"];
 
 class Planner {
   readonly #index: GraphIndex;
@@ -105,8 +95,7 @@ class Planner {
     if (layer.tensor.dtype !== "float32") return `weight is ${layer.tensor.dtype}, not float32`;
     const { node } = layer;
     if (layer.opType === "Gemm") {
-      const alpha = attributeOf(node, "alpha", "float", 1);
-      const beta = attributeOf(node, "beta", "float", 1);
+      const { alpha, beta } = productFactors(node);
       if (alpha !== 1 || (beta !== 1 && (node.inputs[2] ?? "") !== "")) return "Gemm with alpha or beta other than 1";
     }
     if ((node.inputs[2] ?? "") === "") return undefined;
@@ -119,7 +108,7 @@ class Planner {
 
   /** Inputs that carry data, constants beside activations included; none when they are not float32. */
   #dataInputs(node: Node): string[] {
-    const inputs = isOp(node, ...SEVERAL_INPUTS) ? node.inputs : node.inputs.slice(0, 1);
+    const inputs = factsOf(node)?.data === "all" ? node.inputs : node.inputs.slice(0, 1);
     const data = inputs.filter((input) => input !== "");
     return data.every((input) => this.#isFloat(input)) && !data.every((input) => this.#isConstant(input)) ? data : [];
   }
@@ -223,15 +212,8 @@ class Planner {
     const input = node.inputs[0] ?? "";
     if (!this.#isFree(node) || this.#isConstant(input) || !this.#isFloat(input)) return false;
     if (node.opType === "MaxPool") return (node.outputs[1] ?? "") === "";
-    if (node.opType === "Resize") {
-      const crops = attributeOf(node, "coordinate_transformation_mode", "string", "") === "tf_crop_and_resize";
-      return attributeOf(node, "mode", "string", "nearest") === "nearest" && !crops;
-    }
-    if (node.opType === "Pad") {
-      const constant = attributeOf(node, "mode", "string", "constant") === "constant";
-      const value = this.graph.initializers.get(node.inputs[2] ?? "");
-      return !constant || (node.inputs[2] ?? "") === "" || value?.numbers()[0] === 0;
-    }
+    if (node.opType === "Resize") return resizeMode(node) === "nearest" && !fillsOutside(node);
+    if (node.opType === "Pad") return padsZeros(node, (value) => this.graph.initializers.get(value));
     return true;
   }
 

@@ -17,7 +17,7 @@ export function saturationRatios(layer: LinearLayer, weights: Int8Array, inputMa
   const ratios = new Float64Array(layer.outChannels);
   if (layer.depthwise || layer.opType === "ConvTranspose") return ratios;
   const { tensor, kernelArea: area } = layer;
-  if (layer.opType === "Gemm" || layer.opType === "MatMul") {
+  if (!layer.convolves) {
     const columns = tensor.dims[tensor.dims.length - 1]!;
     const byRow = layer.outAxis === tensor.dims.length - 2;
     const [outStride, inStride] = byRow ? [columns, 1] : [1, columns];

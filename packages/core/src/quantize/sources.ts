@@ -1,7 +1,7 @@
 import type { Calibration } from "../calibrate/index.js";
 import { type Graph, type GraphIndex, indexGraph, isOp, type Node } from "../graph/index.js";
+import { factsOf } from "../operators/facts.js";
 import type { LinearLayer } from "../operators/index.js";
-import { MOVERS } from "./targets.js";
 
 /** The calibrated value from which another follows through operators that only move data. */
 export interface CalibratedSource {
@@ -9,6 +9,9 @@ export interface CalibratedSource {
   /** The operators between, the last one first. */
   readonly movers: readonly Node[];
 }
+
+/** Only moves data: input and output share one scale. */
+const isMover = (node: Node | undefined): node is Node => factsOf(node)?.integer?.ort === "shared";
 
 /**
  * What a mover makes is not calibrated: its range is that of its input. This walks back to the value that was.
@@ -25,15 +28,12 @@ export function calibratedSource(
     if (calibration.values.has(at)) return { value: at, movers };
     seen.add(at);
     const node = index.producer(at);
-    if (!isOp(node, ...MOVERS)) return undefined;
+    if (!isMover(node)) return undefined;
     movers.push(node);
     at = node.inputs[0] ?? "";
   }
   return undefined;
 }
-
-/** Movers that keep axis 1 as it is. */
-const KEEP_CHANNELS = ["MaxPool", "Identity", "Pad", "Resize"];
 
 /**
  * An upper bound of every input channel of a layer, from the channel maxima of what was calibrated: its own where channels
@@ -47,7 +47,8 @@ export function inputMaxima(graph: Graph, calibration: Calibration, layer: Linea
   const own = statistics.channels?.max;
   const { inChannels } = layer;
   const flattens = source.movers.filter((node) => isOp(node, "Flatten")).length;
-  const kept = source.movers.every((node) => isOp(node, ...KEEP_CHANNELS, "Flatten")) && flattens <= 1;
+  const kept =
+    source.movers.every((node) => factsOf(node)?.channels === "kept" || isOp(node, "Flatten")) && flattens <= 1;
   if (own && kept && layer.opType !== "MatMul" && inChannels % own.length === 0) {
     const each = inChannels / own.length;
     if (each === 1 || flattens === 1)

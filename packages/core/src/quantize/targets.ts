@@ -1,5 +1,6 @@
 import { OptionsError } from "../errors.js";
 import type { Model } from "../graph/index.js";
+import { operatorsWhere } from "../operators/facts.js";
 
 /** Hardware or runtime a model is quantized for. */
 export type TargetName = "ort-cpu" | "ort-web" | "tensorrt" | "hailo" | "fpga";
@@ -11,7 +12,7 @@ export const BIAS_FORMATS = ["int32", "int16", "int8", "float32"] as const satis
 
 /**
  * What a target computes in integers and how, as data: adding a target is adding a row.
- * An operator in none of the lists runs in float.
+ * The lists of operators come from operators/facts.ts; an operator in none of them runs in float.
  */
 export interface TargetSpec {
   /** For people. */
@@ -44,34 +45,14 @@ export interface TargetSpec {
   readonly integerMin: boolean;
 }
 
-/** Operators that move data, the same for every target. */
-export const MOVERS = [
-  "MaxPool",
-  "Reshape",
-  "Flatten",
-  "Transpose",
-  "Squeeze",
-  "Unsqueeze",
-  "Slice",
-  "Split",
-  "Gather",
-  "Identity",
-  "Expand",
-  "Tile",
-  "DepthToSpace",
-  "SpaceToDepth",
-  "Pad",
-  "Resize",
-] as const;
-
 const CPU: TargetSpec = {
   title: "ONNX Runtime, CPU",
   onnxRuntime: true,
-  layers: new Set(["Conv", "ConvTranspose", "Gemm", "MatMul"]),
-  operators: new Set(["Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid", "MatMul"]),
-  movers: new Set<string>(MOVERS),
-  fused: new Set(["Relu", "Clip"]),
-  floatOutput: new Set(["Gemm", "MatMul"]),
+  layers: operatorsWhere(({ kind }) => kind === "layer"),
+  operators: operatorsWhere(({ integer }) => integer?.ort === "own"),
+  movers: operatorsWhere(({ integer }) => integer?.ort === "shared"),
+  fused: operatorsWhere(({ integer }) => integer?.ort === "fused"),
+  floatOutput: operatorsWhere(({ floatOutput }) => floatOutput === true),
   sharedConcat: false,
   granularity: "per-tensor",
   bias: "int32",
@@ -104,7 +85,9 @@ export const TARGETS: Readonly<Record<TargetName, TargetSpec>> = {
     ...HARDWARE,
     title: "GPU int8, TensorRT",
     floatOutput: CPU.floatOutput,
-    operators: new Set(["Add", "AveragePool", "GlobalAveragePool", "Concat", "MatMul"]),
+    operators: operatorsWhere(({ integer }) => integer?.tensorrt === "own"),
+    movers: operatorsWhere(({ integer }) => integer?.tensorrt === "shared"),
+    fused: operatorsWhere(({ integer }) => integer?.tensorrt === "fused"),
     bias: "float32",
     activations: "int8",
     symmetric: { weights: true, activations: true },
@@ -127,7 +110,7 @@ export function targetOf(model: Model): TargetName | undefined {
 
 /** @throws {OptionsError} E2004 for an unknown target. */
 export function targetSpec(name: string): TargetSpec {
-  const spec = TARGETS[name as TargetName];
+  const spec = Object.hasOwn(TARGETS, name) ? TARGETS[name as TargetName] : undefined;
   if (!spec) {
     throw new OptionsError("E2004", `quantize: target '${name}' is not one of ${TARGET_NAMES.join(", ")}`, {
       expected: TARGET_NAMES,

@@ -1,7 +1,8 @@
 import { layerBias, seesZeros } from "../bounds/layer-intervals.js";
 import { floatsOf } from "../bounds/operands.js";
 import type { ChannelFlow } from "../channels/flow.js";
-import { attributeOf, createNode, float, labelOf, type Model, NameAllocator, Tensor } from "../graph/index.js";
+import { createNode, float, labelOf, type Model, NameAllocator, Tensor } from "../graph/index.js";
+import { productFactors } from "../operators/attributes.js";
 import { forEachWeight, type LinearLayer } from "../operators/index.js";
 
 /** Why a constant on an input channel cannot move into the layer's bias; undefined when it can. */
@@ -74,7 +75,7 @@ function absorb(
   aliases: Aliases,
 ): ClearedWeights | undefined {
   const weights = Float64Array.from(floatsOf(layer.tensor) ?? []);
-  const alpha = layer.opType === "Gemm" ? attributeOf(layer.node, "alpha", "float", 1) : 1;
+  const { alpha } = productFactors(layer.node);
   const shift = new Float64Array(layer.outChannels);
   const clearedInputs = new Set<number>();
   const clearedOutputs = new Set<number>();
@@ -115,7 +116,7 @@ function setBias(
   const tensor = tensorLike(layer, [layer.outChannels], bias);
   if (opType !== "MatMul") {
     node.attributes.delete("beta");
-    if (opType === "Gemm" && attributeOf(node, "alpha", "float", 1) !== 1) node.attributes.set("beta", float(1));
+    if (productFactors(node).alpha !== 1) node.attributes.set("beta", float(1));
     setConstant(model, flow, layer, 2, tensor, names);
     return;
   }

@@ -1,6 +1,7 @@
-import { floatsOf } from "../bounds/operands.js";
 import type { ChannelFlow } from "../channels/flow.js";
-import { attributeOf, type Node } from "../graph/index.js";
+import type { Node } from "../graph/index.js";
+import { saturationBounds } from "../operators/attributes.js";
+import { isSaturation } from "../operators/facts.js";
 import type { LinearLayer } from "../operators/index.js";
 
 /** Constant of every channel by value, NaN where it is none. */
@@ -27,14 +28,7 @@ function silencedOutputs(flow: ChannelFlow, layer: LinearLayer, constants: Const
 
 /** Whether the node makes 0 of 0, element by element. */
 function keepsZero(flow: ChannelFlow, node: Node): boolean {
-  if (node.domain !== "") return false;
-  if (node.opType === "Relu") return true;
-  if (node.opType !== "Clip") return false;
-  const bound = (position: number, name: string, absent: number) => {
-    const value = node.inputs[position] ?? "";
-    if (value === "") return attributeOf(node, name, "float", absent);
-    const tensor = flow.constant(value);
-    return (tensor && floatsOf(tensor)?.[0]) ?? Number.NaN;
-  };
-  return bound(1, "min", Number.NEGATIVE_INFINITY) <= 0 && bound(2, "max", Number.POSITIVE_INFINITY) >= 0;
+  if (!isSaturation(node)) return false;
+  const { low = Number.NaN, high = Number.NaN } = saturationBounds(node, flow.constant);
+  return low <= 0 && high >= 0;
 }

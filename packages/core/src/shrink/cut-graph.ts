@@ -1,8 +1,10 @@
 import type { ChannelFlow, NodeFlow, ObservedShapes } from "../channels/flow.js";
 import { int, type Model, NameAllocator, Tensor } from "../graph/index.js";
+import { axisOf } from "../operators/attributes.js";
+import { factsOf } from "../operators/facts.js";
 import { type LinearLayer, linearLayerOf } from "../operators/index.js";
 import { cutAxis, cutWeight, type Kept } from "./cut-tensor.js";
-import { isElementwise, NORMALIZATION_PARAMETERS, slicePosition } from "./removal-obstacles.js";
+import { isElementwise, slicePosition } from "./removal-obstacles.js";
 
 /** Sizes of all values after channels were removed. */
 export type CutShapes = Map<string, { dims: readonly number[]; dtype?: Tensor["dtype"] | undefined }>;
@@ -39,7 +41,7 @@ export class GraphCutter {
     const input = this.kept.get(inputs[0]!);
     const output = this.kept.get(outputs[0]!);
     const axis = this.flow.space(inputs[0]!)!.axes[0]!;
-    const parameters = NORMALIZATION_PARAMETERS.get(node.opType);
+    const parameters = factsOf(node)?.byChannel;
     if (parameters) {
       for (const position of parameters)
         this.#replace(flowNode, position, input, (tensor) => cutAxis(tensor, 0, input));
@@ -132,9 +134,7 @@ export class GraphCutter {
   #cutGather({ node, inputs, outputs, links }: NodeFlow, input: Kept, output: Kept): void {
     const axis = this.flow.space(inputs[0]!)!.axes[0]!;
     const dims = this.shapes.get(inputs[0]!)!.dims;
-    const along = node.attributes.get("axis");
-    const own = along?.type === "int" ? (along.value + dims.length) % dims.length : 0;
-    if (own !== axis) return;
+    if (axisOf(node, dims.length, 0) !== axis) return;
     const link = links[0]!;
     const sources = new Map(Array.from(link.to, (to, k) => [to, link.from[k]!]));
     const rows = output ?? Int32Array.from({ length: this.#count(outputs[0]!) }, (_, k) => k);

@@ -1,6 +1,6 @@
 import type { ChannelFlow, ObservedShapes } from "../channels/flow.js";
-import { labelOf, type Model, sizeOf } from "../graph/index.js";
-import { type LinearLayer, linearLayers } from "../operators/index.js";
+import { labelOf, type Model } from "../graph/index.js";
+import { macsOf } from "../operators/macs.js";
 import type { Skip } from "../runtime/index.js";
 import type { ClearedWeights } from "./absorb-constants.js";
 import type { Constants } from "./constant-rows.js";
@@ -136,13 +136,6 @@ export function sizeOfModel(model: Model, shapes: ObservedShapes): ModelSize {
   return {
     parameters,
     bytes,
-    macs: linearLayers(model.graph).reduce((sum, layer) => sum + macsOfLayer(layer, shapes), 0),
+    macs: macsOf(model, shapes).total,
   };
-}
-
-/** Conv: outputs · C/group · kernel; ConvTranspose: inputs · M/group · kernel; Gemm and MatMul: outputs · K. */
-function macsOfLayer({ opType, input, output, tensor, inChannels }: LinearLayer, shapes: ObservedShapes): number {
-  const size = (value: string) => sizeOf(shapes.get(value)?.dims ?? [0]);
-  if (opType === "Gemm" || opType === "MatMul") return size(output) * inChannels;
-  return size(opType === "Conv" ? output : input) * sizeOf(tensor.dims.slice(1));
 }

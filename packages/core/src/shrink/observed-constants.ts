@@ -2,19 +2,15 @@ import type { ActivationStats } from "../calibrate/channel-stats.js";
 import { type ChannelFlow, channelFlow, type ObservedShapes } from "../channels/flow.js";
 import { sameAxes } from "../channels/space.js";
 import type { Model } from "../graph/index.js";
+import { factsOf } from "../operators/facts.js";
 
 /** Spread of a channel, as share of the value's largest magnitude, up to which it counts as constant. */
 export const CONSTANT_TOLERANCE = 1e-6;
 
-/** Operators behind which channels that live elsewhere go silent. */
-const SATURATING: ReadonlySet<string> = new Set([
-  ...["Relu", "Clip", "Max", "Min", "HardSigmoid", "HardSwish", "ThresholdedRelu", "Sigmoid"],
-]);
-
 /** Values whose range by channel {@link removeDeadChannels} wants: those behind activations that cut off. */
 export function deadChannelValues(model: Model, shapes: ObservedShapes): string[] {
   const flow = channelFlow(model.graph, shapes);
-  return flow.nodes.flatMap(({ node, outputs }) => (SATURATING.has(node.opType) ? outputs : []));
+  return flow.nodes.flatMap(({ node, outputs }) => (factsOf(node)?.saturates ? outputs : []));
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ChannelFlow, NodeFlow, ObservedShapes } from "../channels/flow.js";
 import { ChannelUnion } from "../channels/union.js";
+import { factsOf } from "../operators/facts.js";
 import { whyFixed, whyShapeIsRead } from "./removal-obstacles.js";
 
 /** One channel of one value. */
@@ -20,11 +21,6 @@ export interface RemovalGroups {
   /** Why a group must stay. */
   readonly fixed: readonly (string | undefined)[];
 }
-
-/** Operators that repeat an input of one channel over all channels of another: that channel is not bound to any of them. */
-const BROADCASTING: ReadonlySet<string> = new Set([
-  ...["Add", "Sub", "Mul", "Div", "Sum", "Mean", "Max", "Min", "Pow", "PRelu", "Expand"],
-]);
 
 export function removalGroups(flow: ChannelFlow, shapes: ObservedShapes, opset: number): RemovalGroups {
   const union = new ChannelUnion();
@@ -69,8 +65,10 @@ function bind(union: ChannelUnion, node: NodeFlow, reason: string | undefined): 
     return;
   }
   const made = new Map(node.outputs.map((value) => [value, new Uint8Array(union.count(value))]));
+  const broadcasts = factsOf(node.node)?.broadcasts !== undefined;
   for (const { input, output, from, to } of node.links) {
-    if (BROADCASTING.has(node.node.opType) && union.count(input) === 1 && union.count(output) > 1) continue;
+    // An input of one channel that is repeated over all of another is not bound to any of them.
+    if (broadcasts && union.count(input) === 1 && union.count(output) > 1) continue;
     union.unite(input, from, output, to);
     for (const channel of to) made.get(output)![channel] = 1;
   }

@@ -66,7 +66,7 @@ export function takeBack(flow: ChannelFlow, groups: RemovalGroups, removal: Remo
 
 /** Convolution kernels work on blocks of channels: a number that was a multiple of the block stays one. */
 function align(layer: LinearLayer, groups: RemovalGroups, going: Uint8Array, multiple: number, keep: Keep): void {
-  if (layer.opType !== "Conv" && layer.opType !== "ConvTranspose") return;
+  if (!layer.convolves) return;
   const own = groups.ofValue.get(layer.output)!;
   if (own.length % multiple !== 0) return;
   const leaving = Array.from(own.keys()).filter((channel) => going[own[channel]!] === 1);

@@ -1,13 +1,6 @@
 import type { ChannelFlow, NodeFlow, ObservedShapes } from "../channels/flow.js";
 import { attributeOf, labelOf, type Node } from "../graph/index.js";
-
-/** Inputs of a node that are constants with one value a channel, or sizes that count channels: they are cut with the channels. */
-export const NORMALIZATION_PARAMETERS: ReadonlyMap<string, readonly number[]> = new Map(
-  Object.entries<readonly number[]>({
-    BatchNormalization: [1, 2, 3, 4],
-    InstanceNormalization: [1, 2],
-  }),
-);
+import { factsOf } from "../operators/facts.js";
 
 /** Why channels cannot leave what a node reads and makes; undefined when they can. */
 export function whyFixed(flow: ChannelFlow, node: NodeFlow, shapes: ObservedShapes, opset: number): string | undefined {
@@ -58,7 +51,7 @@ function whyNodeIsFixed(
         ? undefined
         : "one of its inputs is no float activation";
     default: {
-      const parameters = NORMALIZATION_PARAMETERS.get(node.opType);
+      const parameters = factsOf(node)?.byChannel;
       if (parameters) return parameters.some(computed) ? "its parameters are computed, not constant" : undefined;
       const other = node.inputs.find((value) => value !== "" && !inputs.includes(value) && !flow.constant(value));
       if (other !== undefined && outputs.length > 0 && isElementwise(node)) {
@@ -71,7 +64,8 @@ function whyNodeIsFixed(
 
 /** Operators whose constants are broadcast against the data. */
 export function isElementwise(node: Node): boolean {
-  return ["Add", "Sub", "Mul", "Div", "Sum", "Mean", "Max", "Min", "Pow", "PRelu"].includes(node.opType);
+  const { broadcasts } = factsOf(node) ?? {};
+  return broadcasts === "all" || broadcasts === "constants";
 }
 
 /** Where a Slice names the axis among its starts and ends; −1 when it leaves the axis whole. */

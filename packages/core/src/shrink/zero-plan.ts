@@ -1,11 +1,9 @@
 import type { ChannelFlow } from "../channels/flow.js";
+import { factsOf } from "../operators/facts.js";
 import { type LayerConstants, whyBiasIsFixed, whyNotAbsorbed } from "./absorb-constants.js";
 import { type Constants, constantRows } from "./constant-rows.js";
 import { layerReaders } from "./dead-analysis.js";
 import type { RemovalGroups } from "./removal-groups.js";
-
-/** Operators that make Inf or NaN of a zero: 0 · NaN is NaN even behind a zero weight. */
-const FEARS_ZERO: ReadonlySet<string> = new Set(["Div", "Log", "Reciprocal", "Pow"]);
 
 /**
  * What every layer can absorb or turn into a constant: constant inputs move into the bias, output channels that are
@@ -39,9 +37,7 @@ function zeroableGroups(flow: ChannelFlow, groups: RemovalGroups, dead: Uint8Arr
   const result = dead.slice();
   const readers = layerReaders(flow);
   const feared = new Set(
-    flow.nodes.flatMap(({ node, inputs, reason }) =>
-      reason !== undefined || FEARS_ZERO.has(node.opType) ? inputs : [],
-    ),
+    flow.nodes.flatMap(({ node, inputs, reason }) => (reason !== undefined || factsOf(node)?.fearsZero ? inputs : [])),
   );
   groups.members.forEach((members, group) => {
     const hindered = ({ value }: { value: string }) =>

@@ -1,6 +1,7 @@
 import { type FoldReport, fold, type UpgradeReport, upgradeOpset } from "../fold/index.js";
 import type { Model } from "../graph/index.js";
-import { assertFiniteWeights, assertValid } from "../graph/index.js";
+import { assertValid } from "../graph/index.js";
+import { assertFiniteWeights } from "../operators/finite-weights.js";
 import { assertFloat32 } from "../operators/index.js";
 import { assertNotQuantized, FOLDED_KEY } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";

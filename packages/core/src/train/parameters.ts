@@ -1,18 +1,6 @@
+import { DIFFERENTIABLE_OPERATORS } from "../gradient/index.js";
 import { type Graph, isOp, type Node } from "../graph/index.js";
-
-/** Inputs that hold learnable tensors, by operator; running statistics, bounds and scales are not learned. */
-const LEARNED_INPUTS: ReadonlyMap<string, readonly number[]> = new Map(
-  Object.entries<readonly number[]>({
-    Conv: [1, 2],
-    ConvTranspose: [1, 2],
-    Gemm: [0, 1, 2],
-    MatMul: [0, 1],
-    BatchNormalization: [1, 2],
-    InstanceNormalization: [1, 2],
-    LayerNormalization: [1, 2],
-    PRelu: [1],
-  }),
-);
+import { factsOf } from "../operators/facts.js";
 
 /** What a learnable tensor is to its node. */
 export type ParameterKind = "weight" | "bias";
@@ -33,7 +21,7 @@ export function learnableParameters(graph: Graph): Parameter[] {
   for (const node of graph.nodes) {
     if (isOp(node, "MatMul")) products.add(node.outputs[0]!);
     const isBiasAdd = isOp(node, "Add") && node.inputs.some((value) => products.has(value));
-    const positions = isBiasAdd ? [0, 1] : node.domain === "" ? (LEARNED_INPUTS.get(node.opType) ?? []) : [];
+    const positions = isBiasAdd ? [0, 1] : learnedInputs(node);
     for (const position of positions) {
       const name = node.inputs[position] ?? "";
       if (found.has(name) || graph.initializers.get(name)?.dtype !== "float32") continue;
@@ -42,4 +30,11 @@ export function learnableParameters(graph: Graph): Parameter[] {
     }
   }
   return [...found.values()];
+}
+
+/** Of arithmetic and embeddings constants are not learned: they may be part of the formula. */
+function learnedInputs(node: Node): readonly number[] {
+  const facts = factsOf(node);
+  if (!facts?.learned || !DIFFERENTIABLE_OPERATORS.includes(node.opType)) return [];
+  return facts.kind === "arithmetic" || facts.kind === "select" ? [] : facts.learned;
 }

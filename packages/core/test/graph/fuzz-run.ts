@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { mutated } from "../../../../fuzz/mutate.js";
 import { CompressionError } from "../../src/errors.js";
 import {
-  assertFiniteWeights,
   assertValid,
   cloneModel,
   indexGraph,
@@ -15,6 +14,7 @@ import {
   sortNodes,
   tensorsOf,
 } from "../../src/graph/index.js";
+import { assertFiniteWeights } from "../../src/operators/finite-weights.js";
 import { forEachWeight, linearLayers } from "../../src/operators/index.js";
 
 /** Run by fuzz.test.ts in a process of its own, whose memory and time are the measurement. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { assertFiniteWeights, cloneModel, parseModel, serializeModel, validateModel } from "../../src/graph/index.js";
+import { cloneModel, parseModel, serializeModel, validateModel } from "../../src/graph/index.js";
+import { assertFiniteWeights } from "../../src/operators/finite-weights.js";
 import { linearLayers } from "../../src/operators/index.js";
 import { SHARED_MODELS, sharedModel } from "../helpers/shared.js";
 import { expectRobust, fuzz } from "./fuzz.js";

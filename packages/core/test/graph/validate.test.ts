@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import {
-  assertFiniteWeights,
   assertValid,
   createGraph,
   createNode,
@@ -8,12 +7,12 @@ import {
   float,
   GraphBuilder,
   type Model,
-  nonFiniteWeights,
   parseModel,
   Tensor,
   tensor,
   validateModel,
 } from "../../src/graph/index.js";
+import { assertFiniteWeights, nonFiniteWeights } from "../../src/operators/finite-weights.js";
 import { cpuMs } from "../helpers/cpu-time.js";
 import { kitchenSink } from "./kitchen-sink.js";
 

@@ -5,8 +5,8 @@ import {
   type Dataset,
   type EqualizeReport,
   Feed,
+  fuses,
   indexGraph,
-  isOp,
   labelOf,
   linearLayers,
   type Model,
@@ -158,7 +158,7 @@ export function layerNames(model: Model): (value: string) => string {
   return (value) => {
     const producer = index.producer(value);
     if (!producer) return value;
-    for (let node = producer; isOp(node, "Relu", "Clip", "Min", "LeakyRelu", "PRelu"); ) {
+    for (let node = producer; fuses(node); ) {
       const next = index.producer(node.inputs[0] ?? "");
       if (!next) break;
       if (linear.has(next)) return labelOf(next);

@@ -1,18 +1,16 @@
+import { OPERATORS, type OperatorKind } from "@equant/core/web";
 import { indexSummary, type SummaryIndex } from "./index-summary.js";
 import type { GraphSummary } from "./types.js";
 
-/** Operators that stand for their card: everything that multiplies by a weight. */
-const ANCHORS = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul", "ConvInteger", "MatMulInteger", "QLinearConv"]);
-/** One value in, the same shape out: they join the chain of the layer before them. */
-const FOLLOWERS = new Set([
-  ...["BatchNormalization", "Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Sigmoid", "HardSigmoid"],
-  ...["HardSwish", "Tanh", "Softplus", "Softsign", "Gelu", "Mish", "Erf", "ThresholdedRelu", "Identity", "Cast"],
-  ...["Dropout", "Add", "Mul", "Sub", "Div"],
-]);
-const QDQ = new Set(["QuantizeLinear", "DequantizeLinear"]);
-
-export const isAnchor = (opType: string): boolean => ANCHORS.has(opType);
-export const isQdq = (opType: string): boolean => QDQ.has(opType);
+/** What multiplies stands for its card. */
+export const isAnchor = (opType: string): boolean => OPERATORS.get(opType)?.macs !== undefined;
+export const isQdq = (opType: string): boolean => OPERATORS.get(opType)?.kind === "quantize";
+/** One value in, the same shape out: such nodes join the chain of the layer before them. */
+const isFollower = (opType: string): boolean => {
+  const facts = OPERATORS.get(opType);
+  return FOLLOWERS.includes(facts?.kind) || facts?.byChannel !== undefined;
+};
+const FOLLOWERS: readonly (OperatorKind | undefined)[] = ["activation", "arithmetic", "copy", "cast"];
 
 /** Groups of nodes, and which group each node is in. Groups are in the order of their first node. */
 export interface Chains {
@@ -111,7 +109,7 @@ function joinFollowers(graph: GraphSummary, index: SummaryIndex, { parent, find,
   };
   for (const node of index.order) {
     const root = find(node);
-    if (root !== node || !FOLLOWERS.has(graph.nodes[node]!.opType)) continue;
+    if (root !== node || !isFollower(graph.nodes[node]!.opType)) continue;
     const from = outside(root, "producers");
     const producer = [...from][0];
     if (from.size !== 1 || producer === undefined || producer < 0 || !anchored[producer]) continue;

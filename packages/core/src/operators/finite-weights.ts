@@ -1,7 +1,8 @@
 import { ModelError } from "../errors.js";
-import { type Graph, isOp, type Model, subgraphsOf } from "./document.js";
-import type { Tensor } from "./tensor.js";
-import { tensorsOf } from "./tensors-of.js";
+import { type Graph, isOp, type Model, subgraphsOf } from "../graph/document.js";
+import type { Tensor } from "../graph/tensor.js";
+import { tensorsOf } from "../graph/tensors-of.js";
+import { factsOf, type OperatorFacts } from "./facts.js";
 
 /** A value of a weight that is not finite. */
 export interface NonFinite {
@@ -15,21 +16,9 @@ export interface NonFinite {
   readonly count: number;
 }
 
-/** Operators whose constants are learned. Infinity elsewhere is legal: bounds of Clip, masks that are added. */
-const LEARNED = [
-  "Conv",
-  "ConvTranspose",
-  "Gemm",
-  "MatMul",
-  "BatchNormalization",
-  "InstanceNormalization",
-  "LayerNormalization",
-  "GroupNormalization",
-  "PRelu",
-  "LSTM",
-  "GRU",
-  "RNN",
-] as const;
+/** Whether constants are learned. Infinity elsewhere is legal: bounds of Clip, masks that are added. */
+const isLearned = (facts: OperatorFacts | undefined) =>
+  facts?.learned !== undefined && facts.kind !== "arithmetic" && facts.kind !== "select";
 
 /** The first NaN or infinity of every weight. NaN counts in every constant, infinity only where learned values stand. */
 export function nonFiniteWeights(model: Model): NonFinite[] {
@@ -66,7 +55,7 @@ export function assertFiniteWeights(model: Model): void {
 
 function collectLearned(graph: Graph, into: Set<string>): void {
   for (const node of graph.nodes) {
-    if (isOp(node, ...LEARNED)) for (const input of node.inputs) into.add(input);
+    if (isLearned(factsOf(node))) for (const input of node.inputs) into.add(input);
     for (const inner of subgraphsOf(node)) collectLearned(inner, into);
   }
 }

@@ -1,4 +1,6 @@
 import { attributeOf, type DType, dtypeFromCode, type Graph, isOp, type Node, type Tensor } from "../graph/index.js";
+import { groupOf, permutationOf, transposed } from "./attributes.js";
+import { factsOf } from "./facts.js";
 
 /** A shape as far as it is certain: a size that no run can change, or undefined. */
 export type StaticShape = readonly (number | undefined)[];
@@ -8,26 +10,6 @@ export interface StaticTypes {
   shape(value: string): StaticShape | undefined;
   dtype(value: string): DType | undefined;
 }
-
-/** Operators whose first output has the type and the shape of their first input. */
-const ELEMENTWISE = new Set(
-  (
-    "Abs BatchNormalization Cast Ceil Celu Clip Cos Dropout Elu Erf Exp Floor HardSigmoid HardSwish Hardmax Identity " +
-    "InstanceNormalization LayerNormalization LeakyRelu Log LogSoftmax LpNormalization LRN Neg Not PRelu Reciprocal Relu " +
-    "Round Selu Sigmoid Sign Sin Softmax Softplus Softsign Sqrt Tan Tanh ThresholdedRelu"
-  ).split(" "),
-);
-const POOLS = new Set(["AveragePool", "MaxPool", "LpPool"]);
-const GLOBAL_POOLS = new Set(["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"]);
-const BROADCASTING = new Set(["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Mean", "Sum"]);
-const KEEPS_TYPE = new Set(
-  (
-    "Add Sub Mul Div Pow Max Min Mean Sum Conv ConvTranspose Gemm MatMul AveragePool MaxPool LpPool GlobalAveragePool " +
-    "GlobalMaxPool GlobalLpPool Flatten Reshape Transpose Concat Pad Slice Split Squeeze Unsqueeze Expand Tile Gather " +
-    "ReduceSum ReduceMean ReduceMax ReduceMin ReduceL2 Resize Upsample DepthToSpace SpaceToDepth"
-  ).split(" "),
-);
-const INDICES = new Set(["Shape", "Size", "ArgMax", "ArgMin", "NonZero"]);
 
 /**
  * One pass over the nodes in order. Sizes come from graph inputs (ONNX Runtime refuses other ones at every run),
@@ -69,8 +51,9 @@ function sizeOrUndefined(dim: number | string | undefined): number | undefined {
 function dtypeOf(node: Node, types: StaticTypes): DType | undefined {
   if (node.domain !== "") return undefined;
   if (node.opType === "Cast") return dtypeFromCode(attributeOf(node, "to", "int", 0));
-  if (INDICES.has(node.opType)) return "int64";
-  return ELEMENTWISE.has(node.opType) || KEEPS_TYPE.has(node.opType) ? types.dtype(node.inputs[0] ?? "") : undefined;
+  const { output } = factsOf(node) ?? {};
+  if (output === "index") return "int64";
+  return output === undefined ? undefined : types.dtype(node.inputs[0] ?? "");
 }
 
 function shapeOf(
@@ -82,19 +65,19 @@ function shapeOf(
   const first = types.shape(node.inputs[0] ?? "");
   const second = types.shape(node.inputs[1] ?? "");
   const { opType } = node;
-  if (ELEMENTWISE.has(opType)) return first;
-  if (BROADCASTING.has(opType)) return broadcast(node.inputs.map((value) => types.shape(value)));
-  if (POOLS.has(opType)) return first && [first[0], first[1], ...first.slice(2).map(() => undefined)];
-  if (GLOBAL_POOLS.has(opType)) return first && [first[0], first[1], ...first.slice(2).map(() => 1)];
+  const { output, broadcasts, kind } = factsOf(node) ?? {};
+  if (output === "same") return first;
+  if (broadcasts === "all") return broadcast(node.inputs.map((value) => types.shape(value)));
+  if (kind === "pool") return first && [first[0], first[1], ...first.slice(2).map(() => undefined)];
+  if (kind === "globalPool") return first && [first[0], first[1], ...first.slice(2).map(() => 1)];
   if (isOp(node, "Conv", "ConvTranspose")) {
     if (!second) return undefined;
-    const group = attributeOf(node, "group", "int", 1);
-    const channels = opType === "Conv" ? second[0] : second[1] && second[1] * group;
+    const channels = opType === "Conv" ? second[0] : second[1] && second[1] * groupOf(node);
     return [first?.[0], channels, ...second.slice(2).map(() => undefined)];
   }
   if (opType === "Gemm") {
-    const rows = attributeOf(node, "transA", "int", 0) === 0 ? first?.[0] : first?.[1];
-    return [rows, attributeOf(node, "transB", "int", 0) === 0 ? second?.[1] : second?.[0]];
+    const { a, b } = transposed(node);
+    return [first?.[a ? 1 : 0], second?.[b ? 0 : 1]];
   }
   if (opType === "MatMul") {
     if (!first || first.length < 2 || second?.length !== 2) return undefined;
@@ -104,9 +87,7 @@ function shapeOf(
   if (opType === "Pad") return first?.map(() => undefined);
   if (opType === "Concat") return first?.map(() => undefined);
   if (opType === "Transpose") {
-    if (!first) return undefined;
-    const perm = attributeOf(node, "perm", "ints", undefined);
-    return perm ? perm.map((axis) => first[axis]) : [...first].reverse();
+    return first && permutationOf(node, first.length)?.map((axis) => first[axis]);
   }
   if (opType === "Reshape") {
     const target = constant(node.inputs[1] ?? "")?.numbers();
