@@ -133,13 +133,9 @@ function freeShare(
   let inside: string | undefined;
   for (const node of activations) {
     const { above, below } = boundsOf(builder, node);
-    for (const [opType, bound] of [
-      ["Greater", above],
-      ["Less", below],
-    ] as const) {
-      if (bound === undefined) continue;
-      const test = builder.node(opType, [value, bound]);
-      inside = inside === undefined ? test : builder.node("And", [inside, test]);
+    const tests = [above && builder.node("Greater", [value, above]), below && builder.node("Less", [value, below])];
+    for (const test of tests) {
+      if (test) inside = inside === undefined ? test : builder.node("And", [inside, test]);
     }
   }
   return inside && mean(builder.node("Cast", [inside], { to: int(1) }));

@@ -22,38 +22,55 @@ export function removeIdentity(scope: FoldScope): void {
 /** Undefined: no identity. A number: an identity of that input. Otherwise why an operator that usually is one is not here. */
 function identityVerdict(scope: FoldScope, node: Node): number | string | undefined {
   if (node.domain !== "" || node.inputs.length === 0 || node.outputs.length === 0) return undefined;
-  const yes = (is: boolean) => (is ? 0 : undefined);
-  switch (node.opType) {
-    case "Identity":
-      return 0;
-    case "Dropout":
-      if (isTrainingDropout(scope, node)) return "it is in training mode";
-      return (node.outputs[1] ?? "") !== "" && scope.wiring.reads(node.outputs[1]!) > 0 ? "its mask is read" : 0;
-    case "Cast":
-      return yes(scope.types.dtype(node.inputs[0]!) === dtypeFromCode(attributeOf(node, "to", "int", 0)));
-    case "Reshape":
-      return yes(keepsShape(scope, node));
-    case "Transpose":
-      return yes(permutationOf(node, undefined)?.every((axis, index) => axis === index) ?? false);
-    case "Pad":
-      return yes(padAmounts(node, (value) => scope.constant(value))?.every((amount) => amount === 0) ?? false);
-    case "Concat":
-    case "Sum":
-    case "Mean":
-    case "Max":
-    case "Min":
-      return yes(node.inputs.length === 1);
-    case "Mul":
-    case "Add":
-      if (isNeutral(scope, node, 1)) return 0;
-      return isNeutral(scope, node, 0) ? 1 : undefined;
-    case "Div":
-    case "Sub":
-      return yes(isNeutral(scope, node, 1));
-    default:
-      return undefined;
-  }
+  return IDENTITY_RULES.get(node.opType)?.(scope, node);
 }
+
+type IdentityRule = (scope: FoldScope, node: Node) => number | string | undefined;
+
+/** Passes its first input on where a condition holds. */
+const where =
+  (holds: IdentityCondition): IdentityRule =>
+  (scope, node) =>
+    holds(scope, node) ? 0 : undefined;
+type IdentityCondition = (scope: FoldScope, node: Node) => boolean;
+
+const dropout: IdentityRule = (scope, node) => {
+  if (isTrainingDropout(scope, node)) return "it is in training mode";
+  return (node.outputs[1] ?? "") !== "" && scope.wiring.reads(node.outputs[1]!) > 0 ? "its mask is read" : 0;
+};
+
+const commutative: IdentityRule = (scope, node) => {
+  if (isNeutral(scope, node, 1)) return 0;
+  return isNeutral(scope, node, 0) ? 1 : undefined;
+};
+
+const keepsType: IdentityCondition = (scope, node) =>
+  scope.types.dtype(node.inputs[0]!) === dtypeFromCode(attributeOf(node, "to", "int", 0));
+const keepsOrder: IdentityCondition = (_, node) =>
+  permutationOf(node, undefined)?.every((axis, index) => axis === index) ?? false;
+const padsNothing: IdentityCondition = (scope, node) =>
+  padAmounts(node, (value) => scope.constant(value))?.every((amount) => amount === 0) ?? false;
+const ofOne = where((_, node) => node.inputs.length === 1);
+const rightNeutral = where((scope, node) => isNeutral(scope, node, 1));
+
+/** When an operator gives back what it reads. */
+export const IDENTITY_RULES: ReadonlyMap<string, IdentityRule> = new Map([
+  ["Identity", () => 0],
+  ["Dropout", dropout],
+  ["Cast", where(keepsType)],
+  ["Reshape", where(keepsShape)],
+  ["Transpose", where(keepsOrder)],
+  ["Pad", where(padsNothing)],
+  ["Concat", ofOne],
+  ["Sum", ofOne],
+  ["Mean", ofOne],
+  ["Max", ofOne],
+  ["Min", ofOne],
+  ["Mul", commutative],
+  ["Add", commutative],
+  ["Div", rightNeutral],
+  ["Sub", rightNeutral],
+]);
 
 /** Every entry of the target shape is 0 (copy), the known size itself, or the single −1 among such entries. */
 function keepsShape(scope: FoldScope, node: Node): boolean {
