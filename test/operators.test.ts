@@ -42,6 +42,9 @@ const TABLES = [
 /** Titles in the user interface that happen to be operators too. */
 const LABELS = ["Shape", "Size", "Min", "Max", "Log"];
 
+/** Files whose lists have yet to become columns of the table: this list only gets shorter. */
+const TO_MOVE = ["core/src/quantize/huge-values.ts", "core/src/runtime/demand.ts"];
+
 type Syntax = { readonly type: string; readonly [key: string]: unknown };
 
 const isSyntax = (value: unknown): value is Syntax => typeof value === "object" && value !== null && "type" in value;
@@ -133,11 +136,18 @@ describe("lists of operator names", () => {
       const code = readFileSync(file, "utf8");
       // Reading the words first spares most files the parser.
       const words = new Set(code.match(/\b[A-Z]\w+/g)?.filter((word) => OPERATORS.has(word)));
-      if (words.size < 2 || TABLES.some((table) => table.test(name))) return [];
+      if (words.size < 2 || TO_MOVE.includes(name) || TABLES.some((table) => table.test(name))) return [];
       return listsIn(code, file)
         .filter((names) => !(name.startsWith("app/src/ui/") && names.every((word) => LABELS.includes(word))))
         .map((names) => `${name}: ${names.join(", ")}`);
     });
     expect(lists).toEqual([]);
+    for (const name of TO_MOVE) {
+      const file = join(root, "packages", name);
+      expect(
+        listsIn(readFileSync(file, "utf8"), file).length,
+        `${name} has no list any more: take it off`,
+      ).toBeGreaterThan(0);
+    }
   });
 });

@@ -1,6 +1,7 @@
 import type { Dataset } from "../data/index.js";
 import { DataError, ModelError, RunError } from "../errors.js";
-import { type HostTensor, type Model, sizeOf, tensorOutputs } from "../graph/index.js";
+import { type HostTensor, type Model, sizeOf } from "../graph/index.js";
+import { tensorOutputs } from "../operators/tensor-values.js";
 import { type FedBatch, Feed, type Feeds, type Session, type TransformContext } from "../runtime/index.js";
 import { comparable, isExact } from "./output-error.js";
 

@@ -1,6 +1,7 @@
 import { BATCH_DEFAULTS, type Dataset, spread, subset } from "../data/index.js";
 import { RunError } from "../errors.js";
-import { type HostTensor, type Model, tensorOutputs } from "../graph/index.js";
+import type { HostTensor, Model } from "../graph/index.js";
+import { tensorOutputs } from "../operators/tensor-values.js";
 import {
   type FedBatch,
   Feed,

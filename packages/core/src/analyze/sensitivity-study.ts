@@ -1,5 +1,6 @@
 import type { Dataset } from "../data/index.js";
-import { cloneModel, GraphBuilder, type Model, removeDead, sortNodes, tensorOutputs } from "../graph/index.js";
+import { cloneModel, GraphBuilder, type Model, removeDead, sortNodes } from "../graph/index.js";
+import { tensorOutputs } from "../operators/tensor-values.js";
 import type { QuantizationPlan } from "../quantize/index.js";
 import {
   exposeValues,

@@ -48,7 +48,8 @@ export function absorbIntoProducer(scope: FoldScope, affine: ChannelAffine): str
   if (typeof old === "string") return old;
   const scale = byChannel(affine.scale, layer.outChannels);
   const shift = byChannel(affine.shift, layer.outChannels);
-  if (isOp(affine.node, "Add", "Sub") && shift.some((value) => Math.abs(value) >= MASK)) return MASK_REASON;
+  const onlyAdds = affine.scale.every((factor) => Math.abs(factor) === 1);
+  if (onlyAdds && shift.some((value) => Math.abs(value) >= MASK)) return MASK_REASON;
   const bias = scale.map((factor, c) => factor * (old?.[c] ?? 0) + shift[c]!);
   const weight = scaleWeight(layer, scale, (out) => out);
   const overflow = whyNotFinite(layer, weight, bias);

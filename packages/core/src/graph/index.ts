@@ -11,6 +11,5 @@ export type { ExternalReader } from "./parse-tensor.js";
 export { MAX_PROTOBUF_BYTES, type SerializeOptions, serializeModel } from "./serialize.js";
 export * from "./signature.js";
 export * from "./tensor.js";
-export { tensorOutputs, valuesWithoutTensor } from "./tensor-values.js";
 export * from "./tensors-of.js";
 export * from "./validate.js";

@@ -35,6 +35,9 @@ export type OperatorKind =
   | "constant"
   | "random"
   | "quantize"
+  /** Makes a sequence, an optional or a map: no tensor. */
+  | "sequence"
+  | "unwrap"
   | "loop"
   | "branch";
 
@@ -46,6 +49,8 @@ export interface Multiplication {
   readonly formula: "conv" | "convTranspose" | "gemm" | "matmul" | "recurrent" | "projection" | "attention" | "einsum";
   readonly data: number;
   readonly weight: number;
+  /** Position of what is added. */
+  readonly bias?: number | undefined;
 }
 
 export interface OperatorFacts {
@@ -98,7 +103,12 @@ const OWN = { ort: "own", tensorrt: "own" } as const;
 const SHARED = { ort: "shared", tensorrt: "shared" } as const;
 const FUSED = { ort: "fused", tensorrt: "fused" } as const;
 
-const macs = (formula: Multiplication["formula"], weight = 1): Multiplication => ({ formula, data: 0, weight });
+const macs = (formula: Multiplication["formula"], weight = 1, bias?: number): Multiplication => ({
+  formula,
+  data: 0,
+  weight,
+  bias,
+});
 
 type Rows = Readonly<Record<string, Partial<OperatorFacts>>>;
 /** Rows that have something in common. */
@@ -117,24 +127,26 @@ export const OPERATORS: ReadonlyMap<string, OperatorFacts> = new Map([
   ...rows(
     { kind: "layer", output: "type" },
     {
-      Conv: { ort: "kernel", macs: macs("conv"), learned: [1, 2], padding: "zeros" },
-      ConvTranspose: { macs: macs("convTranspose"), learned: [1, 2] },
-      Gemm: { ort: "kernel", macs: macs("gemm"), learned: [0, 1, 2], floatOutput: true },
+      Conv: { ort: "kernel", macs: macs("conv", 1, 2), learned: [1, 2], padding: "zeros" },
+      ConvTranspose: { macs: macs("convTranspose", 1, 2), learned: [1, 2] },
+      Gemm: { ort: "kernel", macs: macs("gemm", 1, 2), learned: [0, 1, 2], floatOutput: true },
       MatMul: { ort: "kernel", macs: macs("matmul"), learned: [0, 1], floatOutput: true, data: "all", integer: OWN },
     },
   ),
   ...rows(
     { kind: "integer" },
     {
-      QLinearConv: { macs: macs("conv", 3), learned: [3, 8] },
+      QLinearConv: { macs: macs("conv", 3, 8), learned: [3, 8] },
       QLinearMatMul: { macs: macs("matmul", 3), learned: [0, 3] },
       ConvInteger: { macs: macs("conv"), learned: [1] },
       MatMulInteger: { macs: macs("matmul"), learned: [0, 1] },
       // Channels last, which ONNX Runtime makes of the one above.
-      "com.microsoft:QLinearConv": { macs: macs("conv", 3), learned: [3, 8] },
-      "com.microsoft:QGemm": { macs: macs("gemm", 3), learned: [0, 3, 6] },
-      "com.microsoft:MatMulIntegerToFloat": { macs: macs("matmul"), learned: [0, 1] },
-      "com.microsoft:DynamicQuantizeMatMul": { macs: macs("matmul"), learned: [1] },
+      "com.microsoft:QLinearConv": { macs: macs("conv", 3, 8), learned: [3, 8] },
+      "com.microsoft:QGemm": { macs: macs("gemm", 3, 6), learned: [0, 3, 6] },
+      "com.microsoft:MatMulIntegerToFloat": { macs: macs("matmul", 1, 6), learned: [0, 1] },
+      "com.microsoft:DynamicQuantizeMatMul": { macs: macs("matmul", 1, 4), learned: [1] },
+      "com.microsoft:DynamicQuantizeLSTM": { macs: macs("recurrent"), learned: [1, 2, 3] },
+      "com.microsoft:MatMulNBits": { macs: macs("matmul"), learned: [1] },
     },
   ),
   ...rows(
@@ -279,6 +291,12 @@ export const OPERATORS: ReadonlyMap<string, OperatorFacts> = new Map([
   ...plain({ kind: "constant" }, "Constant"),
   ...plain({ kind: "random" }, "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Multinomial Bernoulli"),
   ...plain({ kind: "quantize" }, "QuantizeLinear DequantizeLinear DynamicQuantizeLinear"),
+  ...plain(
+    { kind: "sequence" },
+    "SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceMap SplitToSequence",
+  ),
+  ...plain({ kind: "sequence" }, "Optional StringSplit StringConcat ai.onnx.ml:ZipMap ai.onnx.ml:CastMap"),
+  ...plain({ kind: "unwrap" }, "OptionalGetElement"),
   ...plain({ kind: "loop" }, "Loop Scan"),
   ...plain({ kind: "branch" }, "If"),
 ]);

@@ -1,6 +1,6 @@
-import { clipBoundsOf } from "../bounds/known-bounds.js";
 import { type Graph, isOp } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
+import { clipBounds } from "../operators/attributes.js";
 
 /** What an encoding loses at most when it is drawn in: one step of hundreds. */
 const STEPS = 1;
@@ -16,7 +16,10 @@ export function drawInClips(graph: Graph, encodings: Map<string, Encoding>): voi
   for (const node of graph.nodes) {
     if (!isOp(node, "Clip")) continue;
     const encoding = encodings.get(node.outputs[0]!);
-    if (encoding) bounds.set(encoding, [...(bounds.get(encoding) ?? []), clipBoundsOf(graph, node)]);
+    const { low, high } = clipBounds(node, (value) => graph.initializers.get(value));
+    // A bound that is computed may be anything.
+    if (encoding && low !== undefined && high !== undefined)
+      bounds.set(encoding, [...(bounds.get(encoding) ?? []), { low, high }]);
   }
   const drawn = new Map([...bounds].map(([encoding, all]) => [encoding, drawnIn(encoding, all)]));
   for (const [value, encoding] of encodings) {

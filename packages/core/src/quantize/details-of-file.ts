@@ -7,31 +7,15 @@ import {
   type Node,
   type Tensor,
 } from "../graph/index.js";
+import { factsOf, type OperatorKind } from "../operators/facts.js";
 import type { LearnableDetails, QuantizationDetails } from "./details.js";
 import { TARGET_KEY, TARGETS, type TargetSpec, targetOf } from "./targets.js";
 
 /** Key of a model's metadata: JSON, by layer the names of the BatchNormalizations folded into it. */
 export const FOLDED_KEY = "equant.folded";
 
-/** Where integer operators keep their weight and bias; the rest of their inputs are data, scales and zero points. */
-const OPERANDS: ReadonlyMap<string, { weight: number; bias?: number }> = new Map(
-  Object.entries<{ weight: number; bias?: number }>({
-    QLinearConv: { weight: 3, bias: 8 },
-    QLinearMatMul: { weight: 3 },
-    QGemm: { weight: 3, bias: 6 },
-    ConvInteger: { weight: 1 },
-    MatMulInteger: { weight: 1 },
-    MatMulIntegerToFloat: { weight: 1, bias: 6 },
-    DynamicQuantizeMatMul: { weight: 1, bias: 4 },
-    DynamicQuantizeLSTM: { weight: 1 },
-    MatMulNBits: { weight: 1 },
-  }),
-);
-
-/** Operators with a bound of their own, which need no encoding. */
-const BOUNDED: ReadonlySet<string> = new Set(["Min", "Max"]);
 /** What stands between a stored weight and the layer in other tools' files. */
-const PASSED: ReadonlySet<string> = new Set(["Transpose", "Reshape", "Identity", "Squeeze", "Unsqueeze", "Cast"]);
+const CARRIERS: readonly (OperatorKind | undefined)[] = ["copy", "cast", "rearrange"];
 
 const isQ = (node: Node | undefined): boolean => node?.opType === "QuantizeLinear";
 const isDq = (node: Node | undefined): boolean => node?.opType === "DequantizeLinear";
@@ -80,7 +64,7 @@ class FileDetails {
   }
 
   #runsOnIntegers(node: Node): boolean {
-    if (OPERANDS.has(node.opType) || /^QLinear|^Q(Attention)$|^DynamicQuantize(MatMul|LSTM)/.test(node.opType))
+    if (factsOf(node)?.kind === "integer" || /^QLinear|^Q(Attention)$|^DynamicQuantize(MatMul|LSTM)/.test(node.opType))
       return true;
     const [data] = node.inputs;
     if (data === undefined) return false;
@@ -90,7 +74,8 @@ class FileDetails {
     if (layers.has(node.opType) && this.#stored(node.inputs[1] ?? "")) {
       return this.#dequantized(data) && this.#dequantized(node.inputs[1]!);
     }
-    const bounded = BOUNDED.has(node.opType);
+    // Min and Max have a bound of their own, which needs no encoding.
+    const bounded = factsOf(node)?.kind === "arithmetic" && factsOf(node)?.saturates === true;
     if (!bounded && !operators.has(node.opType) && !movers.has(node.opType) && !fused.has(node.opType)) return false;
     // What a mover reads beside its data says where to, and is no operand.
     const inputs = movers.has(node.opType) ? [data] : node.inputs;
@@ -125,13 +110,13 @@ class FileDetails {
   /** The node that makes a constant operand, seen through what only turns or reshapes it. */
   #behindMovers(value: string): Node | undefined {
     let node = this.#index.producer(value);
-    while (node && PASSED.has(node.opType)) node = this.#index.producer(node.inputs[0]!);
+    while (node && CARRIERS.includes(factsOf(node)?.kind)) node = this.#index.producer(node.inputs[0]!);
     return node;
   }
 
   #parameters(node: Node): void {
-    const operands =
-      OPERANDS.get(node.opType) ?? (this.#spec.layers.has(node.opType) ? { weight: 1, bias: 2 } : undefined);
+    const facts = factsOf(node);
+    const operands = facts?.kind === "integer" || this.#spec.layers.has(node.opType) ? facts?.macs : undefined;
     const layer = labelOf(node);
     if (!operands) {
       if (!this.#integer.has(node)) return;

@@ -1,13 +1,6 @@
 import { ModelError } from "../errors.js";
-import {
-  cloneModel,
-  type DType,
-  type HostTensor,
-  isFixed,
-  type Model,
-  requiredInputs,
-  valuesWithoutTensor,
-} from "../graph/index.js";
+import { cloneModel, type DType, type HostTensor, isFixed, type Model, requiredInputs } from "../graph/index.js";
+import { valuesWithoutTensor } from "../operators/tensor-values.js";
 import { zeros } from "./feed.js";
 import type { Runner } from "./runner.js";
 

@@ -1,6 +1,7 @@
 import { type Dataset, subset } from "../data/index.js";
 import { RunError } from "../errors.js";
-import { type HostTensor, isFixed, type Model, signatureOf, sizeOf, tensorOutputs } from "../graph/index.js";
+import { type HostTensor, isFixed, type Model, signatureOf, sizeOf } from "../graph/index.js";
+import { tensorOutputs } from "../operators/tensor-values.js";
 import { requireRunner, type TransformContext } from "./transform.js";
 
 /** What was found out for the samples of one origin, by what the network takes and gives. */

@@ -1,29 +1,17 @@
-import { type Graph, type Model, type Node, subgraphsOf } from "./document.js";
-import { topologicalOrder } from "./index-graph.js";
+import { type Graph, type Model, type Node, subgraphsOf } from "../graph/document.js";
+import { topologicalOrder } from "../graph/index-graph.js";
+import { factsOf, type OperatorKind } from "./facts.js";
 
-/** Operators that make sequences, optionals or maps, by op type. */
-const MAKES_NO_TENSOR: ReadonlySet<string> = new Set([
-  "SequenceConstruct",
-  "SequenceEmpty",
-  "SequenceErase",
-  "SequenceInsert",
-  "SequenceMap",
-  "SplitToSequence",
-  "Optional",
-  "ZipMap",
-  "CastMap",
-  "StringSplit",
-  "StringConcat",
-]);
-/** Operators whose outputs are what their inputs, or the outputs of their bodies, are. */
-const PASSES: ReadonlySet<string> = new Set(["Identity", "OptionalGetElement", "If", "Loop", "Scan"]);
+/** Kinds of operators whose outputs are what their inputs, or the outputs of their bodies, are. */
+const PASSES: readonly (OperatorKind | undefined)[] = ["copy", "unwrap", "branch", "loop"];
 
 /** Values of a graph, its bodies included, that are no tensors of numbers: nobody can fetch or measure them. */
 export function valuesWithoutTensor(graph: Graph, outer: ReadonlySet<string> = new Set()): Set<string> {
   const found = new Set(outer);
   for (const node of topologicalOrder(graph)) {
-    if (MAKES_NO_TENSOR.has(node.opType)) for (const output of node.outputs) found.add(output);
-    else if (PASSES.has(node.opType)) for (const output of passed(node, found)) found.add(output);
+    const kind = factsOf(node)?.kind;
+    if (kind === "sequence") for (const output of node.outputs) found.add(output);
+    else if (PASSES.includes(kind)) for (const output of passed(node, found)) found.add(output);
   }
   return found;
 }
