@@ -170,7 +170,7 @@ async function world(code: string): Promise<Record<string, unknown>> {
     ...{
       identity,
       tool: { name: "equant", version: "0.1.0" },
-      recipe: [],
+      recipe: [{ use: "quantize" }],
       file: quantized,
       float: floatModel,
       report: sqnr,

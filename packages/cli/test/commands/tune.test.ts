@@ -35,7 +35,7 @@ test("a search within limits: front, models, and going on where it stopped", { t
   // Ctrl+C after the first trial: what it found is kept.
   const stopped = await equant(
     ["tune", DIGITS_MODEL, "--data", data, "--preset", "zero-one", "--calibration-samples", "8", "-o", "out"],
-    { cwd, onStart: (io) => void io.stderrHas("tensor-eq-minmax").then(() => io.send("SIGINT")) },
+    { cwd, onStart: (io) => void io.stderrHas("tensor-eq-tail").then(() => io.send("SIGINT")) },
   );
   expect(stopped.code).toBe(130);
   const state = async () => JSON.parse(await readFile(join(cwd, "out/state.json"), "utf8")).state;
@@ -47,7 +47,7 @@ test("a search within limits: front, models, and going on where it stopped", { t
   expect(run.code, run.stderr).toBe(0);
   expect(run.stderr).toMatch(new RegExp(`resume +${known} trials of out/state.json`));
   const { result } = run.json<Tuned>();
-  expect(ids(result)).toEqual(["tensor-eq-minmax", "channel-eq-minmax", "tensor-plain-minmax"]);
+  expect(ids(result)).toEqual(["tensor-eq-tail", "channel-eq-tail", "tensor-plain-tail"]);
   expect(result).toMatchObject({ metric: "top-1", labelled: true, exhausted: false, samples: 16 });
   expect((await state()).trials).toEqual(result.trials);
   expect(JSON.parse(await readFile(join(cwd, "out/front.json"), "utf8")).front).toEqual(result.front);
@@ -64,7 +64,7 @@ test("a search within limits: front, models, and going on where it stopped", { t
   const again = await tune("--trials", "3", "--max-size", "1kB");
   expect(again.code).toBe(1);
   expect(again.stdout).toMatch(/no trial keeps the limits/);
-  expect(again.stderr).not.toMatch(/tensor-eq-minmax/);
+  expect(again.stderr).not.toMatch(/tensor-eq-tail/);
   const other = await tune("--trials", "3", "--samples", "9");
   expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("error[E2006]: out/state.json belongs to")]);
   const whole = await readFile(join(cwd, "out/state.json"));
@@ -74,6 +74,6 @@ test("a search within limits: front, models, and going on where it stopped", { t
   await writeFile(join(cwd, "out/state.json"), whole);
   const anew = await tune("--trials", "1", "--overwrite", "--labels", "none");
   expect(anew.code, anew.stderr).toBe(0);
-  expect(await readdir(join(cwd, "out/models"))).toEqual(["tensor-eq-minmax.onnx"]);
+  expect(await readdir(join(cwd, "out/models"))).toEqual(["tensor-eq-tail.onnx"]);
   expect(anew.stdout).toMatch(/1 trial on 16 samples, quality is agreement; the budget ended first/);
 });

@@ -1,3 +1,4 @@
+import { presetStep } from "../steps/index.js";
 import type { TrialSettings, TuneReport, TuneTrial } from "./tune-report.js";
 
 /** Limits of a search. */
@@ -21,7 +22,8 @@ export function trialId({ granularity, equalize, chooser, activationBits, exclud
   return parts.join("-");
 }
 
-const CHOOSERS = ["minmax", "mse", "percentile:99.99"] as const;
+/** The preset's own first. */
+const CHOOSERS = [presetStep("quantize").calibrator!, "minmax", "mse", "percentile:99.99"];
 
 /** The grid, what usually works first: a small budget gets the most of it. */
 export function gridSettings(): TrialSettings[] {

@@ -5,7 +5,7 @@ import { CompressionError, OptionsError, rejectUnknownOptions, throwIfAborted } 
 import { cloneModel, type Model, serializeModel } from "../graph/index.js";
 import { planQuantization, type QuantizeOptions, quantizationRequests } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
-import { prepareModel, type RecipeStep } from "../steps/index.js";
+import { COMPRESS_RECIPE, prepareModel, type RecipeStep } from "../steps/index.js";
 import { compress, type PhaseRunner } from "./compress.js";
 
 import { TuneJudge } from "./tune-judge.js";
@@ -243,13 +243,9 @@ function quantizeOf(
 
 /** The preset of `compress` with the trial's settings. */
 function recipeOf(settings: TrialSettings, target: QuantizeOptions["target"]): RecipeStep[] {
-  return [
-    { use: "fold" },
-    { use: "dead-channels" },
-    ...(settings.equalize ? [{ use: "equalize" } as const] : []),
-    { use: "quantize", ...quantizeOf(settings, target) },
-    { use: "bias-correct" },
-  ];
+  return COMPRESS_RECIPE.filter(({ use }) => settings.equalize || use !== "equalize").map((step) =>
+    step.use === "quantize" ? { ...step, ...quantizeOf(settings, target) } : step,
+  );
 }
 
 function describeTrial({ trial: { bytes, sqnrDb, top1, agreement, error } }: Measured): string {

@@ -74,6 +74,13 @@ export const COMPRESS_RECIPE: readonly RecipeStep[] = [
   { use: "bias-correct" },
 ];
 
+/** A step as the preset has it. @throws {OptionsError} E2007 one that the preset does not have. */
+export function presetStep<N extends StepName>(use: N): StepOf<N> {
+  const step = COMPRESS_RECIPE.find((own) => own.use === use);
+  if (!step) throw new OptionsError("E2007", `recipe: the preset has no step ${use}`, { actual: use });
+  return step as StepOf<N>;
+}
+
 /**
  * A step as anybody wrote it, in names of today and checked. `where` is its place: `steps[1]`.
  * @throws {OptionsError} E2004 no step of this name, E2001 an option it does not have, E2002, E2004 a value.
