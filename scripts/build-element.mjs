@@ -1,6 +1,8 @@
 /** Bundles `<equant-report>` into one script that a page loads without anything else: packages/report/dist/equant-report.js. */
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { noticesOf } from "./notices.mjs";
 
 /** zod's one namespace holds the messages of all languages, half of the script: only the English ones are used. */
 const noLanguages = {
@@ -24,3 +26,4 @@ await build({
   logLevel: "warning",
   plugins: [noLanguages],
 });
+writeFileSync(join(report, "dist/NOTICES.txt"), noticesOf(report));

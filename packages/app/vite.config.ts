@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, join, relative } from "node:path";
 import { defineConfig, type Plugin } from "vite";
+import { noticesOf } from "../../scripts/notices.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -97,6 +98,17 @@ function contentPolicy(): Plugin {
   };
 }
 
+/** Licences of what is bundled, for the page's help and for whoever gets the package. */
+function notices(): Plugin {
+  return {
+    name: "notices",
+    apply: "build",
+    generateBundle() {
+      this.emitFile({ type: "asset", fileName: "notices.txt", source: noticesOf(import.meta.dirname) });
+    },
+  };
+}
+
 /** What the service worker keeps for work offline. */
 function offlineList(): Plugin {
   return {
@@ -141,5 +153,5 @@ export default defineConfig({
       output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
     },
   },
-  plugins: [copiedFiles(), contentPolicy(), offlineList()],
+  plugins: [copiedFiles(), contentPolicy(), notices(), offlineList()],
 });

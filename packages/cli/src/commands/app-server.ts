@@ -17,6 +17,7 @@ const TYPES: ReadonlyMap<string, string> = new Map(
     ".css": "text/css",
     ".json": "application/json",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
     ".wasm": "application/wasm",
   }),
 );

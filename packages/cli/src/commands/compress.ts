@@ -53,6 +53,7 @@ export const compress: CommandDefinition = {
     if (options.output !== undefined) await context.checkOutput(options.output);
     if (options.out !== undefined) await context.checkOutput(join(options.out, "model.onnx"));
     if (options.svg !== undefined) await context.checkOutput(options.svg);
+    await context.lockFolder(options.out);
     const { model, identity } = await context.loadModel(path);
     const dataset = await openData(context, model, options);
     const transform = await context.transformContext();

@@ -46,6 +46,7 @@ export const demo: CommandDefinition = {
     if (options.out === undefined) options.overwrite = true;
     if (options.output !== undefined) await context.checkOutput(options.output);
     await context.checkOutput(join(folder, "report.html"));
+    await context.lockFolder(folder);
     const transform = await context.transformContext();
     const floatBytes = await readFile(fileURLToPath(DIGITS_MODEL));
     const model = core.parseModel(floatBytes, { file: "digits.onnx" });

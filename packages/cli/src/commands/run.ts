@@ -51,6 +51,7 @@ export const run: CommandDefinition = {
     const steps = core.seededSteps(chosen, options.seed);
     requireGatesCanBeJudged(config);
     await context.checkOutput(resolve(folder, "model.onnx"));
+    await context.lockFolder(folder);
     const { model, identity } = await context.loadModel(config.model);
     const calibrationSet = await openData(context, model, dataOptions(config, "calibrate"));
     const validationSet = config.data.validate && (await openData(context, model, dataOptions(config, "validate")));

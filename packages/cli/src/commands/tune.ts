@@ -58,6 +58,7 @@ export const tune: CommandDefinition = {
     const options = context.options<TuneCommandOptions>();
     const core = await import("@equant/core");
     await context.checkOutput(join(options.out, "models/any.onnx"));
+    await context.lockFolder(options.out);
     const { model, identity } = await context.loadModel(path);
     const { data, labels, samples, preset, mean, std, resize, crop, layout, colorOrder, target, seed } = options;
     const preprocess = { preset, mean, std, resize, crop, layout, colorOrder };

@@ -1,1 +1,1 @@
-export { forgetTemp, removeStaleTemps, removeTemps, tempPathFor, watchTemps } from "@equant/core/files";
+export { forgetTemp, lockFolder, removeStaleTemps, removeTemps, tempPathFor, watchTemps } from "@equant/core/files";

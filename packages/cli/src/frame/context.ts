@@ -160,6 +160,13 @@ export class CommandContext {
     await checkOutput(path, this.#writeOptions());
   }
 
+  /** Keeps other runs from writing to a folder until this one ends. @throws {OptionsError} E2006 one does. */
+  async lockFolder(folder: string | undefined): Promise<void> {
+    if (folder === undefined || this.options().dryRun) return;
+    const { lockFolder } = await import("../files/temp-files.js");
+    await lockFolder(resolve(this.io.cwd, folder));
+  }
+
   /** Writes one file atomically; `-` is stdout. With --dry-run nothing is written. */
   async writeOutput(path: string, data: FileData): Promise<WrittenFile | undefined> {
     if (path !== "-") return (await this.writeOutputs([{ path, data }]))[0];

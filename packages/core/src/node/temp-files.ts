@@ -1,7 +1,9 @@
 import { unlinkSync } from "node:fs";
-import { readdir, stat, unlink } from "node:fs/promises";
+import { readdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { OptionsError } from "../errors.js";
+import { fromSystemError } from "./system-errors.js";
 
 /**
  * Temporary files beside their target: `.<target>.equant-<host>-<pid>-<n>.tmp`, hidden and recognisable. A file whose
@@ -67,6 +69,47 @@ export async function removeStaleTemps(folder: string): Promise<string[]> {
     );
   }
   return removed;
+}
+
+/**
+ * Keeps a second run from writing to `folder`, which need not exist yet, until {@link removeTemps}: a file beside it names
+ * the owner. The lock of a run that was killed is taken over.
+ * @throws {OptionsError} E2006 another run has the folder.
+ */
+export async function lockFolder(folder: string): Promise<void> {
+  const path = join(dirname(folder), `.${basename(folder)}.equant.lock`);
+  for (let tries = 0; ; tries++) {
+    try {
+      await writeFile(path, JSON.stringify({ host: HOST, pid: process.pid }), { flag: "wx" });
+      active.add(path);
+      onChange([...active]);
+      return;
+    } catch (error) {
+      const { code = "" } = error as NodeJS.ErrnoException;
+      // Where nothing can be written beside the folder there is no lock; whether it can be written to is asked elsewhere.
+      if (["ENOENT", "ENOTDIR", "EACCES", "EPERM", "EROFS"].includes(code)) return;
+      if (code !== "EEXIST") throw fromSystemError(error, "write", path);
+    }
+    const owner = await ownerOf(path);
+    if (owner !== undefined || tries > 2) {
+      throw new OptionsError("E2006", `another run of equant writes to ${folder}${owner ?? ""}`, {
+        file: folder,
+        hint: `wait for it, or choose another folder; if there is none, remove ${path}`,
+      });
+    }
+    await unlink(path).catch(() => undefined);
+  }
+}
+
+/** Who has a lock, and for how long; undefined where its process is gone. */
+async function ownerOf(path: string): Promise<string | undefined> {
+  const [text, info] = await Promise.all([readFile(path, "utf8"), stat(path)]).catch(() => ["", undefined] as const);
+  if (!info) return undefined;
+  const ageMs = Date.now() - info.mtimeMs;
+  const [, host, pid] = /"host":"([0-9a-f]{8})","pid":(\d+)/.exec(text) ?? [];
+  if (host === HOST ? !isAlive(Number(pid)) : ageMs > ABANDONED_MS) return undefined;
+  const where = host === HOST ? `process ${pid}` : "on another machine";
+  return ` (${where}, for ${Math.max(1, Math.round(ageMs / 60_000))} min)`;
 }
 
 function isAlive(pid: number): boolean {

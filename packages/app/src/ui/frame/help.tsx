@@ -62,6 +62,9 @@ export function Help() {
           ))}
         </dl>
       </details>
+      <p class="hint">
+        equant {VERSION}: <a href="notices.txt">licences of what it contains</a>
+      </p>
     </Dialog>
   );
 }
