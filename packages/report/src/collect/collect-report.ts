@@ -82,6 +82,8 @@ export async function collectReport(input: CollectInput, context: TransformConte
   const equalized = result.steps.find(({ step, kept }) => step === "equalize" && kept);
   const pruning = input.pruning ?? prunedBy(result);
   const convergence = calibration.rangeConvergence();
+  // A report may be collected of a result whose recipe was not kept.
+  const quantizes = input.recipe.some(({ use }) => use === "quantize");
   return {
     schema: REPORT_SCHEMA,
     ...(input.title !== undefined && { title: input.title }),
@@ -99,7 +101,7 @@ export async function collectReport(input: CollectInput, context: TransformConte
     ranges: [...collectParameterRanges(after), ...activationRanges(observed)],
     msb: [...collectParameterMsb(after), ...activationMsb(observed)],
     weights: collectWeights(before, after),
-    histograms: activationHistograms(observed, quantizeOptionsOf(input.recipe)),
+    histograms: activationHistograms(observed, quantizes ? quantizeOptionsOf(input.recipe) : {}),
     sqnr,
     ...(sqnrBefore && { curves: curvesOf(sqnrBefore, sqnrAfter) }),
     ...(equalized && {
