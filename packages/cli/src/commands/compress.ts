@@ -17,8 +17,9 @@ import { addRecipeFlags, recipeOf } from "../options/step-flags.js";
 import { formatResize } from "../text/format.js";
 import { shellWord } from "../text/visible.js";
 import { CALIBRATION_SAMPLES, NOTHING_QUANTIZED } from "./quantize.js";
+import { type FindingOptions, latencyOption, sayFindings } from "./result-findings.js";
 
-type CompressCommandOptions = QuantizeFlags & DataOptions & OutputOptions & ChartOptions & Record<string, unknown>;
+type CompressCommandOptions = QuantizeFlags & DataOptions & OutputOptions & ChartOptions & FindingOptions & Record<string, unknown>;
 
 /** `equant compress`: the preset, fold → dead channels → equalize → calibrate → quantize → correct → verify. */
 export const compress: CommandDefinition = {
@@ -32,6 +33,7 @@ export const compress: CommandDefinition = {
     addRecipeFlags(command);
     command.optionsGroup("Options:");
     command.addOption(svgOption("the most significant bits of all values, against their integer types,"));
+    command.addOption(latencyOption());
     addQuantizeOptions(command, { calibrator: "tail" });
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
     addOutputOptions(command, {
@@ -77,6 +79,13 @@ export const compress: CommandDefinition = {
       const { writeMsbChart } = await import("./quantized-chart.js");
       await writeMsbChart(context, options.svg, result, dataset);
     }
+    await sayFindings(context, {
+      original: model,
+      model: result.model,
+      dataset,
+      bytes: { before: identity.bytes, after: bytesOf(files) },
+      error: result.verification.runtime,
+    });
     const size = formatResize(identity.bytes, bytesOf(files));
     return {
       result: runReport(context, record),

@@ -16,8 +16,9 @@ import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../opti
 import { formatResize } from "../text/format.js";
 import { outputWords } from "../text/output-words.js";
 import { shellWord } from "../text/visible.js";
+import { type FindingOptions, latencyOption, sayFindings } from "./result-findings.js";
 
-interface QuantizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions {
+interface QuantizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions, FindingOptions {
   output: string;
   calibration?: string;
   saveCalibration?: string;
@@ -39,6 +40,7 @@ export const quantize: CommandDefinition = {
       )
       .addOption(completing(text("--save-calibration <file>", "where the statistics are written"), "file"))
       .addOption(svgOption("the most significant bits of all values, against their integer types,"));
+    command.addOption(latencyOption());
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
     addOutputOptions(command, { file: "where the model is written; - is stdout", required: true });
@@ -88,6 +90,13 @@ export const quantize: CommandDefinition = {
       await writeMsbChart(context, options.svg, quantized, dataset);
     }
     const { runtime } = verification;
+    await sayFindings(context, {
+      original: model,
+      model: quantized.model,
+      dataset,
+      bytes: { before: identity.bytes, after: bytes },
+      error: runtime,
+    });
     const size = formatResize(identity.bytes, bytes);
     return {
       result: {

@@ -5,6 +5,10 @@
 export const WARNING_CODES = {
   W4001: "a layer stays in float",
   W4002: "part of a quantized file has no counterpart in the float model",
+  W4003: "weights of a kind of layer stay float",
+  W6002: "the result is larger than its input",
+  W6003: "the result is slower than its input on this machine",
+  W6004: "output SQNR under 20 dB",
   W7001: "a step was undone because it made matters worse",
   W7002: "layer collapse: a layer lost its last weight",
   W6001: "integer kernels of this processor lose accuracy",

@@ -48,7 +48,7 @@ export function subModel(model: Model, input: string, type: ObservedType, output
   graph.inputs = [
     { name: input, dtype: type.dtype, shape: type.dims.map((dim, axis) => (axis > 0 ? dim : undefined)) },
   ];
-  graph.outputs = outputs.map((name) => ({ name, dtype: "float32" as const, shape: undefined }));
+  graph.outputs = outputs.map((name) => ({ name, dtype: undefined, shape: undefined }));
   removeDead(graph);
   return copy;
 }

@@ -1,7 +1,9 @@
+import type { Dataset } from "../data/index.js";
 import { throwIfAborted } from "../errors.js";
+import type { Model } from "../graph/index.js";
 import { median } from "../math/index.js";
 import { type Feeds, requireRunner, type TransformContext } from "../runtime/index.js";
-import type { ModelUnderTest } from "./model-under-test.js";
+import { type ModelUnderTest, modelUnderTest } from "./model-under-test.js";
 
 /** Options for {@link measureLatency}. */
 export interface LatencyOptions {
@@ -82,4 +84,23 @@ export async function measureLatency(
     models: times.map((list) => ({ minMs: Math.min(...list), medianMs: median(list) })),
     ratio: models.length > 1 ? median(last.map((time, i) => time / first[i]!)) : null,
   };
+}
+
+/** Time of one run of `model` over that of `original`, in pairs: the median of the ratios. */
+export async function timeRatio(
+  original: Model,
+  model: Model,
+  dataset: Dataset,
+  options: LatencyOptions,
+  context: TransformContext,
+): Promise<number> {
+  const timed = [];
+  for (const [role, own] of [
+    ["baseline", original],
+    ["candidate", model],
+  ] as const) {
+    const under = await modelUnderTest(own, role, dataset, context);
+    timed.push({ under, feeds: await under.feed.first() });
+  }
+  return (await measureLatency(timed, options, context)).ratio!;
 }

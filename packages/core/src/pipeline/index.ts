@@ -2,6 +2,7 @@ export * from "./advice-report.js";
 export * from "./advise.js";
 export * from "./compress.js";
 export * from "./plan-of-file.js";
+export { type ResultFigures, type ResultFinding, resultFindings } from "./result-findings.js";
 export * from "./tune.js";
 export { TuneJudge } from "./tune-judge.js";
 export * from "./tune-report.js";
