@@ -63,6 +63,7 @@ export const quantize: CommandDefinition = {
         model,
         dataset,
         options: settings,
+        batchSize: options.batch,
         calibration: (folded) =>
           calibrationOf(context, path, identity.sha256, () =>
             core.calibrate(

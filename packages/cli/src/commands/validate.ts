@@ -6,6 +6,7 @@ import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
 import { addDataOptions, type DataOptions } from "../options/option-groups.js";
 import { bytes, completing, flag, points, share, text } from "../options/options.js";
+import { outputLines } from "../text/output-words.js";
 import { type ValidateFlags, validationGates, validationText } from "../text/validation-text.js";
 import { shellWord } from "../text/visible.js";
 
@@ -63,13 +64,14 @@ export const validate: CommandDefinition = {
         ),
       ({ samples, output }) => `${samples} samples, ${output.labelled ? "labelled" : "without labels"}`,
     );
+    const outputs = await outputLines(report.outputs);
     for (const { code, message } of report.warnings) context.warn(code, message);
     if (!report.output.labelled) requireNoLabels(options, "the output is not one number a class");
     const gates = validationGates(report, options);
     if (options.svg !== undefined) await writeConfusion(context, options.svg, report);
     return {
       result: report,
-      text: validationText(context, report, { candidate: path, baseline: options.against }),
+      text: `${validationText(context, report, { candidate: path, baseline: options.against })}${outputs.map((line) => `  ${line}\n`).join("")}`,
       gates,
       ...(gates.some(({ passed }) => !passed) && { hint: hintFor(report, path, options) }),
     };

@@ -102,7 +102,8 @@ export async function openData(
   const path = options.data === "random" ? "random" : resolve(context.io.cwd, options.data);
   const preprocess = await preprocessOptions(context, options);
   const labels = options.labels;
-  const { plainInput } = await import("@equant/core");
+  const { assertFloat32Input, plainInput } = await import("@equant/core");
+  assertFloat32Input(model);
   const { signature, constants } = await signatureOf(context, model, options);
   const input = plainInput(signature, options.layout, preprocess);
   if (input) {

@@ -31,6 +31,8 @@ export class OutputProbe {
     readonly feed: Feed,
     readonly expected: readonly Expected[],
     readonly batchSize: number | undefined,
+    /** Names of the outputs, and where they are among those of the model. */
+    readonly positions: readonly (readonly [string, number])[],
   ) {}
 
   get dataset(): Dataset {
@@ -68,7 +70,9 @@ export class OutputProbe {
         ),
       { purpose: "probe" },
     );
-    return new OutputProbe(feed, expected, batchSize);
+    const all = model.graph.outputs.map(({ name }) => name);
+    const positions = fetches.map((name) => [name, all.indexOf(name)] as const);
+    return new OutputProbe(feed, expected, batchSize, positions);
   }
 
   /** The same probe over its first samples only. */
@@ -81,7 +85,7 @@ export class OutputProbe {
       count += run.count;
     }
     const indices = Array.from({ length: count }, (_, index) => index);
-    return new OutputProbe(this.feed.over(subset(this.dataset, indices)), runs, this.batchSize);
+    return new OutputProbe(this.feed.over(subset(this.dataset, indices)), runs, this.batchSize, this.positions);
   }
 
   /** Runs another state of the model and compares all outputs. */
@@ -124,13 +128,19 @@ export class OutputProbe {
     use: (outputs: Record<string, HostTensor>, at: number) => void,
   ): Promise<void> {
     let at = 0;
-    const fetches = Object.keys(this.expected[0]!.outputs);
     await requireRunner(context, "probe").using(
       model,
-      (session) =>
-        forEachBatch(session, this.feed, { ...reading(this.batchSize), fetches }, context, (outputs) => {
-          use(outputs, at++);
-        }),
+      (session) => {
+        // By position: a model made elsewhere may call its outputs by other names.
+        const names = this.positions.flatMap(([name, position]) => {
+          const own = session.outputNames[position];
+          return own === undefined ? [] : [[name, own] as const];
+        });
+        const fetches = names.map(([, own]) => own);
+        return forEachBatch(session, this.feed, { ...reading(this.batchSize), fetches }, context, (outputs) => {
+          use(Object.fromEntries(names.map(([name, own]) => [name, outputs[own]!])), at++);
+        });
+      },
       { purpose: "probe", ...options },
     );
   }

@@ -136,7 +136,15 @@ async function scoreAll(
         outputs.push(answer);
         all.push(results);
       }
-      if (all.length > 1) comparison.add(all[0]!, all[1]!, batch);
+      if (all.length > 1) {
+        // By position: the candidate may call its outputs by other names.
+        const [names, others] = models.map((under) => under.outputs) as [readonly string[], readonly string[]];
+        const paired = names.flatMap((name, position) => {
+          const other = all[1]![others[position] ?? ""];
+          return other ? [[name, other] as const] : [];
+        });
+        comparison.add(all[0]!, Object.fromEntries(paired), batch);
+      }
       score ??= startScore(models, outputs, dataset);
       score.add(batch, outputs);
       context.onProgress?.({ phase: "validate", done: batch.firstIndex + batch.count, total: dataset.length });

@@ -1,4 +1,4 @@
-import { OutputProbe } from "../analyze/output-probe.js";
+import { OutputProbe, PROBE_SAMPLES } from "../analyze/output-probe.js";
 import type { Calibration } from "../calibrate/index.js";
 import type { Dataset } from "../data/index.js";
 import { cloneModel, type Model } from "../graph/index.js";
@@ -22,6 +22,8 @@ export interface QuantizeModelInput {
   /** Samples that the result is verified on. */
   readonly dataset: Dataset;
   readonly options: QuantizeOptions;
+  /** Samples a run of the verification. Default: 8. */
+  readonly batchSize?: number | undefined;
   /** Statistics of the folded model: from a file, or collected now. */
   readonly calibration: (folded: Model) => Promise<Calibration>;
   /** Called around every phase. Default: only runs it. */
@@ -54,7 +56,9 @@ export async function quantizeModel(input: QuantizeModelInput, context: Transfor
     () => prepareModel(floatModel, context),
     ({ fold }) => describeFold(fold),
   );
-  const probe = await phase("float model", () => OutputProbe.of(input.model, dataset, context));
+  const probe = await phase("float model", () =>
+    OutputProbe.of(input.model, dataset, context, PROBE_SAMPLES, input.batchSize),
+  );
   const calibration = await input.calibration(floatModel);
   const model = cloneModel(floatModel);
   const { plan, report } = await phase(

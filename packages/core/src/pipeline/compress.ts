@@ -1,10 +1,10 @@
 import { agreementWords, type OutputError, outputGain } from "../analyze/output-error.js";
-import { OutputProbe } from "../analyze/output-probe.js";
+import { OutputProbe, PROBE_SAMPLES } from "../analyze/output-probe.js";
 import { judge, type Verdict } from "../analyze/verdict.js";
 import { type Calibration, calibrate } from "../calibrate/index.js";
 import { correctBiases, ensureBiases } from "../correct/index.js";
 import { type Dataset, keepSamples } from "../data/index.js";
-import { OptionsError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
+import { OptionsError, RunError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
 import { cloneModel, type Model, serializeModel } from "../graph/index.js";
 import type { OptionsOf, OptionTable } from "../option.js";
 import {
@@ -158,7 +158,9 @@ class RecipeRun {
       () => prepareModel(float, context),
       ({ fold }) => describeFold(fold),
     );
-    this.#probe = await this.#phase("float model", () => OutputProbe.of(this.model, this.dataset, context));
+    this.#probe = await this.#phase("float model", () =>
+      OutputProbe.of(this.model, this.dataset, context, PROBE_SAMPLES, this.options.batchSize),
+    );
     ensureBiases(float);
     let best = await this.#phase(
       "quantize",
@@ -217,10 +219,17 @@ class RecipeRun {
     const measure = async (attempt: AttemptOf): Promise<Attempt> => {
       if (!attempt.modified) return attempt as Attempt;
       const drift = await this.#probe.measure(attempt.model, this.context);
-      return { ...attempt, candidate: await this.#evaluate(attempt.model), drift };
+      try {
+        return { ...attempt, candidate: await this.#evaluate(attempt.model), drift };
+      } catch (error) {
+        // A candidate that the runtime does not load or run is a candidate lost, not the end of the run.
+        if (!(error instanceof RunError && (error.code === "E6003" || error.code === "E6004"))) throw error;
+        return { ...attempt, note: `${attempt.note}; lost: ONNX Runtime does not run it quantized (${error.code})` } as Attempt;
+      }
     };
     const isBetter = async (one: AttemptOf, other: AttemptOf, requiredDb: number) => {
-      const [candidate, than] = [one.candidate as Candidate, other.candidate as Candidate];
+      const [candidate, than] = [one.candidate as Candidate | undefined, other.candidate as Candidate | undefined];
+      if (!candidate || !than) return candidate !== undefined;
       return (await this.#verdict(candidate, than, requiredDb, "better")).kept;
     };
     if (!definition.choose) return measure(await apply(options));

@@ -18,10 +18,13 @@ import { factsOf } from "../operators/facts.js";
 import { LINEAR_RULES } from "./linear-rules.js";
 import type { LayerFeed, ScaleRule } from "./scales.js";
 
+/** Magnitudes of masks: −1e9, −3.4e38, −∞. */
+const MASK = 1e8;
+
 /** The linear network of a model's paths: every weight an input, one output. */
 export interface LinearNetwork {
   readonly model: Model;
-  /** The model's own input, to be fed with ones. */
+  /** The model's own first input; all of floats are fed with ones. */
   readonly input: string;
   readonly output: string;
   readonly rules: readonly ScaleRule[];
@@ -36,11 +39,20 @@ export interface LinearNetwork {
 export function linearize(source: Model, ranks: ReadonlyMap<string, number>): LinearNetwork {
   const model = cloneModel(source);
   const { graph } = model;
-  graph.outputs = graph.outputs.slice(0, 1);
+  // Integers do not flow: the first output of floats is scored, fed by the inputs of floats.
+  const float = graph.outputs.find(({ dtype }) => dtype === undefined || dtype === "float32") ?? graph.outputs[0]!;
+  graph.outputs = [float];
   removeDead(graph);
   const order = topologicalOrder(graph);
-  const input = requiredInputs(graph)[0]!.name;
-  const work = new Linearization(model, ranks, new Set([input]));
+  const inputs = requiredInputs(graph).filter(({ dtype }) => dtype === undefined || dtype === "float32");
+  const input = (inputs[0] ?? requiredInputs(graph)[0]!).name;
+  const work = new Linearization(model, ranks, new Set([input, ...inputs.map(({ name }) => name)]));
+  for (const [name, tensor] of graph.initializers) {
+    // A mask shuts out: nothing flows through it.
+    if (tensor.dtype !== "float32" || !tensor.numbers().some((value) => Math.abs(value) >= MASK)) continue;
+    const open = Float32Array.from(tensor.array() as Float32Array, (value) => (Math.abs(value) >= MASK ? 0 : value));
+    graph.initializers.set(name, Tensor.float32(tensor.dims, open));
+  }
   graph.nodes = [];
   for (const node of order) work.add(node);
   const output = graph.outputs[0]!.name;

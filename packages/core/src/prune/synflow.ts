@@ -58,9 +58,9 @@ export class SynFlowScorer implements Scorer {
       shapes: known,
     });
     const session = await runner.open(step, { purpose: "synflow" });
-    const ones = zeroFeeds(model)[network.input]!;
-    (ones.data as Float32Array).fill(1);
-    return new SynFlowScorer(network, layers, session, { [network.input]: ones }, model);
+    const feeds = zeroFeeds(model);
+    for (const { dtype, data } of Object.values(feeds)) if (dtype === "float32") (data as Float32Array).fill(1);
+    return new SynFlowScorer(network, layers, session, feeds, model);
   }
 
   dispose(): Promise<void> {
