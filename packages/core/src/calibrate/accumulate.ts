@@ -1,7 +1,7 @@
 import { RunError } from "../errors.js";
 import { ValueHistogram } from "../math/index.js";
 import type { HostTensor } from "../runtime/index.js";
-import type { StatisticsOutputs } from "./statistics-graph.js";
+import { channelAxis, type StatisticsOutputs } from "./statistics-graph.js";
 import { emptyTail, type TailSums, ValueStatistics } from "./value-statistics.js";
 
 /** The samples of one run. */
@@ -54,7 +54,7 @@ export class ValueAccumulator {
     this.#low = Number.POSITIVE_INFINITY;
     this.#high = Number.NEGATIVE_INFINITY;
     if (!max) {
-      this.#addWhole(raw!, batch);
+      this.#addWhole(raw!, this.#inner(fetched[outputs.raw!]!.dims, raw!, batch), batch);
       statistics.histogram?.add(raw!);
     } else {
       const mean = read(outputs.mean);
@@ -98,10 +98,16 @@ export class ValueAccumulator {
     }
   }
 
+  /** Neighbouring elements of one channel in this run: samples may differ in size. */
+  #inner(dims: readonly number[], data: Float32Array, { count }: BatchSpan): number {
+    if (this.outputs.whole) return data.length / count;
+    const axis = channelAxis(dims);
+    return dims.length < 2 ? this.outputs.inner : dims.slice(axis + 1).reduce((product, size) => product * size, 1);
+  }
+
   /** A value that came back whole, [rows, channels, inner]: reduced here. */
-  #addWhole(data: Float32Array, batch: BatchSpan): void {
+  #addWhole(data: Float32Array, inner: number, batch: BatchSpan): void {
     const channels = this.statistics.channels!;
-    const { inner } = this.outputs;
     const width = this.outputs.channels;
     const rows = data.length / (width * inner);
     const { tail } = channels;

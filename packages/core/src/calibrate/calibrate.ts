@@ -6,13 +6,14 @@ import {
   forEachBatch,
   type ObservedType,
   observeShapes,
+  type Runner,
   requireRunner,
   type Session,
   type TransformContext,
 } from "../runtime/index.js";
 import { ValueAccumulator } from "./accumulate.js";
 import { Calibration } from "./calibration.js";
-import { buildStatisticsGraph, type StatisticsRequest } from "./statistics-graph.js";
+import { buildStatisticsGraph, channelAxis, type StatisticsRequest } from "./statistics-graph.js";
 
 /** Options for {@link calibrate}. */
 export interface CalibrateOptions {
@@ -60,7 +61,13 @@ export async function calibrate(
   const feed = await Feed.of(model, dataset, context);
   const known = requests.every(({ value }) => options.shapes?.has(value)) ? options.shapes : undefined;
   const shapes = known ?? (await observeShapes(runner, model, await feed.first()));
-  const { model: graph, outputs } = buildStatisticsGraph(model, shapes, requests, feed.fixed);
+  const { model: graph, outputs } = buildStatisticsGraph(
+    model,
+    shapes,
+    requests,
+    feed.fixed,
+    await varyingChannels(runner, model, feed, shapes),
+  );
   const batchSize = wanted ?? fittingBatch(shapes, requests);
   const accumulators = outputs.map((output) => new ValueAccumulator(output, (sample) => dataset.id(sample)));
   let samples = 0;
@@ -87,6 +94,23 @@ export async function calibrate(
     if (!cancelled || samples === 0) throw error;
   }
   return collected();
+}
+
+/** Values whose axis of channels differs from sample to sample (time, tokens): it is none of channels. */
+async function varyingChannels(
+  runner: Runner,
+  model: Model,
+  feed: Feed,
+  shapes: ReadonlyMap<string, ObservedType>,
+): Promise<ReadonlySet<string>> {
+  const other = await feed.other();
+  if (!other) return new Set();
+  const others = await observeShapes(runner, model, other);
+  const differs = ([name, { dims }]: [string, ObservedType]) => {
+    const own = others.get(name)?.dims ?? dims;
+    return own.length !== dims.length || own[channelAxis(own)] !== dims[channelAxis(dims)];
+  };
+  return new Set([...shapes].filter(differs).map(([name]) => name));
 }
 
 function fittingBatch(shapes: ReadonlyMap<string, ObservedType>, requests: readonly StatisticsRequest[]): number {

@@ -1,5 +1,15 @@
 import { isNonNegative } from "../bounds/known-sign.js";
-import { cloneModel, GraphBuilder, indexGraph, int, ints, type Model, removeDead, Tensor } from "../graph/index.js";
+import {
+  cloneModel,
+  GraphBuilder,
+  indexGraph,
+  int,
+  ints,
+  type Model,
+  removeDead,
+  sizeOf,
+  Tensor,
+} from "../graph/index.js";
 import type { ObservedType } from "../runtime/index.js";
 
 /** What to collect for one value. Nothing is computed that nobody asked for. */
@@ -22,8 +32,10 @@ export interface StatisticsRequest {
 export interface StatisticsOutputs {
   readonly request: StatisticsRequest;
   readonly channels: number;
-  /** Neighbouring elements of one channel: the product of the axes behind it. */
+  /** Neighbouring elements of one channel at the first sample: the product of the axes behind it. */
   readonly inner: number;
+  /** The value has no channels that all samples share: it is one. */
+  readonly whole?: boolean;
   readonly max?: string;
   /** Maximum of −x. */
   readonly negatedMin?: string;
@@ -32,6 +44,11 @@ export interface StatisticsOutputs {
   readonly meanSquare?: string;
   /** Small values come back whole and are reduced in JavaScript; so do those with a histogram. */
   readonly raw?: string;
+}
+
+/** The axis of the channels of a value: the second, or the last of those with less than three. */
+export function channelAxis(dims: readonly number[]): number {
+  return dims.length >= 3 ? 1 : dims.length - 1;
 }
 
 /** The model with its outputs replaced by reductions. */
@@ -55,6 +72,7 @@ export function buildStatisticsGraph(
   shapes: ReadonlyMap<string, ObservedType>,
   requests: readonly StatisticsRequest[],
   samples = 1,
+  varying: ReadonlySet<string> = new Set(),
 ): StatisticsGraph {
   const model = cloneModel(source);
   const builder = new GraphBuilder(model.graph);
@@ -70,7 +88,12 @@ export function buildStatisticsGraph(
     const observed = shapes.get(value);
     if (observed?.dtype !== "float32") continue;
     const { dims } = observed;
-    const axis = dims.length >= 3 ? 1 : dims.length - 1;
+    const axis = channelAxis(dims);
+    if (varying.has(value)) {
+      const raw = index.isInput(value) ? builder.node("Identity", [value]) : value;
+      outputs.push({ request, channels: 1, inner: sizeOf(dims), whole: true, raw: expose(raw) });
+      continue;
+    }
     // A list has one element a sample, or as many as the data decide.
     const channels = dims.length >= 2 ? dims[axis]! : 1;
     const inner = dims.slice(axis + 1).reduce((product, size) => product * size, 1);

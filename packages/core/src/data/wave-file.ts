@@ -128,9 +128,10 @@ export async function openWaves(
     id: (index) => (whole ? places[index]!.file.path : `${places[index]!.file.path}@${places[index]!.from}`),
     async read(index) {
       const { file, from } = places[index]!;
-      if (kept?.file !== file) kept = { file, sound: await sound(file, options) };
+      const own = kept?.file === file ? kept : { file, sound: await sound(file, options) };
+      kept = own;
       return {
-        [input.name]: tensorAt(input, kept.sound.samples, from, { width, whole, stride: options.stride }, file.path),
+        [input.name]: tensorAt(input, own.sound.samples, from, { width, whole, stride: options.stride }, file.path),
       };
     },
   };

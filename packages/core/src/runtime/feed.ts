@@ -30,6 +30,9 @@ export interface FedBatch {
   readonly labels?: Int32Array;
 }
 
+/** Samples that are looked at for other sizes. */
+const LOOKED_AT = 32;
+
 /** Options of {@link forEachBatch}. */
 export interface FeedOptions extends Pick<BatchOptions, "batchSize"> {
   /** Names of the outputs wanted. Default: all. */
@@ -82,6 +85,18 @@ export class Feed {
   /** The first sample, or as many as the network insists on, to observe shapes with. */
   first(): Promise<Feeds> {
     return this.#run(this.fixed ?? 1, 1);
+  }
+
+  /** A sample of other sizes than the first, among the first of them; undefined where all are alike. */
+  async other(): Promise<Feeds | undefined> {
+    const { dataset } = this;
+    if (!dataset.record || dataset.length < 2) return undefined;
+    const first = shapesOf(await dataset.record(0));
+    for (let index = 1; index < Math.min(dataset.length, LOOKED_AT); index++) {
+      const sample = await dataset.record(index);
+      if (shapesOf(sample) !== first) return stack(this.inputs, [sample], 1);
+    }
+    return undefined;
   }
 
   /** Samples from the first on as one run of `fed`, those behind `count` (default: all there are) zeros. */

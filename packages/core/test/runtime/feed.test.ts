@@ -1,5 +1,6 @@
 import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
+import { calibrate } from "../../src/calibrate/index.js";
 import { type Dataset, randomDataset } from "../../src/data/index.js";
 import { GraphBuilder, type HostTensor, int, ints, type Model, Tensor } from "../../src/graph/index.js";
 import { createRandom } from "../../src/math/index.js";
@@ -113,4 +114,31 @@ test("outputs that are sequences are never fetched", async () => {
   const parts = builder.node("SplitToSequence", [x], { axis: int(1) });
   model.graph.outputs = [...model.graph.outputs, { name: parts, dtype: undefined, shape: undefined }];
   expect((await Feed.of(model, DATA, context)).fixed).toBeUndefined();
+});
+
+test("statistics of samples of different lengths are those of a naive count; an axis that varies is none of channels", async () => {
+  const { model, builder } = GraphBuilder.model("net", 17);
+  const x = builder.input("x", [1, "T", 3]);
+  const turned = builder.node("Transpose", [builder.node("Neg", [x])], { perm: ints([0, 2, 1]) });
+  builder.output(turned);
+  const lengths = [2, 5, 3];
+  const random = createRandom(6);
+  const values = lengths.map((length) => Float32Array.from({ length: 3 * length }, () => random.normal()));
+  const dataset: Dataset = {
+    length: 3,
+    shape: [2, 3],
+    id: String,
+    fill: () => expect.unreachable(),
+    record: (at) => ({ x: { dtype: "float32", dims: [1, lengths[at]!, 3], data: values[at]! } }),
+  };
+  const request = { moments: false, exactMinimum: true, histogram: false };
+  const requests = ["x", turned].map((value) => ({ value, ...request }));
+  const calibration = await calibrate(model, dataset, { requests }, context);
+  const all = values.flatMap((list) => [...list]);
+  expect(calibration.get("x")).toMatchObject({ min: Math.min(...all), max: Math.max(...all), count: 30 });
+  expect(calibration.get("x").channelStats()!.max).toHaveLength(1);
+  const channels = [0, 1, 2].map((channel) => all.filter((_, at) => at % 3 === channel));
+  expect([...calibration.get(turned).channelStats()!.max]).toEqual(
+    channels.map((list) => Math.max(...list.map((value) => 0 - value))),
+  );
 });
