@@ -138,7 +138,7 @@ test("statistics of samples of different lengths are those of a naive count; an 
   expect(calibration.get("x")).toMatchObject({ min: Math.min(...all), max: Math.max(...all), count: 30 });
   expect(calibration.get("x").channelStats()!.max).toHaveLength(1);
   const channels = [0, 1, 2].map((channel) => all.filter((_, at) => at % 3 === channel));
-  expect([...calibration.get(turned).channelStats()!.max]).toEqual(
+  expect(Array.from(calibration.get(turned).channelStats()!.max)).toEqual(
     channels.map((list) => Math.max(...list.map((value) => 0 - value))),
   );
 });
