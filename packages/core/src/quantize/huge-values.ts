@@ -54,12 +54,18 @@ export function infiniteValues({ nodes, initializers }: Graph): Set<string> {
 }
 
 /** Nodes that make or read one of `values`, with the reason why they stay in float. */
-export function nodesAround({ nodes }: Graph, values: ReadonlySet<string>, reason: string): Map<Node, string> {
+export function nodesAround(
+  { nodes, initializers }: Graph,
+  values: ReadonlySet<string>,
+  reason: string,
+): Map<Node, string> {
   const touched = (names: readonly string[]) => names.some((name) => values.has(name));
-  // A bound of a Clip may be as large as floats get: nothing that goes on.
-  const around = nodes.filter(
-    (node) => touched(node.outputs) || touched(isOp(node, "Clip") ? [node.inputs[0]!] : node.inputs),
-  );
+  const read = (node: Node) => {
+    // A bound of a Clip may be as large as floats get; an infinite weight of a layer is damage, which is refused where it is read.
+    if (isOp(node, "Clip")) return [node.inputs[0]!];
+    return isOp(node, ...LAYERS) ? node.inputs.filter((input) => !initializers.has(input)) : node.inputs;
+  };
+  const around = nodes.filter((node) => touched(node.outputs) || touched(read(node)));
   return new Map(around.map((node) => [node, reason]));
 }
 
