@@ -19,7 +19,12 @@ import { shellWord } from "../text/visible.js";
 import { CALIBRATION_SAMPLES, NOTHING_QUANTIZED } from "./quantize.js";
 import { type FindingOptions, latencyOption, sayFindings } from "./result-findings.js";
 
-type CompressCommandOptions = QuantizeFlags & DataOptions & OutputOptions & ChartOptions & FindingOptions & Record<string, unknown>;
+type CompressCommandOptions = QuantizeFlags &
+  DataOptions &
+  OutputOptions &
+  ChartOptions &
+  FindingOptions &
+  Record<string, unknown>;
 
 /** `equant compress`: the preset, fold → dead channels → equalize → calibrate → quantize → correct → verify. */
 export const compress: CommandDefinition = {

@@ -224,7 +224,10 @@ class RecipeRun {
       } catch (error) {
         // A candidate that the runtime does not load or run is a candidate lost, not the end of the run.
         if (!(error instanceof RunError && (error.code === "E6003" || error.code === "E6004"))) throw error;
-        return { ...attempt, note: `${attempt.note}; lost: ONNX Runtime does not run it quantized (${error.code})` } as Attempt;
+        return {
+          ...attempt,
+          note: `${attempt.note}; lost: ONNX Runtime does not run it quantized (${error.code})`,
+        } as Attempt;
       }
     };
     const isBetter = async (one: AttemptOf, other: AttemptOf, requiredDb: number) => {
