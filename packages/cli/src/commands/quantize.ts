@@ -114,7 +114,7 @@ export const quantize: CommandDefinition = {
         },
         verification,
       },
-      text: `${path} → ${options.output} (${size})\n` + (await outputWords(runtime, verification.samples)),
+      text: `${path} → ${options.output} (${size})\n${await outputWords(runtime, verification.samples)}`,
       hint: `equant validate ${shellWord(options.output)} --against ${shellWord(path)} --data ${shellWord(options.data ?? "DIR")}`,
     };
   },

@@ -6,8 +6,8 @@ import { calibrate } from "../../src/calibrate/index.js";
 import type { Dataset, Sample } from "../../src/data/index.js";
 import { cloneModel, GraphBuilder, int, type Model } from "../../src/graph/index.js";
 import { createRandom } from "../../src/math/index.js";
-import { prepareModel } from "../../src/steps/index.js";
 import { quantizationRequests, quantize } from "../../src/quantize/index.js";
+import { prepareModel } from "../../src/steps/index.js";
 import { testModel } from "../helpers/build.js";
 import { runner } from "../helpers/runner.js";
 
