@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import * as core from "@equant/core";
@@ -246,6 +246,15 @@ describe("commands exist, with all of their flags", () => {
         expect(help.stdout, line).toContain(flag.split("=")[0]);
     }
   });
+});
+
+test("files that CONTRIBUTING names exist", () => {
+  const paths = [
+    ...readFileSync(join(root, "CONTRIBUTING.md"), "utf8").matchAll(/`((?:packages|scripts|test|docs)\/[^`]+)`/g),
+  ];
+  const real = paths.map((match) => match[1]!).filter((path) => !path.includes("NAME"));
+  expect(real.length).toBeGreaterThan(8);
+  expect(real.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
 
 test.each(named(["json"]))("JSON is JSON: %s", (_name, { code }) => {

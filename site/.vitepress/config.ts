@@ -1,10 +1,22 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vitepress";
 
 const root = join(import.meta.dirname, "../..");
 const { homepage, repository } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-const page = (text: string, link: string) => ({ text, link });
+const named = new Set(["/app"]);
+const page = (text: string, link: string) => {
+  named.add(link);
+  return { text, link };
+};
+
+/** Pages of docs/ that no group of the sidebar names yet, by their headings. */
+function others() {
+  const docs = join(root, "docs");
+  return readdirSync(docs)
+    .filter((name) => name.endsWith(".md") && !named.has(`/${name.slice(0, -3)}`))
+    .map((name) => page(/^# (.*)$/m.exec(readFileSync(join(docs, name), "utf8"))![1]!, `/${name.slice(0, -3)}`));
+}
 
 /** The pages are put together by scripts/build-docs.mjs: docs/, the changelog, and the reference from doc comments. */
 export default defineConfig({
@@ -80,6 +92,8 @@ export default defineConfig({
           page("Numbers", "/numbers"),
           page("Conventions", "/conventions"),
           page("Data", "/data"),
+          page("What a network takes and gives", "/signature"),
+          page("Measures of answers", "/metrics"),
           page("Model files", "/model-files"),
           page("Gradients", "/gradients"),
           page("Demo digits", "/digits"),
@@ -93,6 +107,7 @@ export default defineConfig({
           page("Changelog", "/changelog"),
           page("Contributing", "/contributing"),
           page("Releasing", "/releasing"),
+          ...others(),
         ],
       },
     ],

@@ -8,26 +8,29 @@ import { serve } from "./serve.js";
 const root = join(import.meta.dirname, "../..");
 const site = join(root, "build/site");
 const executablePath = process.env.EQUANT_CHROMIUM ?? "/usr/bin/chromium";
-let browser: Browser;
+let browser: Browser | undefined;
 let url: string;
-let close: () => void;
+let close: (() => void) | undefined;
 const complaints: string[] = [];
 
 beforeAll(async () => {
   expect(existsSync(executablePath), "Chromium is missing: run scripts/install-system.sh").toBe(true);
-  execFileSync(process.execPath, [join(root, "scripts/build-docs.mjs")], { cwd: root, stdio: "ignore" });
+  execFileSync(process.execPath, [join(root, "scripts/build-docs.mjs")], {
+    cwd: root,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const served = await serve({ "/": site });
   url = served.url;
   close = () => served.server.close();
   browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
 });
 afterAll(async () => {
-  await browser.close();
-  close();
+  await browser?.close();
+  close?.();
 });
 
 async function open(path: string): Promise<Page> {
-  const page = await (await browser.newContext()).newPage();
+  const page = await (await browser!.newContext()).newPage();
   page.on("pageerror", (error) => complaints.push(`${path}: ${error}`));
   page.on("console", (message) => message.type() === "error" && complaints.push(`${path}: ${message.text()}`));
   await page.goto(url + path);

@@ -47,7 +47,7 @@ export async function permitSize(source: ModelSource): Promise<boolean> {
   if (policy !== "ask") return policy === "open";
   return ask({
     title: `Open ${source.name}, ${formatBytes(bytes)}?`,
-    text: `The page will need about ${formatBytes(2 * bytes)} of memory, and every step takes long; if the browser ends it, the session is opened again. Without such limits: ${command(source.name)}`,
+    text: `The page will need about ${formatBytes(2 * bytes)} of memory, and every step will take a while; if the browser stops the page, the session opens again. Without such limits: ${command(source.name)}`,
     yes: "Open it here",
     no: "Leave it",
   });

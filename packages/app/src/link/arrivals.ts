@@ -32,7 +32,7 @@ function agree(title: string, what: string, yes: string): Promise<boolean> {
   const kept = model.value ? ` It takes the place of ${model.value.name}; runs stay.` : "";
   return ask({
     title,
-    text: `${what}${kept} It is opened here, on this machine, and sent nowhere.`,
+    text: `${what}${kept} It is opened here, on this machine; nothing is uploaded.`,
     yes,
     no: "Leave it",
   });

@@ -5,7 +5,7 @@ import { type Graph, indexGraph, isOp, type Node, type Tensor } from "../graph/i
 const INFINITE = 1e30;
 
 /**
- * Range of an operator's output over that of an operand from which on 8 bits keep nothing of the operand: less than one step of 255.
+ * Above this ratio of an operator's output range to that of an operand, 8 bits keep nothing of the operand: less than one step of 255.
  */
 const DROWNED = 256;
 

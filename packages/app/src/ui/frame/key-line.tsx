@@ -54,7 +54,7 @@ export function KeyLine({ command }: { command: Command }) {
           type="button"
           class="button small ghost"
           disabled={keys.length === 0}
-          aria-label={`None: take away the key of ${title}`}
+          aria-label={`None: remove the key for ${title}`}
           onClick={() => setKeys({ ...customKeys.value, [id]: [] })}
         >
           None

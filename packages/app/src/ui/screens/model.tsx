@@ -90,7 +90,11 @@ export function ModelScreen() {
       <Panel title="Size by layer" hint="as stored in the file">
         <Chart name="layer-treemap" args={[sizes(layers), BEFORE]} />
       </Panel>
-      <Panel title="Most significant bits of the weights" level="predicted" hint="against int8 with one scale a tensor">
+      <Panel
+        title="Most significant bits of the weights"
+        level="predicted"
+        hint="compared with int8, one scale per tensor"
+      >
         <Chart name="msb-heatmap" args={[msb as MsbRow[]]} />
       </Panel>
     </>

@@ -111,7 +111,7 @@ export function PruneScreen() {
               <Chart name="layer-channels" args={[result.section]} />
             )}
           </Panel>
-          <Panel title="Choose" hint="an iteration of the last line">
+          <Panel title="Choose" hint="one iteration of the last curve">
             <div class="row">
               {result.iterations.map(({ iteration, sparsity, accuracy }) => (
                 <button
