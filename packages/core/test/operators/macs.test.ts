@@ -132,3 +132,96 @@ test("QOperator forms count like their float forms; other operators and unknown 
   ]);
   expect(report.total).toBe(8 * 16 * 36 + 30);
 });
+
+/** A model of one node whose values are declared, not run: what runtimes without the operator count too. */
+function declared(
+  opType: string,
+  inputs: readonly number[][],
+  output: readonly number[],
+  attributes = {},
+  domain = "",
+) {
+  const { model } = GraphBuilder.model("declared");
+  const names = inputs.map((_, at) => `x${at}`);
+  model.graph.nodes.push(createNode({ opType, domain, inputs: names, outputs: ["y"], attributes }));
+  const shapes = new Map([...inputs, output].map((dims, at) => [names[at] ?? "y", { dims }]));
+  return macsOf(model, shapes);
+}
+
+test("recurrent cells: every weight once a step and sample", () => {
+  // 5 steps, 2 samples, 3 inputs, 4 hidden units: gates · hidden · (inputs + hidden).
+  for (const [opType, gates] of [
+    ["LSTM", 4],
+    ["GRU", 3],
+    ["RNN", 1],
+  ] as const) {
+    const inputs = [
+      [5, 2, 3],
+      [1, gates * 4, 3],
+      [1, gates * 4, 4],
+    ];
+    expect(declared(opType, inputs, [5, 1, 2, 4]).total).toBe(5 * 2 * gates * 4 * (3 + 4));
+  }
+});
+
+test("attention: projections, Q·Kᵀ and the product with V", () => {
+  // 2 samples, 6 positions, 8 channels to 8 queries, keys and values.
+  expect(
+    declared(
+      "Attention",
+      [
+        [2, 6, 8],
+        [8, 24],
+      ],
+      [2, 6, 8],
+      {},
+      "com.microsoft",
+    ).total,
+  ).toBe(2 * 6 * 8 * 24 + 2 * 6 * 6 * (8 + 8));
+  expect(
+    declared(
+      "Attention",
+      [
+        [2, 6, 8],
+        [2, 7, 8],
+        [2, 7, 8],
+      ],
+      [2, 6, 8],
+    ).total,
+  ).toBe(2 * 6 * 7 * (8 + 8));
+});
+
+test("Einsum: the product of all its sizes", () => {
+  const equation = (value: string) => ({ equation: { type: "string", value } as const });
+  expect(
+    declared(
+      "Einsum",
+      [
+        [2, 3],
+        [3, 5],
+      ],
+      [2, 5],
+      equation("ij, jk -> ik"),
+    ).total,
+  ).toBe(2 * 3 * 5);
+  expect(
+    declared(
+      "Einsum",
+      [
+        [4, 2, 3],
+        [3, 5],
+      ],
+      [4, 2, 5],
+      equation("...ij,jk->...ik"),
+    ).total,
+  ).toBe(4 * 2 * 3 * 5);
+});
+
+test("what cannot be told is named, and an operator called as a method of objects is none", () => {
+  const { model } = GraphBuilder.model("unknown");
+  model.graph.nodes.push(createNode({ opType: "LSTM", name: "cell", inputs: ["x", "w", "r"], outputs: ["y"] }));
+  for (const opType of ["constructor", "toString", "__proto__"])
+    model.graph.nodes.push(createNode({ opType, inputs: ["y"], outputs: [opType] }));
+  expect(macsOf(model, new Map())).toMatchObject({ total: 0, uncounted: ["cell"] });
+  expect(macsOf(model, new Map()).nodes).toHaveLength(1);
+});
