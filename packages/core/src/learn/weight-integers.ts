@@ -1,5 +1,5 @@
 import type { Calibration } from "../calibrate/index.js";
-import { type Graph, type Model, Tensor } from "../graph/index.js";
+import { type Graph, indexGraph, type Model, Tensor } from "../graph/index.js";
 import type { LinearLayer } from "../operators/index.js";
 import type { LayerParameters } from "../quantize/index.js";
 import { laneMaxima } from "../quantize/parameters.js";
@@ -63,7 +63,7 @@ export class WeightIntegers {
     if (weight.encoding.dtype !== "int8" || weight.encoding.bits < 8) return 0;
     const input = this.#inputGrid();
     if (!input) return 0;
-    const maxima = calibration && inputMaxima(floatModel.graph, calibration, layer);
+    const maxima = calibration && inputMaxima(indexGraph(floatModel.graph), calibration, layer);
     const most = laneMaxima(layer, input, maxima);
     const ratios = saturationRatios(layer, this.#integers(choices, h).array() as Int8Array, most);
     const before = saturationRatios(layer, weight.data.array() as Int8Array, most);

@@ -4,7 +4,7 @@ import type { SqnrReport } from "../analyze/sqnr-report.js";
 import { type Calibration, calibrate } from "../calibrate/index.js";
 import { type Dataset, spread } from "../data/index.js";
 import { OptionsError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
-import { cloneModel, type Graph, indexGraph, type Model } from "../graph/index.js";
+import { cloneModel, type GraphIndex, indexGraph, type Model } from "../graph/index.js";
 import { factsOf, fuses } from "../operators/facts.js";
 import {
   planQuantization,
@@ -143,10 +143,11 @@ function suspects({ model, plan, sqnr, calibration }: AdviseInput, count: number
   const ratios = new Map(sqnr.layers.map((own) => [own.layer, own]));
   const stats = calibration.activationStats();
   const all: Suspect[] = [];
+  const index = indexGraph(model.graph);
   for (const measured of measuredLayers(model.graph, plan).layers) {
     const sqnr = ratios.get(measured.name);
     if (!sqnr) continue;
-    const source = producerOf(model.graph, measured, all);
+    const source = producerOf(index, measured, all);
     const evidence = { measured, sqnr, stats: stats.get(measured.value) ?? stats.get(measured.layer.output) };
     const diagnosis = diagnose(evidence, source && { name: source.measured.name, diagnosis: source.diagnosis });
     all.push({ measured, localDb: sqnr.local.both, diagnosis });
@@ -158,8 +159,7 @@ function suspects({ model, plan, sqnr, calibration }: AdviseInput, count: number
 }
 
 /** The layer whose output channels are the input channels of `measured`. */
-function producerOf(graph: Graph, { layer }: MeasuredLayer, before: readonly Suspect[]): Suspect | undefined {
-  const index = indexGraph(graph);
+function producerOf(index: GraphIndex, { layer }: MeasuredLayer, before: readonly Suspect[]): Suspect | undefined {
   let value = layer.input;
   for (;;) {
     const source = before.find(({ measured }) => measured.layer.output === value);

@@ -1,7 +1,7 @@
 import { knownBounds } from "../bounds/index.js";
 import { type Calibration, valueTails } from "../calibrate/index.js";
 import { PreconditionError } from "../errors.js";
-import { type Graph, indexGraph } from "../graph/index.js";
+import { type Graph, type GraphIndex, indexGraph } from "../graph/index.js";
 import {
   assertFinite,
   chooseRange,
@@ -24,8 +24,9 @@ export function activationEncodings(
 ): Map<string, Encoding> {
   const signed = options.activations.startsWith("int");
   const encodings = new Map<string, Encoding>();
+  const index = indexGraph(graph);
   for (const group of groups) {
-    const range = groupRange(graph, group, calibration, options);
+    const range = groupRange(graph, index, group, calibration, options);
     const encoding = encodingFromRange(range, {
       bits: options.activationBits,
       dtype: options.activations,
@@ -45,6 +46,7 @@ export function activationEncodings(
 
 function groupRange(
   graph: Graph,
+  index: GraphIndex,
   group: EncodingGroup,
   calibration: Calibration,
   options: ResolvedQuantizeOptions,
@@ -54,7 +56,8 @@ function groupRange(
     return tensor ? [rangeOfConstant(value, tensor.array() as Float32Array)] : [];
   });
   const measured = group.rangeFrom.filter((value) => !graph.initializers.has(value));
-  const ranges = measured.length > 0 ? [...constants, measuredRange(graph, measured, calibration, options)] : constants;
+  const ranges =
+    measured.length > 0 ? [...constants, measuredRange(graph, index, measured, calibration, options)] : constants;
   return {
     min: ranges.reduce((min, range) => Math.min(min, range.min), Number.POSITIVE_INFINITY),
     max: ranges.reduce((max, range) => Math.max(max, range.max), Number.NEGATIVE_INFINITY),
@@ -75,6 +78,7 @@ function rangeOfConstant(name: string, values: Float32Array): Range {
 
 function measuredRange(
   graph: Graph,
+  index: GraphIndex,
   values: readonly string[],
   calibration: Calibration,
   options: ResolvedQuantizeOptions,
@@ -85,7 +89,7 @@ function measuredRange(
     const max = Math.max(...statistics.map((value) => value.max));
     return { min, max };
   }
-  if (options.calibrator === "tail") return unseenRange(graph, values, calibration, options);
+  if (options.calibrator === "tail") return unseenRange(graph, index, values, calibration, options);
   const histogram = new ValueHistogram();
   for (const [at, { histogram: part }] of statistics.entries()) {
     if (!part) {
@@ -107,11 +111,11 @@ function measuredRange(
 /** Each value's minimum and maximum, extended by what unseen samples will reach. */
 function unseenRange(
   graph: Graph,
+  index: GraphIndex,
   values: readonly string[],
   calibration: Calibration,
   { activationBits }: ResolvedQuantizeOptions,
 ): Range {
-  const index = indexGraph(graph);
   const ranges = values.map((value) => {
     const stats = calibration.get(value).channelStats();
     if (!stats?.tail) {

@@ -1,6 +1,6 @@
 import type { Calibration, StatisticsRequest } from "../calibrate/index.js";
 import { ModelError, PreconditionError } from "../errors.js";
-import { labelOf, type Model } from "../graph/index.js";
+import { indexGraph, labelOf, type Model } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
 import type { LinearLayer } from "../operators/index.js";
 import type { Transform, TransformReport } from "../runtime/index.js";
@@ -59,13 +59,14 @@ export function planQuantization(
   ]);
   const placement = float.size > 0 ? placementOf(model, resolved, float) : first;
   const activations = activationEncodings(model.graph, placement.groups, calibration, resolved);
+  const index = indexGraph(model.graph);
   const parametersOf = (layer: LinearLayer, shared?: Encoding) =>
     quantizeParameters(
       model.graph,
       layer,
       inputEncoding(activations, layer.input),
       resolved,
-      inputMaxima(model.graph, calibration, layer),
+      inputMaxima(index, calibration, layer),
       shared,
     );
   const alone = placement.layers.map((layer) => parametersOf(layer));

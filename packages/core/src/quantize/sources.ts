@@ -1,5 +1,5 @@
 import type { Calibration } from "../calibrate/index.js";
-import { type Graph, type GraphIndex, indexGraph, isOp, type Node } from "../graph/index.js";
+import { type GraphIndex, isOp, type Node } from "../graph/index.js";
 import { factsOf } from "../operators/facts.js";
 import type { LinearLayer } from "../operators/index.js";
 
@@ -40,8 +40,12 @@ export function calibratedSource(
  * stay channels, the maximum of the whole value where they do not (or where channels lie along another axis, as they do
  * for MatMul on three axes). Undefined without statistics.
  */
-export function inputMaxima(graph: Graph, calibration: Calibration, layer: LinearLayer): ArrayLike<number> | undefined {
-  const source = calibratedSource(indexGraph(graph), calibration, layer.input);
+export function inputMaxima(
+  index: GraphIndex,
+  calibration: Calibration,
+  layer: LinearLayer,
+): ArrayLike<number> | undefined {
+  const source = calibratedSource(index, calibration, layer.input);
   if (!source) return undefined;
   const statistics = calibration.values.get(source.value)!;
   const own = statistics.channels?.max;
