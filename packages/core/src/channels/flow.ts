@@ -11,6 +11,7 @@ import {
 import { factsOf } from "../operators/facts.js";
 import { type LinearLayer, linearLayerOf } from "../operators/index.js";
 import { isLayer } from "../operators/linear-layer.js";
+import { findGates, type Gate } from "./gates.js";
 import { CHANNEL_RULES, type ChannelLink, type RuleView } from "./rules.js";
 import { type ChannelSpace, defaultSpace, sameAxes, spaceOf } from "./space.js";
 
@@ -40,6 +41,8 @@ export interface ChannelFlow {
   readonly index: GraphIndex;
   /** In topological order. */
   readonly nodes: readonly NodeFlow[];
+  /** Gates between two values of one shape, whose constants are float32. */
+  readonly gates: readonly Gate[];
   /** Channels of a float activation; undefined for constants, other types and values of unknown shape. */
   space(value: string): ChannelSpace | undefined;
   /** Number of elements of a value of known shape, else 0. */
@@ -78,7 +81,23 @@ export function channelFlow(graph: Graph, shapes: ObservedShapes): ChannelFlow {
     });
   const size = (value: string) => (shapes.has(value) ? sizeOf(shapes.get(value)!.dims) : 0);
   const dims = (value: string) => shapes.get(value)?.dims ?? [];
-  return { graph, index, nodes, constant, size, dims, space: (value) => spaces.get(value) };
+  const space = (value: string) => spaces.get(value);
+  const followed = { index, nodes, constant, dims, space };
+  return { ...followed, graph, size, gates: usableGates(followed) };
+}
+
+function usableGates({ nodes, index, constant, dims, space }: Omit<ChannelFlow, "graph" | "size" | "gates">): Gate[] {
+  const refused = new Set(nodes.filter(({ reason }) => reason !== undefined).map(({ node }) => node));
+  const all = nodes.map(({ node }) => node);
+  const shape = (value: string) => `${dims(value)} ${space(value)?.axes}`;
+  return findGates(all, index, (value) => constant(value) !== undefined).filter((gate) =>
+    gate.nodes.every(
+      (node) =>
+        !refused.has(node) &&
+        shape(node.outputs[0]!) === shape(gate.input) &&
+        node.inputs.every((value) => (constant(value)?.dtype ?? "float32") === "float32"),
+    ),
+  );
 }
 
 interface NodeView {

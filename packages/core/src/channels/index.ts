@@ -1,3 +1,13 @@
 export * from "./flow.js";
+export {
+  findGates,
+  type Gate,
+  type GateProduct,
+  gateProduct,
+  type HardGate,
+  hardGate,
+  scaledGateNodes,
+  scalingInput,
+} from "./gates.js";
 export { CHANNEL_RULES, type ChannelLink } from "./rules.js";
 export type { ChannelPairs, ChannelSpace } from "./space.js";

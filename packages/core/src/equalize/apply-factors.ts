@@ -10,6 +10,7 @@ import {
 } from "../graph/index.js";
 import type { Relu6Mode } from "./clip-rules.js";
 import { factorsOf } from "./factors.js";
+import { type GraphEdit, gateEdits, type TensorEdit } from "./gate-edits.js";
 import type { ClassClip, ScaleClasses, ScaleFactors } from "./scale-classes.js";
 import { channelTensor, scaleBroadcast, scaleChannels, scaleWeight } from "./scale-tensor.js";
 
@@ -34,13 +35,6 @@ export interface ApplyOptions {
   relu6?: Relu6Mode;
   /** Factor of the one bound that a Clip keeps in `common` mode: {@link FactorRules}. */
   boundFactor?: (clip: ClassClip, factors: ScaleFactors) => number;
-}
-
-interface TensorEdit {
-  readonly node: Node;
-  readonly input: number;
-  readonly tensor: Tensor;
-  readonly name: string;
 }
 
 interface NodeEdit {
@@ -93,8 +87,10 @@ export function applyFactors(
       if (edit.by) nodes.push({ node: clip.node, by: edit.by });
     }
   }
-  commit(model.graph, tensors, nodes);
-  return { modified: tensors.length + nodes.length > 0, clips };
+  const gates = gateEdits(classes, (value) => scaling(classes, factors, value));
+  tensors.push(...gates.tensors);
+  commit(model.graph, tensors, nodes, gates.edits);
+  return { modified: tensors.length + nodes.length + gates.edits.length > 0, clips };
 }
 
 /** Factors of a value, undefined when all are 1. */
@@ -183,7 +179,12 @@ function vectorClip(node: Node, { low, high }: Bounds, vector: (bound: number) =
 }
 
 /** Everything was computed before; from here on nothing throws. */
-function commit(graph: Graph, tensors: readonly TensorEdit[], edits: readonly NodeEdit[]): void {
+function commit(
+  graph: Graph,
+  tensors: readonly TensorEdit[],
+  edits: readonly NodeEdit[],
+  gates: readonly GraphEdit[],
+): void {
   const names = new NameAllocator(graph);
   const index = indexGraph(graph);
   const touched = new Set<string>();
@@ -206,6 +207,7 @@ function commit(graph: Graph, tensors: readonly TensorEdit[], edits: readonly No
     for (const [name, tensor] of place.tensors) graph.initializers.set(name, tensor);
     return place.nodes;
   });
+  for (const edit of gates) edit(graph, names);
   const after = indexGraph(graph);
   for (const name of touched) {
     if (after.uses(name).length === 0 && !after.isInput(name) && !after.isOutput(name)) graph.initializers.delete(name);

@@ -15,6 +15,8 @@ export interface ClassExplanation {
   readonly consumers: readonly string[];
   /** Clip nodes whose bounds take the factors. */
   readonly clips: readonly string[];
+  /** Gates that the factors pass, by the node that makes their output. */
+  readonly gates: readonly string[];
   readonly values: readonly string[];
   /** Why channels are pinned, with their number. */
   readonly reasons: readonly { readonly reason: string; readonly channels: number }[];
@@ -27,7 +29,7 @@ export function explainClasses(model: Model, shapes: ObservedShapes): ClassExpla
 
 /** One class in words. */
 export function explainClass(scaleClass: ScaleClass): ClassExplanation {
-  const { id, size, values, producers, consumers, clips, pinned, reason } = scaleClass;
+  const { id, size, values, producers, consumers, clips, gates, pinned, reason } = scaleClass;
   const counts = new Map<string, number>();
   for (const why of pinned) if (why !== undefined) counts.set(why, (counts.get(why) ?? 0) + 1);
   const free = pinned.filter((why) => why === undefined).length;
@@ -39,6 +41,7 @@ export function explainClass(scaleClass: ScaleClass): ClassExplanation {
     producers: producers.map(({ layer }) => labelOf(layer.node)),
     consumers: consumers.map(({ layer }) => labelOf(layer.node)),
     clips: clips.map(({ node }) => labelOf(node)),
+    gates: gates.map(({ nodes }) => labelOf(nodes.at(-1)!)),
     values,
     reasons: [...counts].map(([why, channels]) => ({ reason: why, channels })),
   };

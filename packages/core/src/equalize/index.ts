@@ -34,7 +34,7 @@ export {
 } from "./greedy.js";
 export { type NoiseModel, type NoiseTerm, noiseModel, type PredictedNoise, predictedNoise } from "./noise-model.js";
 export { NOISE_DEFAULTS, type NoiseOptions, type ResolvedNoiseOptions, resolveNoiseOptions } from "./noise-options.js";
-export { activationChain } from "./noise-values.js";
+export { activationChain, equalizationValues } from "./noise-values.js";
 export { normalizeFactors } from "./normalize-factors.js";
 export { oneStepFactors, oneStepScales } from "./one-step.js";
 export {

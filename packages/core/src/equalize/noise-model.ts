@@ -13,7 +13,8 @@ import { firstColumn, type WeightMagnitudes, weightMagnitudes } from "./weight-m
  *
  *   noise = coefficient · Σ_s T_s² · Σ_{j∈s} g_j/b_j² · Σ_{i∈group(j)} a_i²·p_i
  *
- * Weights: M = |W|, p_i = E[X_i²], or nearly Var[X_i] where biases are corrected afterwards ({@link inputPower}), coefficient = K/(12·steps²·Σ_j E[Y_j²]) (Meller et al. 2019, eqs. (5)–(8), by channel).
+ * Weights: M = |W|, p_i = E[X_i²], or nearly Var[X_i] where biases are corrected afterwards ({@link inputPower}), coefficient = K/(12·steps²·Σ_j g_j·E[Y_j²]), or
+ * K/(12·steps²) with sensitivities of the network's outputs (Meller et al. 2019, eqs. (5)–(8), by channel).
  * Activations: M has one column, which carries no factor and power 1.
  */
 export interface NoiseTerm {
@@ -84,7 +85,7 @@ interface Builder {
 }
 
 /**
- * g by channel of a value: what the caller says, else 1; but 0 where the channel was 0 in every value that a layer reads,
+ * g by channel of a value: what the options say, else 1; but 0 where the channel was 0 in every value that a layer reads,
  * for noise on a channel that is always cut off reaches nothing.
  */
 function sensitivities(classes: ScaleClasses, options: ResolvedNoiseOptions, power: Builder["power"]) {
@@ -101,8 +102,9 @@ function sensitivities(classes: ScaleClasses, options: ResolvedNoiseOptions, pow
   });
   return (value: string): Float64Array => {
     const count = classes.flow.space(value)!.count;
-    const given = options.sensitivity.get(value);
-    const g = given?.length === count ? Float64Array.from(given) : new Float64Array(count).fill(1);
+    const given = options.sensitivity?.get(value);
+    const unknown = options.sensitivity ? 0 : 1;
+    const g = given?.length === count ? Float64Array.from(given) : new Float64Array(count).fill(unknown);
     const own = classes.values.get(value);
     return own ? g.map((weight, channel) => (alive[own.class]![own.variables[channel]!] ? weight : 0)) : g;
   };
@@ -114,8 +116,7 @@ function weightTerm(builder: Builder, layer: LinearLayer): NoiseTerm | string {
   const output = power(layer.output);
   if (!input || !output) return `no statistics of "${input ? layer.output : layer.input}"`;
   const rowWeights = builder.sensitivity(layer.output);
-  const signal = dot(rowWeights, output.meanSquare);
-  if (!(signal > 0)) return "its output is always 0";
+  if (!(dot(rowWeights, output.meanSquare) > 0)) return "its output is always 0, or reaches none of the network";
   const steps = options.weightSymmetric ? 2 ** (options.weightBits - 1) - 1 : 2 ** options.weightBits - 1;
   const parts = options.weightSymmetric
     ? [weightMagnitudes(layer)]
@@ -130,7 +131,7 @@ function weightTerm(builder: Builder, layer: LinearLayer): NoiseTerm | string {
     kind: "weights",
     label: labelOf(layer.node),
     value: layer.output,
-    coefficient: contributions(layer) / (12 * steps * steps * signal),
+    coefficient: contributions(layer) / (12 * steps * steps * reference(builder, rowWeights, output)),
     parts,
     rowClass: row?.class ?? -1,
     rowVariables: row?.variables ?? new Int32Array(rows),
@@ -168,8 +169,7 @@ function activationTerm(builder: Builder, value: string): NoiseTerm | string {
   const own = power(value);
   if (!own) return `no statistics of "${value}"`;
   const rowWeights = builder.sensitivity(value);
-  const signal = dot(rowWeights, own.meanSquare);
-  if (!(signal > 0)) return "it is always 0";
+  if (!(dot(rowWeights, own.meanSquare) > 0)) return "it is always 0, or reaches no output";
   const symmetric = options.activationSymmetric;
   const steps = symmetric ? 2 ** (options.activationBits - 1) - 1 : 2 ** options.activationBits - 1;
   const rows = own.max.length;
@@ -187,7 +187,7 @@ function activationTerm(builder: Builder, value: string): NoiseTerm | string {
     kind: "activations",
     label: value,
     value,
-    coefficient: 1 / (12 * steps * steps * signal),
+    coefficient: 1 / (12 * steps * steps * reference(builder, rowWeights, own)),
     parts: parts.filter(({ data }) => data.some((magnitude) => magnitude > 0)),
     rowClass: row?.class ?? -1,
     rowVariables: row?.variables ?? new Int32Array(rows),
@@ -198,6 +198,11 @@ function activationTerm(builder: Builder, value: string): NoiseTerm | string {
     slots: 1,
     slotOfRow: new Int32Array(rows),
   };
+}
+
+/** What noise is a share of: sensitivities have it in them, else the value's own power. */
+function reference({ options }: Builder, weights: Float64Array, { meanSquare }: ValuePower): number {
+  return options.sensitivity ? 1 : dot(weights, meanSquare);
 }
 
 function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {

@@ -22,11 +22,16 @@ export interface NoiseOptions {
    * behind the activation that fuses with them.
    */
   quantized?: readonly string[];
-  /** Weight g of the noise on each channel of a value, for example E[(∂loss/∂Y)²]. Default: 1. */
+  /**
+   * By value and channel, the noise-to-signal ratio of the network's outputs that noise of power 1 on every element becomes
+   * (`channelSensitivity` measures it): predicted noise then is that of the outputs, and a value that is missing reaches none. Default:
+   * nothing is known, and noise counts as share of the power of the value it disturbs.
+   */
   sensitivity?: ReadonlyMap<string, ArrayLike<number>>;
 }
 
-export type ResolvedNoiseOptions = Required<Omit<NoiseOptions, "quantized">> & Pick<NoiseOptions, "quantized">;
+export type ResolvedNoiseOptions = Required<Omit<NoiseOptions, "quantized" | "sensitivity">> &
+  Pick<NoiseOptions, "quantized" | "sensitivity">;
 
 export const NOISE_DEFAULTS = {
   granularity: "per-tensor",
@@ -40,7 +45,7 @@ export const NOISE_DEFAULTS = {
 /** @throws {OptionsError} E2002 bits out of range, E2004 unknown granularity. */
 export function resolveNoiseOptions(options: NoiseOptions): ResolvedNoiseOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const resolved = { ...NOISE_DEFAULTS, sensitivity: new Map<string, ArrayLike<number>>(), ...given };
+  const resolved = { ...NOISE_DEFAULTS, ...given };
   requireOneOf("equalize", "granularity", resolved.granularity, ["per-tensor", "per-channel"]);
   for (const key of ["weightBits", "activationBits"] as const) {
     const bits = resolved[key];

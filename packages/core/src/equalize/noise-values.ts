@@ -62,13 +62,16 @@ export function behindActivation(index: GraphIndex, value: string): string {
 }
 
 /**
- * Values that integer hardware encodes: the network's inputs, and the outputs of linear layers, Add and Concat behind the
- * activation that fuses with them. Graph outputs stay float.
+ * Values that integer hardware encodes: the network's inputs, the outputs of linear layers, Add and Concat behind the activation that
+ * fuses with them, and what gates make, which themselves run in float. Graph outputs stay float.
  */
 export function defaultQuantizedValues(flow: ChannelFlow): string[] {
   const { graph, index } = flow;
   const values = graph.inputs.map(({ name }) => name).filter((name) => flow.space(name));
+  const inGates = new Set(flow.gates.flatMap(({ nodes }) => nodes));
+  values.push(...flow.gates.map(({ output }) => output));
   for (const { node, layer, outputs } of flow.nodes) {
+    if (inGates.has(node)) continue;
     if (outputs.length > 0 && (layer || factsOf(node)?.joins)) values.push(behindActivation(index, outputs[0]!));
   }
   const ends = new Set(graph.outputs.map(({ name }) => name));

@@ -1,4 +1,6 @@
 import type { ChannelFlow, NodeFlow } from "../channels/flow.js";
+import type { Gate } from "../channels/gates.js";
+import { identityPairs } from "../channels/space.js";
 import { ChannelUnion } from "../channels/union.js";
 import { labelOf, type Node } from "../graph/index.js";
 import type { LinearLayer } from "../operators/index.js";
@@ -39,6 +41,8 @@ export interface ScaleClass {
   readonly consumers: readonly ClassLayer[];
   readonly clips: readonly ClassClip[];
   readonly constants: readonly ClassConstant[];
+  /** Gates inside the class. */
+  readonly gates: readonly Gate[];
   /** Per variable, why its factor must stay 1; undefined where it is free. */
   readonly pinned: readonly (string | undefined)[];
   /** Set when no variable is free: the reason of most of them. */
@@ -56,20 +60,40 @@ export interface ScaleClasses {
   readonly flow: ChannelFlow;
   readonly classes: readonly ScaleClass[];
   readonly values: ReadonlyMap<string, ValueVariables>;
+  /** Gates that factors pass. */
+  readonly gates: readonly Gate[];
 }
 
 /** One factor a variable, one array a class, in class order. */
 export type ScaleFactors = readonly Float64Array[];
 
+/** Options for {@link scaleClasses}. */
+export interface ScaleClassOptions {
+  /**
+   * What happens at a {@link Gate} y = x·g(x): `scale` lets factors pass, for x'·g(x'/s) = s·y; `pin` keeps them at 1.
+   * Default: `'scale'`.
+   */
+  gates?: "scale" | "pin";
+}
+
 /** Finds all scale classes by union–find over the channels of every value. */
-export function scaleClasses(flow: ChannelFlow): ScaleClasses {
+export function scaleClasses(flow: ChannelFlow, { gates: mode = "scale" }: ScaleClassOptions = {}): ScaleClasses {
   const union = new ChannelUnion();
+  const gates = mode === "scale" ? flow.gates : [];
+  const inGates = new Set(gates.flatMap(({ nodes }) => nodes));
   for (const { name } of flow.graph.inputs) addValue(flow, union, name);
   for (const { outputs } of flow.nodes) for (const value of outputs) addValue(flow, union, value);
-  for (const nodeFlow of flow.nodes) visit(flow, union, nodeFlow);
+  for (const { nodes, input, output } of gates) {
+    for (const { outputs } of nodes)
+      for (const value of outputs) if (value !== output) union.pin(value, "inside a gate");
+    const channels = identityPairs(union.count(input));
+    union.unite(input, channels.from, output, channels.to);
+  }
+  const outside = flow.nodes.filter(({ node }) => !inGates.has(node));
+  for (const nodeFlow of outside) visit(flow, union, nodeFlow);
   pinEnds(flow, union);
-  for (const nodeFlow of flow.nodes) if (isProduct(nodeFlow)) visitProduct(flow, union, nodeFlow);
-  return collect(flow, union);
+  for (const nodeFlow of outside) if (isProduct(nodeFlow)) visitProduct(flow, union, nodeFlow);
+  return collect(flow, outside, gates, union);
 }
 
 function addValue(flow: ChannelFlow, union: ChannelUnion, value: string): void {
@@ -156,8 +180,13 @@ function pinEnds(flow: ChannelFlow, union: ChannelUnion): void {
 }
 
 /** Groups united values into classes and numbers the variables of each by first appearance. */
-function collect(flow: ChannelFlow, union: ChannelUnion): ScaleClasses {
-  const ends = new Set(flow.nodes.flatMap(({ layer }) => (layer ? [layer.input, layer.output] : [])));
+function collect(
+  flow: ChannelFlow,
+  nodes: readonly NodeFlow[],
+  gates: readonly Gate[],
+  union: ChannelUnion,
+): ScaleClasses {
+  const ends = new Set(nodes.flatMap(({ layer }) => (layer ? [layer.input, layer.output] : [])));
   const values = new Map<string, ValueVariables>();
   const drafts: Draft[] = [];
   for (const group of union.groups()) {
@@ -171,8 +200,13 @@ function collect(flow: ChannelFlow, union: ChannelUnion): ScaleClasses {
     consumers: [] as ClassLayer[],
     clips: [] as ClassClip[],
     constants: [] as ClassConstant[],
+    gates: [] as Gate[],
   }));
-  for (const { node, inputs, outputs, layer, reason } of flow.nodes) {
+  for (const gate of gates) {
+    const own = values.get(gate.input);
+    if (own) parts[own.class]!.gates.push(gate);
+  }
+  for (const { node, inputs, outputs, layer, reason } of nodes) {
     const input = values.get(layer ? layer.input : (inputs[0] ?? ""));
     const output = values.get(outputs[0] ?? "");
     if (layer) {
@@ -194,11 +228,11 @@ function collect(flow: ChannelFlow, union: ChannelUnion): ScaleClasses {
       else if (rule.constants?.includes(position)) part.constants.push({ node, input: position, layout: "channel" });
     });
   }
-  return { flow, values, classes: drafts.map((draft, id) => finish(draft, parts[id]!)) };
+  return { flow, values, gates, classes: drafts.map((draft, id) => finish(draft, parts[id]!)) };
 }
 
 type Draft = Pick<ScaleClass, "id" | "size" | "values"> & { pinned: (string | undefined)[] };
-type Parts = Pick<ScaleClass, "producers" | "consumers" | "clips" | "constants">;
+type Parts = Pick<ScaleClass, "producers" | "consumers" | "clips" | "constants" | "gates">;
 
 function finish(draft: Draft, parts: Parts): ScaleClass {
   const touched = (layers: readonly ClassLayer[]) => {

@@ -1,4 +1,5 @@
-import { createNode, type Node } from "../graph/index.js";
+import { scaledGateNodes } from "../channels/index.js";
+import { createNode, indexGraph, type Node, topologicalOrder } from "../graph/index.js";
 import { absorb, NO_LAYER } from "./absorb-affine.js";
 import { binaryAffine } from "./channel-affine.js";
 import type { FoldScope } from "./fold-scope.js";
@@ -7,10 +8,13 @@ import { changeableLayer, layerEndingIn, layerTensor, readBias } from "./layer-e
 /**
  * Folds Mul, Add, Sub and Div by a constant, one value a channel or one for all, into the neighbouring linear layer.
  * An Add behind a MatMul is its bias: both become a Gemm where the rank is known to be 2, and stay a pair otherwise.
+ * Vectors of scaled gates stay: equalization took them out of the layers.
  */
 export function foldAffine(scope: FoldScope): void {
-  for (const node of scope.graph.nodes) {
-    if (scope.wiring.isRemoved(node)) continue;
+  const { graph } = scope;
+  const scaled = scaledGateNodes(topologicalOrder(graph), indexGraph(graph), (value) => scope.constant(value));
+  for (const node of graph.nodes) {
+    if (scope.wiring.isRemoved(node) || scaled.has(node)) continue;
     const affine = binaryAffine(scope, node);
     if (affine === undefined) continue;
     const bias = typeof affine === "object" && isBiasAdd(scope, node);

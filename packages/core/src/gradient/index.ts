@@ -1,3 +1,9 @@
+export {
+  CHANNEL_SENSITIVITY_DEFAULTS,
+  type ChannelSensitivityOptions,
+  channelSensitivity,
+  type SensitivityRequest,
+} from "./channel-sensitivity.js";
 export { type DifferentiateOptions, differentiate, gradientName } from "./differentiate.js";
 export { type KnownShapes, observeBatchShapes, VARIES } from "./known-shapes.js";
 export { crossEntropy, klDivergenceLoss, meanSquare } from "./losses.js";

@@ -1,4 +1,14 @@
-import { type Graph, type GraphIndex, indexGraph, isOp, labelOf, type Node, subgraphsOf } from "../graph/index.js";
+import { scaledGateNodes } from "../channels/gates.js";
+import {
+  type Graph,
+  type GraphIndex,
+  indexGraph,
+  isOp,
+  labelOf,
+  type Node,
+  subgraphsOf,
+  topologicalOrder,
+} from "../graph/index.js";
 import { fillsOutside, padsZeros, productFactors, resizeMode } from "../operators/attributes.js";
 import { factsOf } from "../operators/facts.js";
 import { type LinearLayer, linearLayerOf } from "../operators/index.js";
@@ -42,6 +52,7 @@ class Planner {
   readonly #marked = new Set<string>();
   readonly #shared = new SharedEncodings();
   readonly #types: StaticTypes;
+  readonly #gates: ReadonlySet<Node>;
 
   constructor(
     readonly graph: Graph,
@@ -51,6 +62,7 @@ class Planner {
   ) {
     this.#index = indexGraph(graph);
     this.#types = inferStaticTypes(graph, (value) => graph.initializers.get(value));
+    this.#gates = scaledGateNodes(topologicalOrder(graph), this.#index, (value) => graph.initializers.get(value));
   }
 
   plan(): Placement {
@@ -66,7 +78,7 @@ class Planner {
       this.#skip(node, "excluded");
       return;
     }
-    if (node.domain !== "" || subgraphsOf(node).length > 0) return;
+    if (node.domain !== "" || subgraphsOf(node).length > 0 || this.#gates.has(node)) return;
     const reason = this.float.get(node);
     if (reason !== undefined) {
       if (this.target.layers.has(node.opType) || this.target.operators.has(node.opType)) this.#skip(node, reason);
@@ -124,7 +136,7 @@ class Planner {
 
   /** Whether a node may run on integers as far as nobody said otherwise. */
   #isFree(node: Node): boolean {
-    return !this.excluded.has(node) && !this.float.has(node);
+    return !this.excluded.has(node) && !this.float.has(node) && !this.#gates.has(node);
   }
 
   #skip(node: Node, reason: string): void {

@@ -1,6 +1,9 @@
 import { type ActivationStats, calibrate } from "../calibrate/index.js";
+import { channelFlow } from "../channels/index.js";
 import { type Dataset, spread } from "../data/index.js";
-import { equalizeValues, type NoiseOptions } from "../equalize/index.js";
+import { equalizationValues, type NoiseOptions } from "../equalize/index.js";
+import { CompressionError } from "../errors.js";
+import { channelSensitivity } from "../gradient/index.js";
 import type { Model } from "../graph/index.js";
 import { type QuantizeOptions, resolveQuantizeOptions } from "../quantize/index.js";
 import { Feed, type HostTensor, type ObservedType, type TransformContext } from "../runtime/index.js";
@@ -28,18 +31,41 @@ export async function equalizationInput(
   context: TransformContext,
   { quantized, biasCorrected = false }: Pick<NoiseOptions, "quantized" | "biasCorrected"> = {},
 ): Promise<EqualizationInput> {
-  const requests = equalizeValues(model, shapes, quantized).map((value) => ({
+  const flow = channelFlow(model.graph, shapes);
+  const values = equalizationValues(flow, quantized);
+  const requests = values.map((value) => ({
     value,
     moments: true,
     exactMinimum: false,
     histogram: false,
     tail: true,
   }));
+  const axes = values.map((value) => ({ value, axes: flow.space(value)!.axes }));
+  const sensitivity = await sensitivityOf(model, axes, dataset, context);
   const stats = (await calibrate(model, dataset, { requests }, context)).activationStats();
   const { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric } =
     resolveQuantizeOptions(quantize);
   const noise = { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric, biasCorrected };
-  return { ...noise, ...(quantized && { quantized }), stats, shapes, probes: await probesOf(model, dataset, context) };
+  const known = { ...(quantized && { quantized }), ...(sensitivity && { sensitivity }) };
+  return { ...noise, ...known, stats, shapes, probes: await probesOf(model, dataset, context) };
+}
+
+/** No gradient of an operator, no shapes for a backward pass, or values the outputs do not depend on. */
+const NO_SENSITIVITY: readonly string[] = ["E3003", "E4001", "E4002", "E4005", "E6003", "E6004"];
+
+/** Undefined where it cannot be told: noise then counts as share of what it disturbs. */
+async function sensitivityOf(
+  model: Model,
+  values: Parameters<typeof channelSensitivity>[1],
+  dataset: Dataset,
+  context: TransformContext,
+): Promise<NoiseOptions["sensitivity"]> {
+  try {
+    return await channelSensitivity(model, values, dataset, context);
+  } catch (error) {
+    if (error instanceof CompressionError && NO_SENSITIVITY.includes(error.code)) return undefined;
+    throw error;
+  }
 }
 
 async function probesOf(

@@ -16,8 +16,12 @@ async function scaledOutputs(seed: number, blocks?: readonly string[], powerOfTw
   const random = randomFactors(classes, seed + 2);
   const factors = powerOfTwo ? powerOfTwoFactors(random) : random;
   const applied = applyFactors(scaled, classes, factors);
+  const weights = new Map(
+    linearLayers(model.graph).map(({ node, tensor }) => [node.name, Buffer.from(tensor.bytes())]),
+  );
+  // What a gate became is a layer of its own.
   const changed = linearLayers(scaled.graph).filter(
-    (layer, k) => !Buffer.from(layer.tensor.bytes()).equals(Buffer.from(linearLayers(model.graph)[k]!.tensor.bytes())),
+    ({ node, tensor }) => weights.get(node.name)?.equals(Buffer.from(tensor.bytes())) === false,
   );
   const after = await outputsOf(scaled, feeds);
   return { before, after, applied, changed: changed.length, classes };

@@ -172,11 +172,11 @@ describe("predicted noise", () => {
       predictedNoise(noiseModel(own.classes, own.observed, options(g)), unitFactors(own.classes)).activations.find(
         ({ value }) => value === post,
       )!.noise;
-    // Without factors every channel's noise is Δ²/12: Σg / Σ g·E[x²].
-    const square = own.observed.get(post)!.meanSquare;
-    const expected = (g: number[]) =>
-      g.reduce((a, b) => a + b) / g.reduce((sum, weight, k) => sum + weight * square[k]!, 0);
-    expect(at([1, 4, 2]) / at([1, 1, 1])).toBeCloseTo(expected([1, 4, 2]) / expected([1, 1, 1]), 10);
+    // Without factors every channel's noise is Δ²/12, of which the outputs see Σ g·Δ²/12.
+    const { max, min } = own.observed.get(post)!;
+    const step = (Math.max(...max, 0) - Math.min(...min, 0)) / 255;
+    expect(at([1, 4, 2])).toBeCloseTo((7 * step ** 2) / 12, 10);
+    expect(at([1, 1, 1])).toBeCloseTo((3 * step ** 2) / 12, 10);
   });
 
   it("leaves out the mean that bias correction takes away, but not at borders", async () => {

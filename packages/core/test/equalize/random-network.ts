@@ -136,6 +136,44 @@ export const BLOCKS: Readonly<Record<string, Block>> = {
     const y = conv(t, x, 4);
     return op(t, y, "Mul", {}, [op(t, y, "Sigmoid").name]);
   },
+  hardSwish: (t, x) => op(t, conv(t, x, 6), "HardSwish"),
+  hardSwishWrittenOut: (t, x) => {
+    const y = conv(t, x, 6);
+    const gate = clip(t, op(t, y, "Add", {}, [t.builder.constant(3)]), 0, 6);
+    return op(t, op(t, y, "Mul", {}, [gate.name]), "Div", {}, [t.builder.constant(6)]);
+  },
+  hardSigmoidGate: (t, x) => {
+    const y = conv(t, x, 4);
+    return op(t, op(t, y, "HardSigmoid", { alpha: float(1 / 6) }), "Mul", {}, [y.name]);
+  },
+  gelu: (t, x) => {
+    const y = conv(t, x, 6);
+    const error = op(t, op(t, y, "Div", {}, [t.builder.constant(Math.SQRT2)]), "Erf");
+    const shifted = op(t, error, "Add", {}, [t.builder.constant(1)]);
+    return op(t, op(t, y, "Mul", {}, [shifted.name]), "Mul", {}, [t.builder.constant(0.5)]);
+  },
+  geluTanh: (t, x) => {
+    const y = conv(t, x, 6);
+    const cubed = op(t, op(t, op(t, y, "Mul", {}, [y.name]), "Mul", {}, [y.name]), "Mul", {}, [
+      t.builder.constant(0.044715),
+    ]);
+    const inner = op(t, add(t, y, cubed), "Mul", {}, [t.builder.constant(Math.sqrt(2 / Math.PI))]);
+    const shifted = op(t, op(t, inner, "Tanh"), "Add", {}, [t.builder.constant(1)]);
+    return op(t, op(t, y, "Mul", {}, [t.builder.constant(0.5)]), "Mul", {}, [shifted.name]);
+  },
+  mish: (t, x) => {
+    const y = conv(t, x, 4);
+    return op(t, y, "Mul", {}, [op(t, op(t, y, "Softplus"), "Tanh").name]);
+  },
+  gateAndResidual: (t, x) => {
+    const y = conv(t, x, x.channels);
+    return add(t, op(t, y, "HardSwish"), relu(t, conv(t, y, x.channels)));
+  },
+  squeezeExcite: (t, x) => {
+    const y = op(t, conv(t, x, 6), "HardSwish");
+    const squeezed = relu(t, conv(t, op(t, y, "GlobalAveragePool"), 3));
+    return op(t, y, "Mul", {}, [op(t, conv(t, squeezed, 6), "HardSigmoid").name]);
+  },
   successors: (t, x) => {
     const y = relu(t, conv(t, x, 6));
     return add(t, conv(t, y, 4, { kernel: 3 }), conv(t, relu(t, conv(t, y, 6)), 4));
