@@ -38,6 +38,7 @@ import {
   type StepName,
   stepOptions,
 } from "../steps/index.js";
+import { chooseRanges } from "./choose-ranges.js";
 import { type Verification, verifyModel } from "./verify.js";
 
 /** One step of a recipe: what it did to the outputs of the quantized network, and whether it stayed. */
@@ -136,7 +137,7 @@ class RecipeRun {
     readonly model: Model,
     readonly dataset: Dataset,
     readonly steps: readonly RecipeStep[],
-    readonly quantize: QuantizeOptions,
+    public quantize: QuantizeOptions,
     readonly options: CompressOptions,
     readonly context: TransformContext,
   ) {
@@ -171,12 +172,28 @@ class RecipeRun {
     for (const step of this.steps) {
       const definition = definitionOf(step.use);
       if (definition.phase === "quantize") {
-        const note = `${best.plan.parameters.length} layers, ${best.plan.placement.skipped.length} in float`;
+        const { candidate, ranges } = await this.#chooseRanges(best);
+        best = candidate;
+        const note = `${best.plan.parameters.length} layers, ${best.plan.placement.skipped.length} in float${ranges}`;
         this.#effects.push({ step: step.use, kept: true, error: best.error, note });
       } else if (isFloat(definition)) best = await this.#improve(best, step, definition);
       else if (isInteger(definition)) best = await this.#adjust(best, step, definition);
     }
     return this.#finish(best, before);
+  }
+
+  /** Takes the plain ranges where those of the recipe are worse on samples that neither has seen. */
+  async #chooseRanges(best: Candidate): Promise<{ candidate: Candidate; ranges: string }> {
+    const { dataset, context, quantize } = this;
+    const question = { original: this.model, model: best.model, dataset, quantize, corrects: this.#corrects };
+    const choice = await this.#phase("ranges", () => chooseRanges(question, context));
+    if (!choice) return { candidate: best, ranges: "" };
+    const { own, plain } = choice.errors;
+    const db = ({ sqnrDb }: OutputError) => `${sqnrDb.toFixed(1)} dB`;
+    const ranges = `; ranges on held-out samples: ${quantize.calibrator} ${db(own)}, minmax ${db(plain)}`;
+    if (choice.calibrator === quantize.calibrator) return { candidate: best, ranges };
+    this.quantize = { ...quantize, calibrator: choice.calibrator };
+    return { candidate: await this.#quantized(best.model, best.calibration), ranges: `${ranges}: minmax taken` };
   }
 
   /** A step on the float network: kept when the quantized network's outputs come closer to the original's. */
@@ -292,11 +309,14 @@ class RecipeRun {
     const batching = this.options.batchSize === undefined ? {} : { batchSize: this.options.batchSize };
     const calibration = await calibrate(model, dataset, { requests, ...batching }, context);
     throwIfAborted(context.signal, "compress");
+    return this.#quantized(model, calibration);
+  }
+
+  async #quantized(model: Model, calibration: Calibration): Promise<Candidate> {
     const quantized = cloneModel(model);
     const plan = planQuantization(quantized, calibration, this.quantize);
     applyQdq(quantized, plan);
-    const error = await this.#probe.measure(quantized, context);
-    return { model, quantized, plan, calibration, error };
+    return { model, quantized, plan, calibration, error: await this.#probe.measure(quantized, this.context) };
   }
 
   async #finish(best: Candidate, before: CompressResult["before"]): Promise<CompressResult> {
