@@ -174,7 +174,7 @@ describe("predicted noise", () => {
       )!.noise;
     // Without factors every channel's noise is Δ²/12, of which the outputs see Σ g·Δ²/12.
     const { max, min } = own.observed.get(post)!;
-    const step = (Math.max(...max, 0) - Math.min(...min, 0)) / 255;
+    const step = (Math.max(...Array.from(max), 0) - Math.min(...Array.from(min), 0)) / 255;
     expect(at([1, 4, 2])).toBeCloseTo((7 * step ** 2) / 12, 10);
     expect(at([1, 1, 1])).toBeCloseTo((3 * step ** 2) / 12, 10);
   });
