@@ -1,4 +1,5 @@
 import { attributeOf, type GraphIndex, isOp, type Node, type Tensor, type Use } from "../graph/index.js";
+import { GATE_OPERATORS, GATE_PARTS } from "./rules.js";
 
 /**
  * A value times a function of itself, which no factor passes: y = x·g(x). HardSwish, SiLU, GELU and Mish, as one operator or written
@@ -13,15 +14,6 @@ export interface Gate {
   readonly reads: readonly Use[];
 }
 
-/** Gates that are one operator; the last two are ONNX Runtime's own. */
-const GATES: ReadonlySet<string> = new Set(["HardSwish", "Swish", "Gelu", "Mish", "QuickGelu", "FastGelu"]);
-
-/** Elementwise operators that gates are written out in. */
-const PARTS: ReadonlySet<string> = new Set([
-  ...["Sigmoid", "HardSigmoid", "Tanh", "Softplus", "Softsign", "Erf", "Exp", "Sqrt", "Reciprocal", "Pow"],
-  ...["Add", "Sub", "Mul", "Div", "Max", "Min", "Clip", "Relu", "Neg", "Abs", "Identity"],
-]);
-
 /** More nodes than any way of writing a gate out needs. */
 const MOST_NODES = 12;
 
@@ -34,7 +26,7 @@ export function findGates(
   const order = new Map(nodes.map((node, at) => [node, at]));
   const activations = (node: Node) => [...new Set(node.inputs.filter((value) => value !== "" && !isConstant(value)))];
   const elementwise = (node: Node | undefined): node is Node =>
-    node !== undefined && (GATES.has(node.opType) || (node.domain === "" && PARTS.has(node.opType)));
+    node !== undefined && (GATE_OPERATORS.has(node.opType) || (node.domain === "" && GATE_PARTS.has(node.opType)));
   const found = new Map<Node, Gate>();
   for (const last of nodes) {
     if (!elementwise(last)) continue;
@@ -60,7 +52,7 @@ export function findGates(
 
 /** An operator that is a gate, or a product of different values. */
 function hasGate(nodes: readonly Node[], activations: (node: Node) => readonly string[]): boolean {
-  return nodes.some((node) => GATES.has(node.opType) || (isOp(node, "Mul", "Div") && activations(node).length > 1));
+  return nodes.some((node) => GATE_OPERATORS.has(node.opType) || (isOp(node, "Mul") && activations(node).length > 1));
 }
 
 /** Whether nothing outside reads a value between the first node and the last. */

@@ -312,3 +312,19 @@ export const CHANNEL_RULES: ReadonlyMap<string, ChannelRule> = new Map([
   ...table(reduced, "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare"),
   ...table(blocks, "DepthToSpace", "SpaceToDepth"),
 ]);
+
+/** Gates that are one operator; the last two are ONNX Runtime's own. */
+export const GATE_OPERATORS: ReadonlySet<string> = new Set([
+  "HardSwish",
+  "Swish",
+  "Gelu",
+  "Mish",
+  "QuickGelu",
+  "FastGelu",
+]);
+
+/** Elementwise operators that gates are written out in. */
+export const GATE_PARTS: ReadonlySet<string> = new Set([
+  ...["Sigmoid", "HardSigmoid", "Tanh", "Softplus", "Softsign", "Erf", "Exp", "Sqrt", "Reciprocal", "Pow"],
+  ...["Add", "Sub", "Mul", "Div", "Max", "Min", "Clip", "Relu", "Neg", "Abs", "Identity"],
+]);

@@ -142,7 +142,7 @@ function probedNetwork(model: Model, requests: readonly SensitivityRequest[], sh
 
 function beforeSoftmax(index: GraphIndex, output: string): string {
   const producer = index.producer(output);
-  return isOp(producer, "Softmax", "LogSoftmax") ? producer.inputs[0]! : output;
+  return isOp(producer, "Softmax") ? producer.inputs[0]! : output;
 }
 
 /** Everything the given values are computed from, themselves included. */
