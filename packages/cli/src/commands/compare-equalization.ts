@@ -21,7 +21,7 @@ export async function compareEqualization(
   const reports: Record<string, SqnrReport> = { before };
   for (const method of METHODS) {
     const equalized = core.cloneModel(model);
-    await core.equalize({ method, ...input })(equalized, transform);
+    await core.equalize({ method, keep: "always", ...input })(equalized, transform);
     reports[method] = await context.phase(method, () =>
       core.measureSqnr(equalized, settings, dataset, transform, { cumulative: false }),
     );

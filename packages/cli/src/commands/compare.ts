@@ -51,7 +51,7 @@ export const compare: CommandDefinition = {
         const { model, identity } = await context.loadModel(path);
         models.push({ name, model, bytes: identity.bytes });
       }
-      const dataset = await openData(context, models[0]!.model, options);
+      const dataset = await openData(context, models[0]!.model, options, { part: "rest" });
       rows.push(...(await measureAll(context, models, dataset, { latency: options.latency, batch: options.batch })));
     }
     const { paretoFront } = await import("@equant/report");

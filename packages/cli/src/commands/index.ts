@@ -43,6 +43,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./debug.js")).debug,
   },
   {
+    name: "ablate",
+    summary: "what each equalization is worth: weights, activations or both rounded",
+    load: async () => (await import("./ablate.js")).ablate,
+  },
+  {
     name: "prune",
     summary: "remove weights or channels, step by step; masks, fine-tuning",
     load: async () => (await import("./prune.js")).prune,

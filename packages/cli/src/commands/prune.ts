@@ -59,9 +59,8 @@ export const prune: CommandDefinition = {
         ),
       )
       .addOption(choice("--batch-norm <what>", "statistics while training", ["running", "batch"], "running"))
-      .addOption(share("--split <share>", "share to score and train on, the rest measures (default: 75%)"))
       .addOption(integer("--score-samples <n>", "samples that Taylor scores read", { min: 1 }, 512));
-    addDataOptions(command);
+    addDataOptions(command, { split: "share to score and train on, the rest measures (default: 75%)" });
     addOutputOptions(command, { file: "where the model is written; - is stdout", required: true });
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
@@ -166,7 +165,7 @@ async function pruningData(
     });
   }
   const { cachedDataset, splitByClass } = await import("@equant/core");
-  const dataset = await openData(context, model, options);
+  const dataset = await openData(context, model, options, { part: "all" });
   const keep = (data: Dataset) => cachedDataset(data, 512 * 1024 * 1024);
   if (!learns) return dataset.label ? { measuring: keep(dataset) } : {};
   if (!dataset.label) return { learning: keep(dataset) };

@@ -72,7 +72,10 @@ export async function trainingData(
   const [learning, rest] =
     options.heldOut === undefined
       ? (dataset.split ?? splitByClass(dataset, options.split ?? 0.75, context.options().seed))
-      : [dataset, await openData(context, model, { ...scaled(options, network), data: options.heldOut })];
+      : [
+          dataset,
+          await openData(context, model, { ...scaled(options, network), data: options.heldOut }, { part: "all" }),
+        ];
   if (rest.label) return { learning, heldOut: rest, measures: "top-1" };
   if (teacher) {
     const transform = await context.transformContext();
@@ -89,7 +92,9 @@ async function samples(
   model: Model,
 ): Promise<Dataset & { readonly split?: [Dataset, Dataset] }> {
   const options = context.options<TrainDataOptions>();
-  if (network !== "digits" || options.data !== undefined) return openData(context, model, scaled(options, network));
+  if (network !== "digits" || options.data !== undefined) {
+    return openData(context, model, scaled(options, network), { part: "all" });
+  }
   const { digitDataset, DIGIT_SPLIT, spread } = await import("@equant/core");
   const all = digitDataset({ seed: 0, count: DIGIT_SPLIT.train.count + DIGIT_SPLIT.heldOut.count });
   if (options.samples !== undefined) return spread(all, options.samples);

@@ -65,7 +65,6 @@ export const train: CommandDefinition = {
         ),
       )
       .addOption(completing(text("--held-out <path>", "measure on this data, and learn from all of --data"), "file"))
-      .addOption(share("--split <share>", "share of every class to train on, the rest is held out (default: 75%)"))
       .addOption(completing(text("--checkpoint <file>", "written after every epoch"), "file"))
       .addOption(flag("--resume", "go on from the file of --checkpoint"))
       .addOption(svgOption("accuracy and loss by epoch"));
@@ -76,7 +75,7 @@ export const train: CommandDefinition = {
       )
       .addOption(number("--temperature <number>", "softens the outputs that are compared", { min: 0.1 }, 2))
       .addOption(share("--label-weight <share>", "part of the loss that labels have beside the teacher (default: 0)"));
-    addDataOptions(command);
+    addDataOptions(command, { split: "share of every class to train on, the rest is held out (default: 75%)" });
     addOutputOptions(command, { file: "where the model is written; - is stdout", required: true });
     addModelOutputOptions(command);
   },

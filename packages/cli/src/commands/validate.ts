@@ -41,7 +41,7 @@ export const validate: CommandDefinition = {
     const { optimizedModel } = await import("@equant/core/node");
     const candidate = await context.loadModel(path);
     const baseline = options.against === undefined ? undefined : await context.loadModel(options.against);
-    const dataset = await openData(context, candidate.model, options);
+    const dataset = await openData(context, candidate.model, options, { part: "rest" });
     if (!dataset.label) requireNoLabels(options);
     const transform = await context.transformContext();
     const report = await context.phase(

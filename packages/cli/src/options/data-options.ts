@@ -83,12 +83,20 @@ async function soundOptions({ sampleRate, stride }: DataOptions) {
   return { sampleRate, resample, ...(stride !== undefined && { stride }) };
 }
 
+/** Which samples of the data a command takes; `all` is for commands that split themselves. */
+export interface DataUse {
+  /** Default: those of `--samples`. */
+  readonly samples?: number | undefined;
+  /** With `--split`: the share itself, for calibration, or the rest, for measuring. Default: `'first'`. */
+  readonly part?: "first" | "rest" | "all";
+}
+
 /** Reads the samples that the data options name, ready for the model's input. @throws {DataError} E5001 without --data. */
 export async function openData(
   context: CommandContext,
   model: Model,
   options: DataOptions,
-  samples: number | undefined = options.samples,
+  { part = "first", ...use }: DataUse = {},
 ): Promise<OpenedDataset> {
   if (options.data === undefined) {
     throw new DataError("E5001", `${context.command}: no data given`, {
@@ -102,6 +110,9 @@ export async function openData(
   const path = options.data === "random" ? "random" : resolve(context.io.cwd, options.data);
   const preprocess = await preprocessOptions(context, options);
   const labels = options.labels;
+  const { split } = options;
+  const samples = "samples" in use ? use.samples : options.samples;
+  const limit = split === undefined || part === "all" ? samples : undefined;
   const { assertFloat32Input, plainInput } = await import("@equant/core");
   assertFloat32Input(model);
   const { signature, constants } = await signatureOf(context, model, options);
@@ -114,7 +125,7 @@ export async function openData(
       "check the sizes of the model's input",
     );
   }
-  const dataset = await openDataset(path, {
+  const whole = await openDataset(path, {
     ...(input && { input }),
     signature,
     constants,
@@ -123,14 +134,29 @@ export async function openData(
     preprocess,
     decode: sharpDecoder(sharp as never),
     seed: context.options().seed,
-    ...(samples !== undefined && { samples }),
+    ...(limit !== undefined && { samples: limit }),
     ...(labels !== undefined && {
       labels: ["auto", "folders", "none"].includes(labels) ? labels : resolve(context.io.cwd, labels),
     }),
   });
+  const dataset = split === undefined || part === "all" ? whole : await partOf(whole, split, part, samples, context);
   if (dataset.random) context.warn("W5001", "random data: results say nothing about real images");
   for (const note of dataset.notes) context.reporter.info(`note      ${note}`);
   return dataset;
+}
+
+/** One part of a split by class; `samples` are spread over it. */
+async function partOf(
+  whole: OpenedDataset,
+  split: number,
+  part: "first" | "rest",
+  samples: number | undefined,
+  context: CommandContext,
+): Promise<OpenedDataset> {
+  const { splitByClass, spread } = await import("@equant/core");
+  const [first, rest] = splitByClass(whole, split, context.options().seed);
+  const own = part === "first" ? first : rest;
+  return { ...whole, ...(samples === undefined ? own : spread(own, samples)) };
 }
 
 async function preprocessOptions(context: CommandContext, options: DataOptions): Promise<PreprocessOptions> {

@@ -1,7 +1,7 @@
 import { OptionsError } from "@equant/core/errors";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { bytes, choice, completing, flag, integer, numbers, repeatable, size, text } from "./options.js";
+import { bytes, choice, completing, flag, integer, numbers, repeatable, share, size, text } from "./options.js";
 
 /** Preprocessing presets by name; a file with a preset may be given instead. */
 export const PRESETS = ["imagenet", "tf", "zero-one", "raw"] as const;
@@ -53,6 +53,7 @@ export interface DataOptions {
   data?: string;
   labels?: string;
   samples?: number;
+  split?: number;
   batch?: number;
   preset?: string;
   mean?: number[];
@@ -82,15 +83,24 @@ function presetOption(): Option {
   return option;
 }
 
-/** For commands that read images. `samples` is the command's own default; without one all samples are used. */
-export function addDataOptions(command: Command, defaults: { samples?: number } = {}): Command {
+const SPLIT = "calibrate on this share of every class, drawn with --seed; measure on the rest";
+
+/**
+ * For commands that read images. `samples` is the command's own default; without one all samples are used. `split` says what a
+ * share of them is for.
+ */
+export function addDataOptions(
+  command: Command,
+  { samples, split = SPLIT }: { samples?: number; split?: string } = {},
+): Command {
   return command
     .optionsGroup("Data options:")
     .addOption(
       completing(text("--data <path>", "folder, zip, npy, npz, idx, csv or image; or the word random"), "file"),
     )
     .addOption(completing(text("--labels <how>", "auto, folders, none, or a csv or npy file (default: auto)"), "file"))
-    .addOption(integer("--samples <n>", "samples to use, spread evenly over the data", { min: 1 }, defaults.samples))
+    .addOption(integer("--samples <n>", "samples to use, spread evenly over the data", { min: 1 }, samples))
+    .addOption(share("--split <share>", split))
     .addOption(integer("--batch <n>", "samples at a time (default: by memory); never changes results", { min: 1 }))
     .addOption(presetOption())
     .addOption(

@@ -1,3 +1,4 @@
+export * from "./ablate.js";
 export * from "./advice-report.js";
 export * from "./advise.js";
 export * from "./compress.js";
