@@ -68,6 +68,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./run.js")).run,
   },
   {
+    name: "export",
+    summary: "a quantized file in the form another tool reads",
+    load: async () => (await import("./export.js")).exportCommand,
+  },
+  {
     name: "report",
     summary: "draw a run's report.json: a page, or one chart as SVG",
     load: async () => (await import("./report.js")).report,

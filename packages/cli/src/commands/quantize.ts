@@ -1,4 +1,4 @@
-import { ModelError } from "@equant/core/errors";
+import { ModelError, OptionsError } from "@equant/core/errors";
 import { type ChartOptions, svgOption } from "../files/chart-file.js";
 import { readInput } from "../files/model-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
@@ -36,7 +36,13 @@ export const quantize: CommandDefinition = {
       .argument("<model>", "the ONNX file")
       .optionsGroup("Options:")
       .addOption(
-        completing(text("--calibration <file>", "statistics from equant calibrate, instead of --data"), "file"),
+        completing(
+          text(
+            "--calibration <file>",
+            "statistics from equant calibrate; without --data the result is only loaded and run",
+          ),
+          "file",
+        ),
       )
       .addOption(completing(text("--save-calibration <file>", "where the statistics are written"), "file"))
       .addOption(svgOption("the most significant bits of all values, against their integer types,"));
@@ -57,18 +63,28 @@ export const quantize: CommandDefinition = {
     const { model, identity } = await context.loadModel(path);
     const transform = await core.contextOf(options.target, await context.transformContext());
     const settings = await core.forThisProcessor(asked, transform);
-    const dataset = await openData(context, model, options);
+    // Statistics from a file need no data; what is lost by rounding can then not be measured.
+    const dataset =
+      options.data === undefined && options.calibration !== undefined
+        ? undefined
+        : await openData(context, model, options);
+    if (!dataset && options.svg !== undefined) {
+      throw new OptionsError("E2005", "quantize: --svg counts values of samples, which --calibration does not have", {
+        hint: "add --data DIR",
+      });
+    }
     const { report, verification, calibration, ...quantized } = await core.quantizeModel(
       {
         model,
-        dataset,
+        ...(dataset && { dataset }),
         options: settings,
         batchSize: options.batch,
         calibration: (folded) =>
           calibrationOf(context, path, identity.sha256, () =>
             core.calibrate(
               folded,
-              dataset,
+              // Without samples there is a file, and nothing is collected.
+              dataset!,
               {
                 requests: core.quantizationRequests(folded, settings),
                 ...(options.batch !== undefined && { batchSize: options.batch }),
@@ -82,22 +98,27 @@ export const quantize: CommandDefinition = {
     );
     for (const { node, reason } of report.skipped) context.warn("W4001", `stays in float: ${reason}`, node);
     if (!report.details.isQuantized) context.warn("W4001", NOTHING_QUANTIZED);
-    if (verification.kernelLossDb > 6 && !(await core.sumsExactly(core.requireRunner(transform, "quantize")))) {
+    if (
+      verification &&
+      verification.kernelLossDb > 6 &&
+      !(await core.sumsExactly(core.requireRunner(transform, "quantize")))
+    ) {
       context.warn("W6001", "integer kernels of this processor lose accuracy: try --weight-storage uint8");
     }
     const bytes = await context.writeModel(options.output, quantized.model);
     if (options.svg !== undefined) {
       const { writeMsbChart } = await import("./quantized-chart.js");
-      await writeMsbChart(context, options.svg, quantized, dataset);
+      await writeMsbChart(context, options.svg, quantized, dataset!);
     }
-    const { runtime } = verification;
-    await sayFindings(context, {
-      original: model,
-      model: quantized.model,
-      dataset,
-      bytes: { before: identity.bytes, after: bytes },
-      error: runtime,
-    });
+    if (verification && dataset) {
+      await sayFindings(context, {
+        original: model,
+        model: quantized.model,
+        dataset,
+        bytes: { before: identity.bytes, after: bytes },
+        error: verification.runtime,
+      });
+    }
     const size = formatResize(identity.bytes, bytes);
     return {
       result: {
@@ -112,9 +133,13 @@ export const quantize: CommandDefinition = {
           random: calibration.random,
           convergence: calibration.rangeConvergence(),
         },
-        verification,
+        verification: verification ?? null,
       },
-      text: `${path} → ${options.output} (${size})\n${await outputWords(runtime, verification.samples)}`,
+      text:
+        `${path} → ${options.output} (${size})\n` +
+        (verification
+          ? await outputWords(verification.runtime, verification.samples)
+          : "not measured: give --data DIR to see what rounding costs\n"),
       hint: `equant validate ${shellWord(options.output)} --against ${shellWord(path)} --data ${shellWord(options.data ?? "DIR")}`,
     };
   },

@@ -12,15 +12,15 @@ import {
   type QuantizeReport,
   resolveQuantizeOptions,
 } from "../quantize/index.js";
-import type { TransformContext } from "../runtime/index.js";
+import { observeShapes, requireRunner, type TransformContext, zeroFeeds } from "../runtime/index.js";
 import { describeFold, prepareModel } from "../steps/index.js";
 
 /** What {@link quantizeModel} works on. */
 export interface QuantizeModelInput {
   /** Not changed. */
   readonly model: Model;
-  /** Samples that the result is verified on. */
-  readonly dataset: Dataset;
+  /** Samples that the result is verified on. Default: none; the result is then only opened and run on zeros. */
+  readonly dataset?: Dataset;
   readonly options: QuantizeOptions;
   /** Samples a run of the verification. Default: 8. */
   readonly batchSize?: number | undefined;
@@ -38,7 +38,8 @@ export interface QuantizedModel {
   readonly calibration: Calibration;
   readonly plan: QuantizationPlan;
   readonly report: QuantizeReport;
-  readonly verification: Verification;
+  /** Undefined without samples. */
+  readonly verification: Verification | undefined;
 }
 
 /**
@@ -46,6 +47,11 @@ export interface QuantizedModel {
  * what the options say.
  * @throws {ModelError} as `prepareModel`. @throws {OptionsError} as `planQuantization`. @throws {RunError} as `verifyModel`.
  */
+export async function quantizeModel(
+  input: QuantizeModelInput & { readonly dataset: Dataset },
+  context: TransformContext,
+): Promise<QuantizedModel & { readonly verification: Verification }>;
+export async function quantizeModel(input: QuantizeModelInput, context: TransformContext): Promise<QuantizedModel>;
 export async function quantizeModel(input: QuantizeModelInput, context: TransformContext): Promise<QuantizedModel> {
   const { options, dataset, phase = (_name, work) => work() } = input;
   resolveQuantizeOptions(options);
@@ -56,9 +62,11 @@ export async function quantizeModel(input: QuantizeModelInput, context: Transfor
     () => prepareModel(floatModel, context),
     ({ fold }) => describeFold(fold),
   );
-  const probe = await phase("float model", () =>
-    OutputProbe.of(input.model, dataset, context, PROBE_SAMPLES, input.batchSize),
-  );
+  const probe =
+    dataset &&
+    (await phase("float model", () =>
+      OutputProbe.of(input.model, dataset, context, PROBE_SAMPLES, input.batchSize),
+    ));
   const calibration = await input.calibration(floatModel);
   const model = cloneModel(floatModel);
   const { plan, report } = await phase(
@@ -71,8 +79,12 @@ export async function quantizeModel(input: QuantizeModelInput, context: Transfor
   );
   const verification = await phase(
     "verify",
-    () => verifyModel(model, probe, context),
-    ({ samples }) => `re-opened, ran ${samples} samples`,
+    async () => {
+      if (probe) return verifyModel(model, probe, context);
+      await observeShapes(requireRunner(context, "quantize"), model, zeroFeeds(model));
+      return undefined;
+    },
+    (verified) => (verified ? `re-opened, ran ${verified.samples} samples` : "re-opened, ran on zeros"),
   );
   return { model, floatModel, calibration, plan, report, verification };
 }

@@ -1,3 +1,4 @@
+export { EXPORTS, type ExportName, exportQuantized, fakeQuantizeModel } from "./exports.js";
 export { type FilePlan, filePlan, weightCosine } from "./file-plan.js";
 export { type FoundFactors, findFactors } from "./find-factors.js";
 export { type LayerMatch, type LayerPair, matchLayers } from "./match-layers.js";
