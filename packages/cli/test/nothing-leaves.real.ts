@@ -96,6 +96,8 @@ test.skipIf(process.platform !== "linux" || (!hasStrace && !process.env.CI))(
       ["compress", DIGITS_MODEL, ...data, ...few, "-o", at("p.onnx")],
       ["validate", at("q.onnx"), "--against", DIGITS_MODEL, ...data],
       ["compare", DIGITS_MODEL, at("q.onnx"), ...data],
+      ["ablate", DIGITS_MODEL, ...data, ...few],
+      ["export", at("q.onnx"), "--as", "aimet", "-o", at("encodings.json")],
       ["equalize", DIGITS_MODEL, ...data, "-o", at("e.onnx")],
       ["debug", DIGITS_MODEL, ...data, ...few, "--no-advice"],
       ["prune", DIGITS_MODEL, "--steps", "1", "-o", at("s.onnx")],

@@ -1,0 +1,21 @@
+import { copyFile, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { expect, test } from "vitest";
+import { DIGITS_MODEL, writeDigits } from "./helpers/digits.js";
+import { equant, temporaryFolder } from "./helpers/run.js";
+
+/** Commands of the page, in order: later ones read what earlier ones wrote. */
+const page = await readFile(new URL("../../../docs/sources.md", import.meta.url), "utf8");
+const COMMANDS = [...page.matchAll(/^\|.*\| `equant (.+)` \|$/gm)].map(([, line]) => line!);
+
+test("every command of docs/sources.md runs", { timeout: 180_000 }, async () => {
+  expect(COMMANDS.length).toBeGreaterThan(25);
+  const cwd = await temporaryFolder();
+  await copyFile(DIGITS_MODEL, join(cwd, "model.onnx"));
+  const digits = basename(await writeDigits(cwd, 60));
+  for (const line of COMMANDS) {
+    const { code, stdout, stderr } = await equant(line.replaceAll("images/", digits).split(" "), { cwd });
+    expect(code, `equant ${line}\n${stderr}`).toBe(0);
+    expect(stdout, line).not.toBe("");
+  }
+});
