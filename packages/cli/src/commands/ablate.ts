@@ -1,16 +1,16 @@
-import type { Ablation, AblationColumn, Degradation } from "@equant/core";
+import type { Ablation, AblationColumn, Degradation, QuantizeOptions, TargetName } from "@equant/core";
+import { definitionOf } from "@equant/core/steps";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
 import { addDataOptions, type DataOptions } from "../options/option-groups.js";
-import { choice, completing, flag, integer, text } from "../options/options.js";
-import { TARGETS } from "../options/quantize-flags.js";
+import { completing, defined, flag, integer, text } from "../options/options.js";
 
 interface AblateCommandOptions extends DataOptions {
   calibrationData?: string;
   calibrationSamples: number;
-  target: (typeof TARGETS)[number];
-  granularity?: "per-tensor" | "per-channel";
+  target: TargetName;
+  granularity?: NonNullable<QuantizeOptions["granularity"]>;
   correct: boolean;
 }
 
@@ -40,10 +40,8 @@ export const ablate: CommandDefinition = {
         ),
       )
       .addOption(integer("--calibration-samples <n>", "samples for ranges, as many as the paper's", { min: 1 }, 64))
-      .addOption(choice("--target <name>", "whose rules; hailo has the paper's: 16-bit biases", TARGETS, "hailo"))
-      .addOption(
-        choice("--granularity <what>", "one weight scale a tensor or a channel", ["per-tensor", "per-channel"]),
-      )
+      .addOption(defined("target", definitionOf("quantize").options.target!).default("hailo"))
+      .addOption(defined("granularity", definitionOf("quantize").options.granularity!))
       .addOption(flag("--no-correct", "leave out the column with corrected biases"));
     addDataOptions(command);
   },
@@ -60,7 +58,6 @@ export const ablate: CommandDefinition = {
         options.calibrationData === undefined
           ? await openData(context, model, options, { samples: undefined })
           : await openData(context, model, { ...options, data: options.calibrationData }, ALL);
-      const granularity = options.granularity === "per-channel" ? "perChannel" : "perTensor";
       const ablation = await context.phase(
         path,
         () =>
@@ -68,7 +65,7 @@ export const ablate: CommandDefinition = {
             model,
             { calibration, measured },
             {
-              quantize: { target: options.target, ...(options.granularity && { granularity }) },
+              quantize: { target: options.target, ...(options.granularity && { granularity: options.granularity }) },
               calibrationSamples: options.calibrationSamples,
               correct: options.correct,
             },

@@ -5,7 +5,7 @@ import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
 import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../options/option-groups.js";
-import { choice, completing, flag, integer, share, text } from "../options/options.js";
+import { choice, completing, flag, integer, text } from "../options/options.js";
 import { addStepOptions, givenOptions, type StepFlags } from "../options/step-flags.js";
 import { formatPercent } from "../text/format.js";
 import { iterationTable, layerTable, outcomeLine } from "../text/prune-text.js";

@@ -64,9 +64,7 @@ export async function quantizeModel(input: QuantizeModelInput, context: Transfor
   );
   const probe =
     dataset &&
-    (await phase("float model", () =>
-      OutputProbe.of(input.model, dataset, context, PROBE_SAMPLES, input.batchSize),
-    ));
+    (await phase("float model", () => OutputProbe.of(input.model, dataset, context, PROBE_SAMPLES, input.batchSize)));
   const calibration = await input.calibration(floatModel);
   const model = cloneModel(floatModel);
   const { plan, report } = await phase(

@@ -15,8 +15,9 @@ import {
   quantizationRequests,
 } from "../quantize/index.js";
 import { Feed, forEachBatch, requireRunner, type TransformContext } from "../runtime/index.js";
-import { applyFloatStep, equalizationOf } from "./float-steps.js";
-import { prepareModel } from "./prepare.js";
+import { shapesOf } from "../steps/collect.js";
+import { deadChannels } from "../steps/dead-channels.js";
+import { type EqualizationInput, equalizationInput, prepareModel } from "../steps/index.js";
 
 /** What is rounded: both is the network as it will run. */
 export const ABLATION_PARTS = ["both", "weights", "activations"] as const;
@@ -121,12 +122,12 @@ class AblationRun {
     const methods = methodsOf(float);
     const columns = [await this.#column("none", float, undefined)];
     const given = { quantize: this.quantize, dataset: calibration, known: new Map(), biasCorrected: false };
-    const input = await equalizationOf(float, given, context);
+    const input = await this.#inputOf(float);
     for (const [name, { dead, ...options }] of Object.entries(methods)) {
       throwIfAborted(context.signal, "ablate");
       const scaled = cloneModel(float);
-      if (dead) await applyFloatStep(scaled, { use: "dead-channels" }, given, context);
-      const known = dead ? await equalizationOf(scaled, given, context) : input;
+      if (dead) await deadChannels.apply(scaled, {}, given, context);
+      const known = dead ? await this.#inputOf(scaled) : input;
       const report = await equalize({ ...options, keep: "always", ...known })(scaled, context);
       const noiseDb = report.noise && 10 * Math.log10(report.noise.after / report.noise.before);
       columns.push(await this.#column(name, scaled, noiseDb));
@@ -140,6 +141,13 @@ class AblationRun {
       top1: right === undefined ? undefined : right / measured.length,
       columns,
     };
+  }
+
+  async #inputOf(model: Model): Promise<EqualizationInput> {
+    const { calibration, context, quantize } = this;
+    const shapes = await shapesOf(model, calibration, context);
+    const quantized = quantizationRequests(model, quantize).map(({ value }) => value);
+    return equalizationInput(model, shapes, quantize, calibration, context, { quantized });
   }
 
   async #column(name: string, model: Model, noiseDb: number | undefined): Promise<AblationColumn> {

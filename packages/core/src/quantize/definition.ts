@@ -83,6 +83,9 @@ export const QUANTIZE_OPTIONS = {
   rounding: oneOf("ties in the emulation", { even: "to even", away: "away from zero" }, { default: "even" }),
   exclude: list("nodes that stay in float", { word: "glob", completes: "names" }),
   excludeType: list("operator types that stay in float", { word: "op" }),
+  layerBits: list("bits of some layers' weights, or weights/activations: 'conv1*=4/8:per-channel'", {
+    word: "glob=bits",
+  }),
   excludeBetween: list("nodes between two tensors stay in float: from..to", { word: "a..b" }),
 } as const;
 

@@ -1,7 +1,7 @@
 import { knownBounds } from "../bounds/index.js";
 import { type Calibration, valueTails } from "../calibrate/index.js";
 import { PreconditionError } from "../errors.js";
-import { type Graph, type GraphIndex, indexGraph } from "../graph/index.js";
+import { type Graph, type GraphIndex, indexGraph, type Node } from "../graph/index.js";
 import {
   assertFinite,
   chooseRange,
@@ -20,12 +20,15 @@ export function activationEncodings(
   graph: Graph,
   groups: readonly EncodingGroup[],
   calibration: Calibration,
-  options: ResolvedQuantizeOptions,
+  common: ResolvedQuantizeOptions,
+  settings: ReadonlyMap<Node, { readonly activationBits?: number }> = new Map(),
 ): Map<string, Encoding> {
-  const signed = options.activations.startsWith("int");
+  const signed = common.activations.startsWith("int");
+  const bitsOf = bitsByValue(graph, groups, settings);
   const encodings = new Map<string, Encoding>();
   const index = indexGraph(graph);
   for (const group of groups) {
+    const options = ofGroup(common, group, bitsOf);
     const range = groupRange(graph, index, group, calibration, options);
     const encoding = encodingFromRange(range, {
       bits: options.activationBits,
@@ -42,6 +45,43 @@ export function activationEncodings(
   return new Map(
     valueOrder(graph).flatMap((value) => (encodings.has(value) ? [[value, encodings.get(value)!] as const] : [])),
   );
+}
+
+/** Bits of the values that nodes with settings of their own give, behind the activation where that is fused. */
+function bitsByValue(
+  graph: Graph,
+  groups: readonly EncodingGroup[],
+  settings: ReadonlyMap<Node, { readonly activationBits?: number }>,
+): Map<string, number> {
+  const bits = new Map<string, number>();
+  if (settings.size === 0) return bits;
+  const encoded = new Set(groups.flatMap(({ values }) => values));
+  const index = indexGraph(graph);
+  for (const [{ outputs }, { activationBits }] of settings) {
+    if (activationBits === undefined) continue;
+    for (const output of outputs) {
+      let value = output;
+      for (let uses = index.uses(value); !encoded.has(value) && uses.length === 1; uses = index.uses(value)) {
+        value = uses[0]!.node.outputs[0]!;
+      }
+      bits.set(value, activationBits);
+    }
+  }
+  return bits;
+}
+
+/** Values that share an encoding take the most bits that one of them asks for. */
+function ofGroup(
+  common: ResolvedQuantizeOptions,
+  { values }: EncodingGroup,
+  bitsOf: ReadonlyMap<string, number>,
+): ResolvedQuantizeOptions {
+  const asked = values.flatMap((value) => bitsOf.get(value) ?? []);
+  if (asked.length === 0) return common;
+  const activationBits = Math.max(...asked);
+  const sign = common.activations.startsWith("int") ? "int" : "uint";
+  const stored = activationBits > 8 ? 16 : common.activations.endsWith("16") ? 16 : 8;
+  return { ...common, activationBits, activations: `${sign}${stored}` };
 }
 
 function groupRange(

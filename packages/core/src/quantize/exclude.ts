@@ -33,6 +33,23 @@ export function resolveExclusions(graph: Graph, exclusions: Exclusions = {}): Se
   return excluded;
 }
 
+/**
+ * What every node has of its own, later entries over earlier ones.
+ * @throws {OptionsError} E2103 for a pattern that matches nothing, with the nearest names.
+ */
+export function settingsByNode<S extends { readonly match: string }>(
+  graph: Graph,
+  entries: readonly S[],
+): Map<Node, Omit<S, "match">> {
+  const settings = new Map<Node, Omit<S, "match">>();
+  for (const { match, ...own } of entries) {
+    const nodes = new Set<Node>();
+    addMatching(graph, match, nodes);
+    for (const node of nodes) settings.set(node, { ...settings.get(node), ...own } as Omit<S, "match">);
+  }
+  return settings;
+}
+
 function addMatching(graph: Graph, pattern: string, excluded: Set<Node>): void {
   const names = graph.nodes.map(labelOf);
   const exact = names.indexOf(pattern);

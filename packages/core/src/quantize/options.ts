@@ -3,15 +3,18 @@ import { parseChooser } from "../math/index.js";
 import { defaultsOf, readOptions } from "../option.js";
 import { QUANTIZE_OPTIONS, type QuantizeOptions, renewQuantizeOptions } from "./definition.js";
 import type { Exclusions } from "./exclude.js";
+import { type LayerSettings, readLayerBits } from "./layer-bits.js";
 import { type TargetSpec, targetSpec } from "./targets.js";
 
 /** What {@link QuantizeOptions} come to: the target's where nothing was given. */
 export interface ResolvedQuantizeOptions
-  extends Required<Omit<QuantizeOptions, "weights" | "exclude" | "excludeType" | "excludeBetween">> {
+  extends Required<Omit<QuantizeOptions, "weights" | "exclude" | "excludeType" | "excludeBetween" | "layerBits">> {
   readonly spec: TargetSpec;
   /** Symmetric weights use −(2^(bits−1)−1)…2^(bits−1)−1 and zero point 0. */
   readonly weightSymmetric: boolean;
   readonly exclude: Exclusions;
+  /** Layers with bits or a granularity of their own; where several match, the last one counts. */
+  readonly layers: readonly LayerSettings[];
 }
 
 const WEIGHT_BITS = { int4: 4, int8: 8, uint8: 8, int16: 16 } as const;
@@ -19,7 +22,7 @@ const WEIGHT_BITS = { int4: 4, int8: 8, uint8: 8, int16: 16 } as const;
 /** Fills in defaults. @throws {OptionsError} E2001 unknown key, E2002 bits out of range, E2004 a value outside its set. */
 export function resolveQuantizeOptions(options: QuantizeOptions): ResolvedQuantizeOptions {
   const given = readOptions("quantize", QUANTIZE_OPTIONS, renewQuantizeOptions(options));
-  const { weights, exclude, excludeType, excludeBetween, ...merged } = {
+  const { weights, exclude, excludeType, excludeBetween, layerBits, ...merged } = {
     ...defaultsOf(QUANTIZE_OPTIONS),
     ...given,
   };
@@ -70,6 +73,7 @@ export function resolveQuantizeOptions(options: QuantizeOptions): ResolvedQuanti
     bias: given.bias ?? spec.bias,
     powerOfTwo: given.powerOfTwo ?? spec.powerOfTwo,
     exclude: { nodes: exclude ?? [], opTypes: excludeType ?? [], subgraphs: (excludeBetween ?? []).map(endsOf) },
+    layers: (layerBits ?? []).map(readLayerBits),
   };
 }
 

@@ -11,9 +11,10 @@ import type { QuantizeOptions } from "./definition.js";
 import { type QuantizationDetails, quantizationDetails } from "./details.js";
 import { keepHeadsApart } from "./detection-heads.js";
 import { activationEncodings } from "./encodings.js";
-import { resolveExclusions } from "./exclude.js";
+import { resolveExclusions, settingsByNode } from "./exclude.js";
 import { assertNotQuantized } from "./float-model.js";
 import { DROWNED_REASON, drownedValues, INFINITE_REASON, infiniteValues, nodesAround } from "./huge-values.js";
+import type { LayerSettings } from "./layer-bits.js";
 import { type ResolvedQuantizeOptions, resolveQuantizeOptions } from "./options.js";
 import { quantizeParameters } from "./parameters.js";
 import { type FloatReasons, type Placement, planPlacement } from "./placement.js";
@@ -58,14 +59,15 @@ export function planQuantization(
     ...nodesAround(model.graph, drownedValues(model.graph, calibration), DROWNED_REASON),
   ]);
   const placement = float.size > 0 ? placementOf(model, resolved, float) : first;
-  const activations = activationEncodings(model.graph, placement.groups, calibration, resolved);
+  const settings = settingsByNode(model.graph, resolved.layers);
+  const activations = activationEncodings(model.graph, placement.groups, calibration, resolved, settings);
   const index = indexGraph(model.graph);
   const parametersOf = (layer: LinearLayer, shared?: Encoding) =>
     quantizeParameters(
       model.graph,
       layer,
       inputEncoding(activations, layer.input),
-      resolved,
+      { ...resolved, ...weightSettings(settings.get(layer.node)) },
       inputMaxima(index, calibration, layer),
       shared,
     );
@@ -112,6 +114,11 @@ export function applyPlan(
       .filter(({ raisedChannels }) => raisedChannels.length > 0)
       .map(({ layer, raisedChannels }) => ({ layer: labelOf(layer.node), channels: raisedChannels })),
   };
+}
+
+function weightSettings(own: Partial<LayerSettings> = {}): Pick<LayerSettings, "weightBits" | "granularity"> {
+  const { weightBits, granularity } = own;
+  return { ...(weightBits !== undefined && { weightBits }), ...(granularity !== undefined && { granularity }) };
 }
 
 function placementOf({ graph }: Model, options: ResolvedQuantizeOptions, more: FloatReasons = new Map()): Placement {
