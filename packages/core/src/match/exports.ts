@@ -149,14 +149,6 @@ export function fakeQuantizeModel(model: Model): Model {
   return result;
 }
 
-const C_TYPES: Readonly<Record<string, string>> = {
-  int8: "int8_t",
-  uint8: "uint8_t",
-  int16: "int16_t",
-  uint16: "uint16_t",
-  int32: "int32_t",
-};
-
 function cHeader(model: Model): string {
   const { activations, constants } = readQdq(model);
   const used = new Set<string>();
@@ -189,7 +181,7 @@ function cHeader(model: Model): string {
   for (const { stem, data, encoding } of constants.values()) {
     const name = identifier(stem);
     lines.push(`/* ${comment(stem)}: ${data.dtype} [${data.dims.join(", ")}] */`);
-    lines.push(array(C_TYPES[data.dtype] ?? "int32_t", name, data.numbers()), ...encodingLines(name, encoding), "");
+    lines.push(array(`${data.dtype}_t`, name, data.numbers()), ...encodingLines(name, encoding), "");
   }
   for (const [value, encoding] of activations) {
     const name = identifier(value);
