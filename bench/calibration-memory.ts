@@ -16,7 +16,7 @@ import {
   prepareModel,
   quantizationRequests,
   randomDataset,
-} from "../packages/core/src/index.js";
+} from "../packages/core/src/lab.js";
 
 const SHARED = process.env.EQUANT_SHARED ?? "../shared";
 if (!existsSync(SHARED)) throw new Error(`${SHARED} is missing; set EQUANT_SHARED`);

@@ -22,7 +22,7 @@ import {
   prepareModel,
   type QuantizeOptions,
   quantizationRequests,
-} from "../packages/core/src/index.js";
+} from "../packages/core/src/lab.js";
 import { openDataset, sharpDecoder } from "../packages/core/src/node.js";
 
 const SHARED = process.env.EQUANT_SHARED ?? fileURLToPath(new URL("../../shared", import.meta.url));

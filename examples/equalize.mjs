@@ -24,7 +24,7 @@ import {
   Tensor,
   validateModels,
   zeroFeeds,
-} from "@equant/core";
+} from "@equant/core/lab";
 import { openDataset, sharpDecoder } from "@equant/core/node";
 import * as ort from "onnxruntime-node";
 import sharp from "sharp";

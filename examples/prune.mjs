@@ -25,7 +25,7 @@ import {
   splitByClass,
   train,
   validateModels,
-} from "@equant/core";
+} from "@equant/core/lab";
 import { openDataset } from "@equant/core/node";
 import * as ort from "onnxruntime-node";
 
@@ -50,7 +50,7 @@ const sizes = learnableParameters(network.graph).map(({ name }) => network.graph
 print(`Learnable parameters: ${sizes.join(" + ")} = ${sizes.reduce((a, b) => a + b)}`);
 
 // Iterative pruning: ten steps to 90 %, scores by magnitude and by synaptic flow. No training data is needed.
-/** @type {import("@equant/core").PruneMethod[]} */
+/** @type {import("@equant/core/lab").PruneMethod[]} */
 const methods = ["magnitude", "synflow"];
 const pruned = {};
 for (const method of methods) {

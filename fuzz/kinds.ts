@@ -17,7 +17,7 @@ import {
   tensorsOf,
   upgradeOpset,
   validateModel,
-} from "../packages/core/src/index.js";
+} from "../packages/core/src/lab.js";
 import { readReport } from "../packages/report/src/read-report.js";
 
 /** A kind of file that equant reads: sound ones to damage, and everything that is done with one. */

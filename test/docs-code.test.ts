@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import * as core from "@equant/core";
+import * as lab from "@equant/core/lab";
 import * as coreNode from "@equant/core/node";
 import * as report from "@equant/report";
 import * as reportNode from "@equant/report/node";
@@ -28,6 +29,7 @@ const DIGITS = join(root, "packages/cli/assets/digits.onnx");
 /** What a block may import. */
 const MODULES: Readonly<Record<string, object>> = {
   "@equant/core": core,
+  "@equant/core/lab": lab,
   "@equant/core/node": coreNode,
   "@equant/report": report,
   "@equant/report/node": reportNode,

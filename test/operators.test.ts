@@ -30,6 +30,8 @@ test.each([
 const TABLES = [
   /^core\/src\/operators\/facts\.ts$/,
   /^core\/src\/(channels|bounds)\/rules\.ts$/,
+  /^core\/src\/channels\/gates\.ts$/,
+  /^core\/src\/runtime\/demand\.ts$/,
   /^core\/src\/bounds\/arithmetic\.ts$/,
   /^core\/src\/equalize\/scaling-rules\.ts$/,
   /^core\/src\/prune\/linear-rules\.ts$/,
@@ -43,7 +45,7 @@ const TABLES = [
 const LABELS = ["Shape", "Size", "Min", "Max", "Log"];
 
 /** Files whose lists have yet to become columns of the table: this list only gets shorter. */
-const TO_MOVE = ["core/src/quantize/huge-values.ts", "core/src/runtime/demand.ts", "core/src/runtime/find-batch.ts"];
+const TO_MOVE = ["core/src/quantize/huge-values.ts", "core/src/runtime/find-batch.ts"];
 
 type Syntax = { readonly type: string; readonly [key: string]: unknown };
 

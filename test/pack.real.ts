@@ -101,7 +101,7 @@ console.log(JSON.stringify({ parameters, before: (await readFile(path)).length, 
 `;
 
 const PAGE = `
-import { inspectModel, parseModel } from "@equant/core/web";
+import { inspectModel, parseModel } from "@equant/core";
 const model = parseModel(new Uint8Array(await (await fetch("digits.onnx")).arrayBuffer()));
 document.title = String((await inspectModel(model)).parameters);
 `;

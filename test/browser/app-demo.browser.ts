@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { Calibration, createRunner, parseModel, prepareModel, quantize, serializeModel } from "@equant/core";
+import { Calibration, createRunner, parseModel, prepareModel, quantize, serializeModel } from "@equant/core/lab";
 import * as ort from "onnxruntime-node";
 import type { Download, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";

@@ -12,7 +12,7 @@ import {
   quantizationRequests,
   quantize,
   serializeModel,
-} from "@equant/core";
+} from "@equant/core/lab";
 import { build } from "esbuild";
 import * as ort from "onnxruntime-node";
 import { chromium } from "playwright-core";

@@ -9,7 +9,7 @@ import {
   quantizationRequests,
   quantize,
   serializeModel,
-} from "@equant/core/web";
+} from "@equant/core/lab";
 import * as ort from "onnxruntime-web/wasm";
 
 /** What the test asks the page to do, and what it gets back. */

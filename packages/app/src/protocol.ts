@@ -12,7 +12,7 @@ import type {
   StepEffect,
   ValidationReport,
   Verification,
-} from "@equant/core/web";
+} from "@equant/core/lab";
 import type { EqualizationSection, HistogramRow, LayerWeights, MsbRow, PruningSection, Report } from "@equant/report";
 import type { Problem } from "./problem.js";
 import type { DataPlan } from "./recipe/recipe.js";

@@ -1,5 +1,7 @@
 import { didYouMean } from "./nearest.js";
 
+export { didYouMean, nearest } from "./nearest.js";
+
 /**
  * Every failure of equant that has a cause a person can act on.
  *

@@ -11,7 +11,7 @@ import {
   linearLayers,
   parseModel,
   prune,
-} from "@equant/core";
+} from "@equant/core/lab";
 import * as ort from "onnxruntime-node";
 import { beforeAll, describe, expect, test } from "vitest";
 import { channelBoxes, channelMaxima } from "../src/collect/channel-boxes.js";

@@ -1,4 +1,4 @@
-import { fixedPointType } from "@equant/core";
+import { fixedPointType } from "@equant/core/lab";
 import { type LayerSqnrRow, msbRow, REPORT_SCHEMA, type Report, type WeightState } from "../src/index.js";
 
 const SIZES = [1, 0.3, 0.001, 0.02, 0.6, 0.9];

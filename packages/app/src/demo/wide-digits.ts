@@ -1,4 +1,4 @@
-import { linearLayers, type Model, parseModel, serializeModel, Tensor } from "@equant/core";
+import { linearLayers, type Model, parseModel, serializeModel, Tensor } from "@equant/core/lab";
 
 /** How much wider the channel becomes: most of the others round to zero. */
 export const WIDTH = 1024;

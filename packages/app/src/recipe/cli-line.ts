@@ -1,5 +1,5 @@
+import type { PreprocessOptions } from "@equant/core";
 import { COMPRESS_RECIPE, definitionOf, kebab, type RecipeStep, STEPS, stepOptions } from "@equant/core/steps";
-import type { PreprocessOptions } from "@equant/core/web";
 import { inOrder, type Recipe, stepOf } from "./recipe.js";
 
 /** Names of files in a command. */

@@ -1,5 +1,5 @@
+import type { PreprocessOptions } from "@equant/core";
 import { COMPRESS_RECIPE, type RecipeStep, STEP_NAMES, type StepName, type StepOf } from "@equant/core/steps";
-import type { PreprocessOptions } from "@equant/core/web";
 
 export type { StepName, StepOf };
 

@@ -1,4 +1,4 @@
-import type { ValidationReport } from "@equant/core/web";
+import type { ValidationReport } from "@equant/core";
 import type { Report } from "@equant/report";
 import { formatDb, formatP, formatPercent } from "../format.js";
 

@@ -1,4 +1,4 @@
-import type { PruneMethod } from "@equant/core/web";
+import type { PruneMethod } from "@equant/core/lab";
 import type { PruningCurve, PruningSection } from "@equant/report";
 import { computed, signal } from "@preact/signals";
 import type { PrunedNetwork } from "../protocol.js";

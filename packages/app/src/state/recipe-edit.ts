@@ -1,4 +1,4 @@
-import type { RecipeStep } from "@equant/core/web";
+import type { RecipeStep } from "@equant/core";
 import { change, redo, undo } from "../recipe/history.js";
 import {
   canonical,

@@ -1,4 +1,4 @@
-import type { AdviceReport, FloatSearch, FloatTarget, FloatTrial, RemedyKind } from "@equant/core/web";
+import type { AdviceReport, FloatSearch, FloatTarget, FloatTrial, RemedyKind } from "@equant/core/lab";
 import { signal } from "@preact/signals";
 import { stepOf, withStep } from "../recipe/recipe.js";
 import { measureRun, runRecipe } from "./actions.js";

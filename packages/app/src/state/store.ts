@@ -1,4 +1,4 @@
-import type { ValidationReport } from "@equant/core/web";
+import type { ValidationReport } from "@equant/core";
 import type { Report } from "@equant/report";
 import { computed, signal } from "@preact/signals";
 import type { Problem } from "../problem.js";

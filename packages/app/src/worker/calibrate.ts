@@ -10,7 +10,7 @@ import {
   quantizeOptionsOf,
   type RecipeStep,
   statisticsTable,
-} from "@equant/core/web";
+} from "@equant/core/lab";
 import { activationHistograms, activationMsb, layerNames, observeActivations } from "@equant/report";
 import type { CalibrationSummary, ObservedValues } from "../protocol.js";
 import { type CallContext, transformContext } from "./context.js";

@@ -1,4 +1,4 @@
-import { type Dataset, Feed, forEachBatch, type Model, subset, type TransformContext, topK } from "@equant/core/web";
+import { type Dataset, Feed, forEachBatch, type Model, subset, type TransformContext, topK } from "@equant/core/lab";
 import type { DataCheck } from "../protocol.js";
 import { labelOf, thumbnailOf } from "./thumbnails.js";
 

@@ -12,7 +12,7 @@ import {
   type Runner,
   subset,
   topK,
-} from "@equant/core/web";
+} from "@equant/core/lab";
 import type { Activation, Answer, SampleComparison } from "../protocol.js";
 import { type CallContext, transformContext } from "./context.js";
 import { heatMap, meanOverChannels } from "./heat-map.js";

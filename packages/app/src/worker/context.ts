@@ -1,4 +1,4 @@
-import type { ProgressEvent, TransformContext } from "@equant/core/web";
+import type { ProgressEvent, TransformContext } from "@equant/core";
 import type { Progress } from "../protocol.js";
 import { runner } from "./ort.js";
 

@@ -1,5 +1,5 @@
+import type { DecodedImage, ImageDecoder } from "@equant/core";
 import { DataError } from "@equant/core/errors";
-import type { DecodedImage, ImageDecoder } from "@equant/core/web";
 
 const HINT = "The file is truncated or no image this browser reads; replace it, or convert it to PNG or JPEG.";
 

@@ -18,7 +18,7 @@ import {
   type WeightRanges,
   weightRanges,
   zeroFeeds,
-} from "@equant/core/web";
+} from "@equant/core/lab";
 import { floatWeights } from "@equant/report";
 import type { CallName, Params, Result } from "../protocol.js";
 import { calibrateModel, observe, summarizeCalibration } from "./calibrate.js";

@@ -8,7 +8,7 @@ import {
   quantizeOptionsOf,
   type RecipeStep,
   type TransformContext,
-} from "@equant/core/web";
+} from "@equant/core/lab";
 import { collectEqualization, floatWeights } from "@equant/report";
 import type { EqualizePreview } from "../protocol.js";
 

@@ -7,7 +7,7 @@ import {
   quantizeOptionsOf,
   type RecipeStep,
   serializeModel,
-} from "@equant/core/web";
+} from "@equant/core/lab";
 import type { RunOutcome } from "../protocol.js";
 import { type CallContext, phases, transformContext } from "./context.js";
 import type { OpenModel } from "./open-model.js";

@@ -1,4 +1,4 @@
-import { type Dataset, Feed, forEachBatch, type Model, parseModel, type Runner, subset, topK } from "@equant/core/web";
+import { type Dataset, Feed, forEachBatch, type Model, parseModel, type Runner, subset, topK } from "@equant/core/lab";
 import type { ConfusedSamples, Thumbnail } from "../protocol.js";
 import { type CallContext, transformContext } from "./context.js";
 import { thumbnailOf } from "./thumbnails.js";

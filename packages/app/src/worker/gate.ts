@@ -1,4 +1,4 @@
-import type { Dataset } from "@equant/core/web";
+import type { Dataset } from "@equant/core";
 
 /** Messages are looked for this often, well within the time in which a cancel must be seen. */
 const BREATH_MS = 20;

@@ -5,7 +5,7 @@ import {
   type RecipeStep,
   type ValidationReport,
   validateModels,
-} from "@equant/core/web";
+} from "@equant/core";
 import { collectReport, type Report } from "@equant/report";
 import { type CallContext, transformContext } from "./context.js";
 import { sha256 } from "./hash.js";

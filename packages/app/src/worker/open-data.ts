@@ -12,7 +12,7 @@ import {
   requiredInputs,
   spread,
   subset,
-} from "@equant/core/web";
+} from "@equant/core/lab";
 import type { DataSource, DataSummary } from "../protocol.js";
 import type { DataPlan } from "../recipe/recipe.js";
 import { decodeImage } from "./decode.js";

@@ -7,7 +7,7 @@ import {
   requiredInputs,
   tensorsOf,
   type WeightRanges,
-} from "@equant/core/web";
+} from "@equant/core/lab";
 import { floatWeights } from "@equant/report";
 import type { LayerSummary, ModelSource, ModelSummary, PlacedFile } from "../protocol.js";
 import { sha256 } from "./hash.js";

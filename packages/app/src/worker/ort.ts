@@ -1,4 +1,4 @@
-import { createRunner, type OrtModule, type Runner } from "@equant/core/web";
+import { createRunner, type OrtModule, type Runner } from "@equant/core";
 
 /** More threads than this gain nothing on networks of this size, and every one keeps a stack. */
 const MOST_THREADS = 8;

@@ -10,7 +10,7 @@ import {
   shrink,
   spread,
   validateModels,
-} from "@equant/core/web";
+} from "@equant/core/lab";
 import { type PruningCurve, prunedStructure, pruningCurve } from "@equant/report";
 import type { Params, PrunedNetwork } from "../protocol.js";
 import { type CallContext, transformContext } from "./context.js";

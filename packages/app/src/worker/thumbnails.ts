@@ -1,4 +1,4 @@
-import { type Dataset, imageTarget } from "@equant/core/web";
+import { type Dataset, imageTarget } from "@equant/core/lab";
 import type { Thumbnail } from "../protocol.js";
 
 /** Longest side in pixels. */

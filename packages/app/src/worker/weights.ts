@@ -1,4 +1,4 @@
-import { forEachWeight, type LinearLayer, type Model, roundHalfEven } from "@equant/core/web";
+import { forEachWeight, type LinearLayer, type Model, roundHalfEven } from "@equant/core/lab";
 import { floatLayers, floatMsb, type MsbRow } from "@equant/report";
 
 /** What one scale for a layer's weights would do to them. */

@@ -1,4 +1,4 @@
-import { resolveQuantizeOptions } from "@equant/core";
+import { resolveQuantizeOptions } from "@equant/core/lab";
 import { Command } from "commander";
 import { expect, test } from "vitest";
 import {

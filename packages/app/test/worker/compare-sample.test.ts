@@ -15,7 +15,7 @@ import {
   quantizationRequests,
   quantize,
   serializeModel,
-} from "@equant/core";
+} from "@equant/core/lab";
 import * as ort from "onnxruntime-node";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { comparedValues, compareSample } from "../../src/worker/compare-sample.js";

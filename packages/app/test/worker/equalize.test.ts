@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { cloneModel, compress, digitDataset, type EqualizeReport, parseModel, prepareModel } from "@equant/core";
+import { cloneModel, compress, digitDataset, type EqualizeReport, parseModel, prepareModel } from "@equant/core/lab";
 import { expect, test } from "vitest";
 import { runner } from "../../../core/test/helpers/runner.js";
 import { previewEqualize } from "../../src/worker/equalize.js";

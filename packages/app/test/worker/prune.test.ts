@@ -1,6 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { cloneModel, compress, createRunner, DIGIT_SPLIT, digitDataset, parseModel, prepareModel } from "@equant/core";
+import {
+  cloneModel,
+  compress,
+  createRunner,
+  DIGIT_SPLIT,
+  digitDataset,
+  parseModel,
+  prepareModel,
+} from "@equant/core/lab";
 import * as ort from "onnxruntime-node";
 import { expect, test, vi } from "vitest";
 import { pruneModel } from "../../src/worker/prune.js";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { linearLayers, parseModel, roundHalfEven, weightRanges } from "@equant/core";
+import { linearLayers, parseModel, roundHalfEven, weightRanges } from "@equant/core/lab";
 import { floatWeights } from "@equant/report";
 import { expect, test } from "vitest";
 import { weightFactsOf } from "../../src/worker/weights.js";

@@ -1,4 +1,4 @@
-import type { Ablation, AblationColumn, Degradation, QuantizeOptions, TargetName } from "@equant/core";
+import type { Ablation, AblationColumn, Degradation, QuantizeOptions, TargetName } from "@equant/core/lab";
 import { definitionOf } from "@equant/core/steps";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
@@ -47,7 +47,7 @@ export const ablate: CommandDefinition = {
   },
   async run(context: CommandContext, first: unknown): Promise<CommandOutcome> {
     const options = context.options<AblateCommandOptions>();
-    const core = await import("@equant/core");
+    const core = await import("@equant/core/lab");
     const transform = await context.transformContext();
     const tables: { model: string; ablation: Ablation }[] = [];
     for (const path of first as string[]) {

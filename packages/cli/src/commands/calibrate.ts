@@ -34,7 +34,7 @@ export const calibrate: CommandDefinition = {
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<CalibrateCommandOptions>();
     const settings = quantizeOptions(options);
-    const core = await import("@equant/core");
+    const core = await import("@equant/core/lab");
     await context.checkOutput(options.output);
     const { model, identity } = await context.loadModel(path);
     const transform = await context.transformContext();

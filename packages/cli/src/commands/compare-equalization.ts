@@ -1,4 +1,4 @@
-import type { Dataset, Model, QuantizeOptions, SqnrCurves, SqnrReport, TransformContext } from "@equant/core";
+import type { Dataset, Model, QuantizeOptions, SqnrCurves, SqnrReport, TransformContext } from "@equant/core/lab";
 import type { CommandContext } from "../frame/context.js";
 
 const METHODS = ["one-step", "two-step", "dfq", "optimal"] as const;
@@ -15,7 +15,7 @@ export async function compareEqualization(
   transform: TransformContext,
   before: SqnrReport,
 ): Promise<SqnrCurves> {
-  const core = await import("@equant/core");
+  const core = await import("@equant/core/lab");
   const shapes = await core.observeShapes(await context.runner(), model, core.zeroFeeds(model));
   const input = await core.equalizationInput(model, shapes, settings, dataset, transform);
   const reports: Record<string, SqnrReport> = { before };

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import type { Dataset, Model, ModelMeasures, ValidationReport } from "@equant/core";
 import { ModelError } from "@equant/core/errors";
+import type { Dataset, Model, ModelMeasures, ValidationReport } from "@equant/core/lab";
 import type { Report } from "@equant/report";
 import { readInput } from "../files/model-file.js";
 import type { CommandContext } from "../frame/context.js";

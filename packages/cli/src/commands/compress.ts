@@ -54,7 +54,7 @@ export const compress: CommandDefinition = {
         hint: "give -o FILE for the model alone, or --out DIR for the whole output folder",
       });
     }
-    const core = await import("@equant/core");
+    const core = await import("@equant/core/lab");
     const quantize = quantizeStep(options);
     const steps = core.seededSteps(recipeOf(options, quantize), context.options().seed);
     if (options.output !== undefined) await context.checkOutput(options.output);

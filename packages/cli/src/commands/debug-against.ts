@@ -1,5 +1,5 @@
-import type { Dataset, Model, OutputError, PlanOfFile, TransformContext } from "@equant/core";
 import { ModelError, OptionsError } from "@equant/core/errors";
+import type { Dataset, Model, OutputError, PlanOfFile, TransformContext } from "@equant/core/lab";
 import { definitionOf } from "@equant/core/steps";
 import { type ChartOptions, writeChart } from "../files/chart-file.js";
 import type { CommandOutcome } from "../frame/command.js";
@@ -41,7 +41,7 @@ export async function debugAgainst(
   against: string,
   options: DebugOptions,
 ): Promise<CommandOutcome> {
-  const core = await import("@equant/core");
+  const core = await import("@equant/core/lab");
   const file = await context.loadModel(path);
   const float = await context.loadModel(against);
   if (core.isQuantized(float.model)) {
@@ -122,7 +122,7 @@ async function checkOutput(
   dataset: Dataset,
   transform: TransformContext,
 ): Promise<{ fileDb: number; planDb: number }> {
-  const { DB_LIMIT, emulatedNetwork, OutputProbe } = await import("@equant/core");
+  const { DB_LIMIT, emulatedNetwork, OutputProbe } = await import("@equant/core/lab");
   const probe = await OutputProbe.of(float, dataset, transform);
   const db = ({ sqnrDb }: OutputError) => Math.min(sqnrDb, DB_LIMIT);
   return {

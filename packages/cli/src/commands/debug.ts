@@ -1,5 +1,5 @@
-import type { LayerSqnr, SqnrReport } from "@equant/core";
 import { ModelError } from "@equant/core/errors";
+import type { LayerSqnr, SqnrReport } from "@equant/core/lab";
 import { svgOption, writeChart } from "../files/chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
@@ -56,7 +56,7 @@ export const debug: CommandDefinition = {
       return debugAgainst(context, path, options.against, options);
     }
     const settings = quantizeOptions(options);
-    const core = await import("@equant/core");
+    const core = await import("@equant/core/lab");
     core.resolveQuantizeOptions(settings);
     const { model } = await context.loadModel(path);
     if (core.isQuantized(model)) {

@@ -13,7 +13,7 @@ const SELECTED = 8;
  */
 export async function demoPruning(model: Model, heldOut: Dataset, context: TransformContext): Promise<PruningSection> {
   const [{ measureTop1, prune, validateModels }, { collectValidation, prunedStructure, pruningCurve }] =
-    await Promise.all([import("@equant/core"), import("@equant/report")]);
+    await Promise.all([import("@equant/core/lab"), import("@equant/report")]);
   const curves: PruningSection["curves"] = [];
   let layers: PruningSection["layers"] = [];
   let chosen = model;

@@ -40,7 +40,7 @@ export const demo: CommandDefinition = {
   async run(context: CommandContext): Promise<CommandOutcome> {
     const options = context.options<DemoOptions>();
     const settings = quantizeOptions(options);
-    const core = await import("@equant/core");
+    const core = await import("@equant/core/lab");
     const { optimizedModel } = await import("@equant/core/node");
     const folder = options.out ?? FOLDER;
     if (options.out === undefined) options.overwrite = true;

@@ -53,7 +53,7 @@ export const equalize: CommandDefinition = {
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<EqualizeCommandOptions>();
     const settings = quantizeOptions(options);
-    const core = await import("@equant/core");
+    const core = await import("@equant/core/lab");
     core.resolveQuantizeOptions(settings);
     if (options.explain !== true) {
       if (options.output === undefined) {

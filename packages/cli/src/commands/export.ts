@@ -34,7 +34,7 @@ export const exportCommand: CommandDefinition = {
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const { as, output } = context.options<ExportCommandOptions>();
     await context.checkOutput(output);
-    const core = await import("@equant/core");
+    const core = await import("@equant/core/lab");
     const { model } = await context.loadModel(path);
     if (as === "openvino") await context.writeModel(output, core.fakeQuantizeModel(model));
     else await context.writeOutput(output, core.exportQuantized(model, as));

@@ -1,5 +1,5 @@
-import type { InspectReport, Model, ObservedType } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
+import type { InspectReport, Model, ObservedType } from "@equant/core/lab";
 import { type ChartOptions, svgOption } from "../files/chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
@@ -47,7 +47,7 @@ export const inspect: CommandDefinition = {
       });
     }
     if (options.svg !== undefined) await context.checkOutput(options.svg);
-    const { assertValid, detailsOfFile, inspectModel } = await import("@equant/core");
+    const { assertValid, detailsOfFile, inspectModel } = await import("@equant/core/lab");
     const { model, identity } = await context.loadModel(path);
     assertValid(model);
     const shapes = options.run && !options.names ? await observedShapes(context, model) : undefined;
@@ -76,7 +76,7 @@ export const inspect: CommandDefinition = {
 /** Sizes of all values from one run on zeros; undefined when the model does not run like that. */
 async function observedShapes(context: CommandContext, model: Model): Promise<Map<string, ObservedType> | undefined> {
   const { CompressionError } = await import("@equant/core/errors");
-  const { demandOf, observeShapes, tensorsOf, zeroFeeds } = await import("@equant/core");
+  const { demandOf, observeShapes, tensorsOf, zeroFeeds } = await import("@equant/core/lab");
   const bytes = [...tensorsOf(model)].reduce((sum, { tensor }) => sum + (tensor.byteLength ?? 0), 0);
   if (bytes > MAX_RUN_BYTES) {
     context.reporter.info(`note      ${formatBytes(bytes)} of weights: not run, sizes are those the file declares`);
@@ -113,7 +113,7 @@ async function layers(
   patterns: readonly string[],
   shapes: ReadonlyMap<string, ObservedType> = new Map(),
 ): Promise<CommandOutcome & { names: string[] }> {
-  const { inspectLayers } = await import("@equant/core");
+  const { inspectLayers } = await import("@equant/core/lab");
   const names = report.nodes.map(({ name }) => name);
   const hint = "list names with  equant inspect MODEL --names";
   const wanted = new Set(matchNames(patterns, names, { option: "--layer", hint }));

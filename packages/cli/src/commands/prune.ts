@@ -1,5 +1,5 @@
-import type { Dataset, FineTuneOptions, Model, PruneOptions, PruneResult } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
+import type { Dataset, FineTuneOptions, Model, PruneOptions, PruneResult } from "@equant/core/lab";
 import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
@@ -65,7 +65,7 @@ export const prune: CommandDefinition = {
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<PruneCommandOptions>();
-    const core = await import("@equant/core");
+    const core = await import("@equant/core/lab");
     await context.checkOutput(options.output);
     if (options.masks !== undefined) await checkMasks(context, options.masks);
     const { model } = await context.loadModel(path);
@@ -164,7 +164,7 @@ async function pruningData(
       hint: "give images with --data DIR, or choose magnitude or synflow without fine-tuning",
     });
   }
-  const { cachedDataset, splitByClass } = await import("@equant/core");
+  const { cachedDataset, splitByClass } = await import("@equant/core/lab");
   const dataset = await openData(context, model, options, { part: "all" });
   const keep = (data: Dataset) => cachedDataset(data, 512 * 1024 * 1024);
   if (!learns) return dataset.label ? { measuring: keep(dataset) } : {};
@@ -174,7 +174,7 @@ async function pruningData(
 }
 
 async function shrinkModel(context: CommandContext, { model, channels }: PruneResult) {
-  const core = await import("@equant/core");
+  const core = await import("@equant/core/lab");
   const copy = core.cloneModel(model);
   const transform = await context.transformContext();
   const report = await context.phase(

@@ -55,7 +55,7 @@ export const quantize: CommandDefinition = {
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<QuantizeCommandOptions>();
     const asked = quantizeOptions(options);
-    const core = await import("@equant/core");
+    const core = await import("@equant/core/lab");
     core.resolveQuantizeOptions(asked);
     await context.checkOutput(options.output);
     if (options.saveCalibration !== undefined) await context.checkOutput(options.saveCalibration);
@@ -156,7 +156,7 @@ async function calibrationOf(
   collect: () => Promise<import("@equant/core").Calibration>,
 ): Promise<import("@equant/core").Calibration> {
   const { calibration: file, saveCalibration } = context.options<QuantizeCommandOptions>();
-  const { Calibration, throwIfAborted } = await import("@equant/core");
+  const { Calibration, throwIfAborted } = await import("@equant/core/lab");
   if (file !== undefined) {
     context.addInput(file);
     const calibration = Calibration.parse(new TextDecoder().decode(await readInput(file, context.io)), file);

@@ -1,4 +1,4 @@
-import type { Dataset, Model, OutputError } from "@equant/core";
+import type { Dataset, Model, OutputError } from "@equant/core/lab";
 import type { Option } from "commander";
 import type { CommandContext } from "../frame/context.js";
 import { flag } from "../options/options.js";
@@ -32,7 +32,7 @@ export async function sayFindings(
     readonly error: OutputError;
   },
 ): Promise<void> {
-  const { resultFindings, timeRatio } = await import("@equant/core");
+  const { resultFindings, timeRatio } = await import("@equant/core/lab");
   const measured = context.options<FindingOptions>().latency !== false;
   const ratio = measured
     ? await timeRatio(original, model, dataset, PAIRS, await context.transformContext())

@@ -46,7 +46,7 @@ export const run: CommandDefinition = {
     if (config.model === undefined) throw missing("model", '"model": "model.onnx"');
     if (config.data?.calibrate === undefined)
       throw missing("data.calibrate", '"data": { "calibrate": { "dir": "images/" } }');
-    const core = await import("@equant/core");
+    const core = await import("@equant/core/lab");
     const chosen = keeping(core.readSteps(config.steps ?? core.COMPRESS_RECIPE), options.keep);
     const steps = core.seededSteps(chosen, options.seed);
     requireGatesCanBeJudged(config);
@@ -124,7 +124,7 @@ async function validateResult(
   result: SizedModel,
 ): Promise<ValidationReport> {
   const [{ validateModels }, { optimizedModel }] = await Promise.all([
-    import("@equant/core"),
+    import("@equant/core/lab"),
     import("@equant/core/node"),
   ]);
   const transform = await context.transformContext();

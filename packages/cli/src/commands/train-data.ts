@@ -23,7 +23,7 @@ export interface TrainingData {
 
 /** A network to train or to learn from, in an opset that there are gradients for. One that is quantized can be trained: gradients pass through its rounding. */
 export async function floatModel(context: CommandContext, path: string): Promise<Model> {
-  const { assertFloat32, assertValid, upgradeOpset } = await import("@equant/core");
+  const { assertFloat32, assertValid, upgradeOpset } = await import("@equant/core/lab");
   const { model } = await context.loadModel(path);
   assertValid(model);
   assertFloat32(model);
@@ -34,7 +34,7 @@ export async function floatModel(context: CommandContext, path: string): Promise
 /** The teacher, in the student's opset: both run in one graph. */
 export async function teacherModel(context: CommandContext, path: string, student: Model): Promise<Model> {
   const teacher = await floatModel(context, path);
-  const { assertNotQuantized } = await import("@equant/core");
+  const { assertNotQuantized } = await import("@equant/core/lab");
   assertNotQuantized(teacher);
   const [own, theirs] = [student, teacher].map(({ opsets }) => opsets.get("") ?? 0) as [number, number];
   if (own === theirs) return teacher;
@@ -59,7 +59,7 @@ export async function trainingData(
       hint: "--held-out DIR measures on other data, and all of --data is learned from; --split holds out a part of --data",
     });
   }
-  const { answeredBy, splitByClass } = await import("@equant/core");
+  const { answeredBy, splitByClass } = await import("@equant/core/lab");
   const dataset = await samples(context, network, model);
   const needsLabels = !teacher || (options.labelWeight ?? 0) > 0;
   if (!dataset.label && needsLabels) {
@@ -95,7 +95,7 @@ async function samples(
   if (network !== "digits" || options.data !== undefined) {
     return openData(context, model, scaled(options, network), { part: "all" });
   }
-  const { digitDataset, DIGIT_SPLIT, spread } = await import("@equant/core");
+  const { digitDataset, DIGIT_SPLIT, spread } = await import("@equant/core/lab");
   const all = digitDataset({ seed: 0, count: DIGIT_SPLIT.train.count + DIGIT_SPLIT.heldOut.count });
   if (options.samples !== undefined) return spread(all, options.samples);
   if (options.split !== undefined) return all;

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { Checkpoint, EpochRow, Loss, Optimizer, Schedule } from "@equant/core";
 import { DataError, OptionsError } from "@equant/core/errors";
+import type { Checkpoint, EpochRow, Loss, Optimizer, Schedule } from "@equant/core/lab";
 import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
@@ -89,7 +89,7 @@ export const train: CommandDefinition = {
     }
     await context.checkOutput(options.output);
     if (options.svg !== undefined) await context.checkOutput(options.svg);
-    const core = await import("@equant/core");
+    const core = await import("@equant/core/lab");
     const transform = await context.transformContext();
     const model = network === "digits" ? core.buildDigitNetwork(options.seed) : await floatModel(context, network);
     const teacher = options.teacher === undefined ? undefined : await teacherModel(context, options.teacher, model);
@@ -191,7 +191,7 @@ async function resumePoint(context: CommandContext): Promise<Checkpoint | undefi
     await checkOutput(checkpoint, { overwrite, inputs: [], cwd: context.io.cwd });
     return undefined;
   }
-  const { parseCheckpoint } = await import("@equant/core");
+  const { parseCheckpoint } = await import("@equant/core/lab");
   let bytes: Uint8Array;
   try {
     bytes = await readFile(resolve(context.io.cwd, checkpoint));
@@ -209,7 +209,7 @@ async function resumePoint(context: CommandContext): Promise<Checkpoint | undefi
 /** Complete or not at all: a run killed while writing keeps the checkpoint of the epoch before. */
 async function writeCheckpoint(context: CommandContext, path: string, checkpoint: Checkpoint): Promise<void> {
   if (context.options().dryRun) return;
-  const { serializeCheckpoint } = await import("@equant/core");
+  const { serializeCheckpoint } = await import("@equant/core/lab");
   const { writeOutput } = await import("../files/output-file.js");
   await writeOutput(path, serializeCheckpoint(checkpoint), { overwrite: true, inputs: [], cwd: context.io.cwd });
 }

@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import type { TargetName, TuneReport, TuneTrial } from "@equant/core";
+import type { TargetName, TuneReport, TuneTrial } from "@equant/core/lab";
 import { definitionOf } from "@equant/core/steps";
 import type { ParetoPoint } from "@equant/report";
 import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
@@ -56,7 +56,7 @@ export const tune: CommandDefinition = {
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<TuneCommandOptions>();
-    const core = await import("@equant/core");
+    const core = await import("@equant/core/lab");
     await context.checkOutput(join(options.out, "models/any.onnx"));
     await context.lockFolder(options.out);
     const { model, identity } = await context.loadModel(path);

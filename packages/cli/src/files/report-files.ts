@@ -25,7 +25,7 @@ const POOR_DB = 15;
 /** Why outputs are poor and what helps; undefined where they are not. */
 async function adviceFor({ result, recipe, dataset }: ReportInput, context: CommandContext) {
   if ((result.steps.at(-1)?.error.sqnrDb ?? POOR_DB) >= POOR_DB) return undefined;
-  const { adviseRun } = await import("@equant/core");
+  const { adviseRun } = await import("@equant/core/lab");
   return adviseRun(result, recipe, dataset, await context.transformContext());
 }
 

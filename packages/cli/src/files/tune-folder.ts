@@ -1,7 +1,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { TuneReport, TuneState, TuneTrial } from "@equant/core";
 import { DataError, OptionsError } from "@equant/core/errors";
+import type { TuneReport, TuneState, TuneTrial } from "@equant/core/lab";
 import type { CommandContext } from "../frame/context.js";
 import { toJson } from "../frame/envelope.js";
 import { writeOutputs } from "./output-file.js";

@@ -142,7 +142,7 @@ export class CommandContext {
   /** ONNX Runtime for Node, loaded at the first call. */
   runner(): Promise<Runner> {
     this.#runner ??= (async () => {
-      const [ort, { createRunner }] = await Promise.all([import("onnxruntime-node"), import("@equant/core")]);
+      const [ort, { createRunner }] = await Promise.all([import("onnxruntime-node"), import("@equant/core/lab")]);
       return createRunner(ort, { threads: this.threads, maxValueBytes: this.maxMemory });
     })();
     return this.#runner;

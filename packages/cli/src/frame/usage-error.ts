@@ -1,5 +1,4 @@
-import { exitCodeOf, OptionsError } from "@equant/core/errors";
-import { didYouMean } from "@equant/core/nearest";
+import { didYouMean, exitCodeOf, OptionsError } from "@equant/core/errors";
 import type { Command, CommanderError } from "commander";
 import { COMMANDS } from "../commands/index.js";
 import { type Io, writeAll } from "../files/io.js";

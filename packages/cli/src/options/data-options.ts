@@ -1,14 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { HostTensor, Model, PreprocessOptions, SignatureInput, Tokenize } from "@equant/core";
 import { DataError, OptionsError } from "@equant/core/errors";
+import type { HostTensor, Model, PreprocessOptions, SignatureInput, Tokenize } from "@equant/core/lab";
 import type { OpenedDataset } from "@equant/core/node";
 import type { CommandContext } from "../frame/context.js";
 import { type DataOptions, PRESETS } from "./option-groups.js";
 
 /** What the model takes, with the sizes and constants that the options say. @throws {OptionsError} E2103 names that the model does not have. */
 async function signatureOf(context: CommandContext, model: Model, { size = [], state = [] }: DataOptions) {
-  const core = await import("@equant/core");
+  const core = await import("@equant/core/lab");
   const sizes = Object.fromEntries(size.map((text) => sizeOf(text)));
   const open = new Set(
     core.signatureOf(model).inputs.flatMap(({ dims }) => dims?.filter((dim) => typeof dim === "string") ?? []),
@@ -113,7 +113,7 @@ export async function openData(
   const { split } = options;
   const samples = "samples" in use ? use.samples : options.samples;
   const limit = split === undefined || part === "all" ? samples : undefined;
-  const { assertFloat32Input, plainInput } = await import("@equant/core");
+  const { assertFloat32Input, plainInput } = await import("@equant/core/lab");
   assertFloat32Input(model);
   const { signature, constants } = await signatureOf(context, model, options);
   const input = plainInput(signature, options.layout, preprocess);
@@ -153,7 +153,7 @@ async function partOf(
   samples: number | undefined,
   context: CommandContext,
 ): Promise<OpenedDataset> {
-  const { splitByClass, spread } = await import("@equant/core");
+  const { splitByClass, spread } = await import("@equant/core/lab");
   const [first, rest] = splitByClass(whole, split, context.options().seed);
   const own = part === "first" ? first : rest;
   return { ...whole, ...(samples === undefined ? own : spread(own, samples)) };

@@ -1,5 +1,4 @@
-import { OptionsError } from "@equant/core/errors";
-import { nearest } from "@equant/core/nearest";
+import { nearest, OptionsError } from "@equant/core/errors";
 import picomatch from "picomatch";
 
 export interface MatchOptions {

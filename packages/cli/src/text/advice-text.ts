@@ -1,4 +1,4 @@
-import type { AdviceFinding, AdviceReport, QuantizeOptions, Remedy } from "@equant/core";
+import type { AdviceFinding, AdviceReport, QuantizeOptions, Remedy } from "@equant/core/lab";
 import type { CommandContext } from "../frame/context.js";
 import { formatDb } from "./format.js";
 import { shellWord } from "./visible.js";

@@ -5,7 +5,7 @@ import type {
   LayerRange,
   LearnableDetails,
   QuantizationDetails,
-} from "@equant/core";
+} from "@equant/core/lab";
 import type { CommandContext } from "../frame/context.js";
 import { formatBytes, formatCount, formatPercent } from "./format.js";
 import type { Column } from "./table.js";

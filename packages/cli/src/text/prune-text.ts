@@ -1,4 +1,4 @@
-import type { PrunedLayer, PruneIteration } from "@equant/core";
+import type { PrunedLayer, PruneIteration } from "@equant/core/lab";
 import type { CommandContext } from "../frame/context.js";
 import { formatBytes, formatPercent } from "./format.js";
 

@@ -1,5 +1,4 @@
-import { CompressionError, type ErrorCode, type ErrorDetails, RunError } from "@equant/core/errors";
-import { didYouMean } from "@equant/core/nearest";
+import { CompressionError, didYouMean, type ErrorCode, type ErrorDetails, RunError } from "@equant/core/errors";
 import { fromSystemError } from "../files/system-errors.js";
 import { paint } from "./color.js";
 import { visible } from "./visible.js";

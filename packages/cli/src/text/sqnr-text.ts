@@ -1,4 +1,4 @@
-import type { LayerSqnr, SqnrReport } from "@equant/core";
+import type { LayerSqnr, SqnrReport } from "@equant/core/lab";
 import type { CommandContext } from "../frame/context.js";
 import { formatDb } from "./format.js";
 

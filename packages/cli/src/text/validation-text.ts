@@ -1,4 +1,4 @@
-import type { ModelMeasures, ValidationReport } from "@equant/core";
+import type { ModelMeasures, ValidationReport } from "@equant/core/lab";
 import type { Gate } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { formatBytes, formatCount, formatDb, formatMs, formatPercent, formatPp } from "./format.js";

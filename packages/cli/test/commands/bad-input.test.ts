@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createNode, type Model, parseModel, serializeModel, Tensor } from "@equant/core";
+import { createNode, type Model, parseModel, serializeModel, Tensor } from "@equant/core/lab";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { npy, zipOf } from "../../../core/test/data/helpers.js";

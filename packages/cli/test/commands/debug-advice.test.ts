@@ -8,7 +8,7 @@ import {
   parseModel,
   serializeModel,
   Tensor,
-} from "@equant/core";
+} from "@equant/core/lab";
 import { expect, test } from "vitest";
 import { DIGITS_MODEL, writeDigits } from "../helpers/digits.js";
 import { equant, temporaryFolder } from "../helpers/run.js";

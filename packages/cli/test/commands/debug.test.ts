@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createRandom } from "@equant/core";
+import { createRandom } from "@equant/core/lab";
 import { describe, expect, test } from "vitest";
 import { DIGITS_MODEL as MODEL, writeDigits } from "../helpers/digits.js";
 import { equant, temporaryFolder } from "../helpers/run.js";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { linearLayers, parseModel } from "@equant/core";
+import { linearLayers, parseModel } from "@equant/core/lab";
 import { describe, expect, test } from "vitest";
 import { DIGITS_MODEL as MODEL, writeDigits } from "../helpers/digits.js";
 import { equant, temporaryFolder } from "../helpers/run.js";

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { float, GraphBuilder, int, ints, type Model, serializeModel, Tensor } from "@equant/core";
+import { float, GraphBuilder, int, ints, type Model, serializeModel, Tensor } from "@equant/core/lab";
 import { writeModel } from "@equant/core/node";
 import { expect, test } from "vitest";
 import { equant, temporaryFolder } from "../helpers/run.js";

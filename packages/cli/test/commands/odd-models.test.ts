@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createNode, float32ToFloat16, type Model, parseModel, serializeModel, Tensor } from "@equant/core";
+import { createNode, float32ToFloat16, type Model, parseModel, serializeModel, Tensor } from "@equant/core/lab";
 import { beforeAll, describe, expect, test } from "vitest";
 import { DIGITS_MODEL, writeDigits } from "../helpers/digits.js";
 import { equant, temporaryFolder } from "../helpers/run.js";

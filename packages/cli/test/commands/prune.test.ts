@@ -9,7 +9,7 @@ import {
   parseMasks,
   parseModel,
   serializeModel,
-} from "@equant/core";
+} from "@equant/core/lab";
 import { openDataset } from "@equant/core/node";
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";

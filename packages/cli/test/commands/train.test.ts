@@ -10,7 +10,7 @@ import {
   parseModel,
   splitByClass,
   spread,
-} from "@equant/core";
+} from "@equant/core/lab";
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
 import type { Envelope } from "../../src/frame/envelope.js";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { GraphBuilder, serializeModel } from "@equant/core";
+import { GraphBuilder, serializeModel } from "@equant/core/lab";
 import { expect, test } from "vitest";
 import type { CommandDefinition, CommandOutcome } from "../../src/frame/command.js";
 import type { CommandContext } from "../../src/frame/context.js";

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseCheckpoint, parseModel } from "@equant/core";
+import { parseCheckpoint, parseModel } from "@equant/core/lab";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { appFolder } from "../../src/commands/app-server.js";
 import { DIGITS_MODEL, writeDigits } from "../helpers/digits.js";

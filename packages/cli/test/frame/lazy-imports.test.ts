@@ -48,7 +48,7 @@ test("the parser loads nothing but commander", () => {
 });
 
 test.each(commands)("commands/%s loads heavy packages only when it runs", (name) => {
-  const heavy = ["@equant/core", "@equant/core/node", "onnxruntime-node", "sharp", "zod"];
+  const heavy = ["@equant/core", "@equant/core/lab", "@equant/core/node", "onnxruntime-node", "sharp", "zod"];
   const reached = reachedPackages(`commands/${name}`);
   for (const specifier of heavy) expect(reached.get(specifier), specifier).toBeUndefined();
 });

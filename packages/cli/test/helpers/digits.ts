@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createRandom, digitImage, parseModel, serializeModel, Tensor } from "@equant/core";
+import { createRandom, digitImage, parseModel, serializeModel, Tensor } from "@equant/core/lab";
 
 /** The digit network in the command's assets. */
 export const DIGITS_MODEL = fileURLToPath(new URL("../../assets/digits.onnx", import.meta.url));

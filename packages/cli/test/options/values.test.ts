@@ -1,4 +1,4 @@
-import { nearest } from "@equant/core/nearest";
+import { nearest } from "@equant/core/errors";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { matchNames } from "../../src/options/match.js";

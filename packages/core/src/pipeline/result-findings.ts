@@ -1,5 +1,6 @@
 import type { OutputError } from "../analyze/output-error.js";
 import { type Graph, type Model, subgraphsOf, type Tensor } from "../graph/index.js";
+import { factsOf } from "../operators/facts.js";
 
 /** What a person should know about a file at the moment it is made. */
 export interface ResultFinding {
@@ -53,8 +54,6 @@ export function resultFindings({ model, bytes, error, timeRatio }: ResultFigures
   return findings;
 }
 
-const LAYERS = ["Conv", "ConvTranspose", "Gemm", "MatMul", "Constant"];
-
 /** Float weights that a result kept, by the kind of operator that holds them. */
 export interface FloatWeights {
   /** An operator's type, or `the body of an If` … */
@@ -76,7 +75,7 @@ function floatWeights(model: Model): FloatWeights[] {
         total += size.float;
         const where = body ?? node.opType;
         // Single layers that stay in float are named one by one, with their reasons.
-        if (!size.kept || LAYERS.includes(where)) continue;
+        if (!size.kept || (body === undefined && ["layer", "constant"].includes(factsOf(node)?.kind ?? ""))) continue;
         sizes.set(where, (sizes.get(where) ?? 0) + size.float);
       }
     }

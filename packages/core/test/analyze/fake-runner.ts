@@ -1,4 +1,4 @@
-import { type Dataset, GraphBuilder, type HostTensor, type Model, RunError, type Runner } from "../../src/index.js";
+import { type Dataset, GraphBuilder, type HostTensor, type Model, RunError, type Runner } from "../../src/lab.js";
 
 /** A runner whose models answer from tables: sample i, which is the number i, gets row i. */
 export function tableRunner(

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { inspectModel, observeShapes, zeroFeeds } from "../../src/index.js";
+import { inspectModel, observeShapes, zeroFeeds } from "../../src/lab.js";
 import { readModel } from "../../src/node.js";
 import { runner } from "../helpers/runner.js";
 import { type SHARED_MODELS, sharedModel } from "../helpers/shared.js";

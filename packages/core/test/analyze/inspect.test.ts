@@ -16,7 +16,7 @@ import {
   tensor,
   weightRanges,
   zeroFeeds,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { batchNorm, convReluConv, type TestModel, testModel } from "../helpers/build.js";
 import { runner } from "../helpers/runner.js";
 

@@ -9,7 +9,7 @@ import {
   measuredCoverage,
   observeShapes,
   zeroFeeds,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { optimizedModel } from "../../src/node.js";
 import { runner } from "../helpers/runner.js";
 import { QdqBuilder, transB } from "./qdq-models.js";

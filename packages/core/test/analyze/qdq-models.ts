@@ -7,7 +7,7 @@ import {
   ints,
   type Model,
   Tensor,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 
 /** Writes quantized graphs by hand, so that every form of them can be tried. */
 export class QdqBuilder {

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { type ErrorCode, GraphBuilder, type Model, validateModels } from "../../src/index.js";
+import { type ErrorCode, GraphBuilder, type Model, validateModels } from "../../src/lab.js";
 import { countingDataset, tableModel, tableRunner } from "./fake-runner.js";
 
 const rows = [

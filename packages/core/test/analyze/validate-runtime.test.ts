@@ -8,7 +8,7 @@ import {
   serializeModel,
   Tensor,
   validateModels,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { optimizedModel } from "../../src/node.js";
 import { convReluConv } from "../helpers/build.js";
 import { runner } from "../helpers/runner.js";

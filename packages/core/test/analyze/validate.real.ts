@@ -10,7 +10,7 @@ import {
   parseModel,
   spread,
   validateModels,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { openDataset, optimizedModel, sharpDecoder } from "../../src/node.js";
 import { SHARED, sharedData } from "../data/shared.js";
 import { runner } from "../helpers/runner.js";

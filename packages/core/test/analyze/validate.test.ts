@@ -7,7 +7,7 @@ import {
   type ValidateOptions,
   type ValidationReport,
   validateModels,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { countingDataset, tableModel, tableRunner } from "./fake-runner.js";
 
 type Rows = readonly (readonly number[])[];

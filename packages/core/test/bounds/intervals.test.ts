@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { channelFlow, channelIntervals, type InputRange, int, ints, Tensor } from "../../src/index.js";
+import { channelFlow, channelIntervals, type InputRange, int, ints, Tensor } from "../../src/lab.js";
 import { type TestModel, testModel } from "../helpers/build.js";
 import { shapesOf } from "../shrink/helpers.js";
 

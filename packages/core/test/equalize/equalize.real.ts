@@ -23,7 +23,7 @@ import {
   randomDataset,
   removeDeadChannels,
   spread,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { openDataset, sharpDecoder } from "../../src/node.js";
 import { runner } from "../helpers/runner.js";
 import { SHARED_MODELS, sharedModel, sharedPath } from "../helpers/shared.js";

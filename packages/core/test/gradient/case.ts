@@ -7,7 +7,7 @@ import {
   type KnownShapes,
   type Model,
   observeBatchShapes,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { type Dense, dense, sizeOf } from "./naive.js";
 
 /** One thread: a few hundred sessions over tensors of a few elements only wait for a second one. */

@@ -14,7 +14,7 @@ import {
   Tensor,
   VARIES,
   validateModel,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { convReluConv, testModel } from "../helpers/build.js";
 import { runner } from "./case.js";
 

@@ -1,4 +1,4 @@
-import { float, string, Tensor } from "../../src/index.js";
+import { float, string, Tensor } from "../../src/lab.js";
 import type { GradientCase } from "./case.js";
 import { broadcast, type Dense, erf, map } from "./naive.js";
 

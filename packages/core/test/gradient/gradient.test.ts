@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { ModelError } from "../../src/index.js";
+import { ModelError } from "../../src/lab.js";
 import {
   centralDifferences,
   type GradientCase,

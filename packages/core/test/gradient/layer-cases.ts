@@ -1,4 +1,4 @@
-import { float, int, ints, string } from "../../src/index.js";
+import { float, int, ints, string } from "../../src/lab.js";
 import type { GradientCase } from "./case.js";
 import {
   broadcast,

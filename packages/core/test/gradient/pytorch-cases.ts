@@ -1,4 +1,4 @@
-import { int, ints, string, Tensor } from "../../src/index.js";
+import { int, ints, string, Tensor } from "../../src/lab.js";
 import type { GradientCase } from "./case.js";
 
 /**

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type Attribute, float, GraphBuilder, ints, Tensor } from "../../src/index.js";
+import { type Attribute, float, GraphBuilder, ints, Tensor } from "../../src/lab.js";
 import { type GradientCase, gradients, gradientsOf, type InputSpec, relativeError, sampledAt } from "./case.js";
 import { ELEMENTWISE_CASES } from "./elementwise-cases.js";
 import { LAYER_CASES } from "./layer-cases.js";

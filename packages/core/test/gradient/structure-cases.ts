@@ -1,4 +1,4 @@
-import { crossEntropy, float, int, ints, klDivergenceLoss, meanSquare, string, Tensor } from "../../src/index.js";
+import { crossEntropy, float, int, ints, klDivergenceLoss, meanSquare, string, Tensor } from "../../src/lab.js";
 import type { GradientCase } from "./case.js";
 import { at, type Dense, dense, map, reduce, reshape, sum, transpose } from "./naive.js";
 

@@ -1,6 +1,6 @@
 import * as ort from "onnxruntime-web";
 import { describe, expect, it } from "vitest";
-import { createRunner, differentiate, observeBatchShapes } from "../../src/index.js";
+import { createRunner, differentiate, observeBatchShapes } from "../../src/lab.js";
 import { centralDifferences, lossModel, relativeError } from "./case.js";
 import { ELEMENTWISE_CASES } from "./elementwise-cases.js";
 import { LAYER_CASES } from "./layer-cases.js";

@@ -1,4 +1,4 @@
-import { type ActivationStats, type ChannelStats, exposeValues, type HostTensor, type Model } from "../../src/index.js";
+import { type ActivationStats, type ChannelStats, exposeValues, type HostTensor, type Model } from "../../src/lab.js";
 import { runner } from "./runner.js";
 
 interface Sums {

@@ -17,7 +17,7 @@ import {
   type RecipeStep,
   serializeModel,
   validateModels,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 
 const runner = createRunner(ort as never, { threads: 1 });
 const original = parseModel(readFileSync(join(import.meta.dirname, "../../../cli/assets/digits.onnx")));

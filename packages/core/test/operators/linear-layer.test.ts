@@ -11,7 +11,7 @@ import {
   linearLayers,
   type Model,
   Tensor,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { runner } from "../helpers/runner.js";
 
 interface Kind {

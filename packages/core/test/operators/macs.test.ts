@@ -11,7 +11,7 @@ import {
   observeShapes,
   Tensor,
   zeroFeeds,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { runner } from "../helpers/runner.js";
 
 /** A model of one node on inputs of the given shapes; weights are inputs too. */

@@ -5,7 +5,7 @@ import { channelFlow } from "../../src/channels/index.js";
 import { type Dataset, randomDataset } from "../../src/data/index.js";
 import { applyFactors, scaleClasses } from "../../src/equalize/index.js";
 import { cloneModel, type Model, parseModel, Tensor } from "../../src/graph/index.js";
-import { advise, emulatedNetwork, OutputProbe, planOfFile } from "../../src/index.js";
+import { advise, emulatedNetwork, OutputProbe, planOfFile } from "../../src/lab.js";
 import { createRandom } from "../../src/math/index.js";
 import { observeShapes, zeroFeeds } from "../../src/runtime/index.js";
 import { NETWORKS } from "../helpers/networks.js";

@@ -7,7 +7,7 @@ import {
   type Model,
   parseModel,
   type StepOf,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { runner } from "../helpers/runner.js";
 
 const context = { runner };

@@ -13,7 +13,7 @@ import {
   shrink,
   Tensor,
   zeroFeeds,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { taylorChannelScores } from "../../src/prune/channel-taylor.js";
 import { channelUnits } from "../../src/shrink/channel-units.js";
 import { batchNorm, testModel } from "../helpers/build.js";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { DataError, parseMasks, prune, serializeMasks, serializeModel, Tensor } from "../../src/index.js";
+import { DataError, parseMasks, prune, serializeMasks, serializeModel, Tensor } from "../../src/lab.js";
 import { smallNetwork, weightsOf } from "../train/small.js";
 
 const names = ["conv.weight", "conv.bias", "fc.weight", "fc.bias"];

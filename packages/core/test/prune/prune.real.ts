@@ -19,7 +19,7 @@ import {
   train,
   validateModels,
   zeroFeeds,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { openDataset, sharpDecoder } from "../../src/node.js";
 import { runner } from "../helpers/runner.js";
 import { sharedModel, sharedPath } from "../helpers/shared.js";

@@ -22,7 +22,7 @@ import {
   Tensor,
   train,
   zeroFeeds,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { testModel } from "../helpers/build.js";
 import { runner } from "../helpers/runner.js";
 import { bands, smallNetwork, weightsOf } from "../train/small.js";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { kthSmallest, OptionsError, pruneSchedule, thresholdMasks } from "../../src/index.js";
+import { kthSmallest, OptionsError, pruneSchedule, thresholdMasks } from "../../src/lab.js";
 import { linearLayers } from "../../src/operators/index.js";
 import { parsePattern, patternMask, patternObstacle } from "../../src/prune/n-of-m.js";
 import { testModel } from "../helpers/build.js";

@@ -8,7 +8,7 @@ import {
   prunableParameters,
   RunError,
   SynFlowScorer,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { batchNorm, testModel } from "../helpers/build.js";
 import { runner } from "../helpers/runner.js";
 import { smallNetwork, weightsOf } from "../train/small.js";

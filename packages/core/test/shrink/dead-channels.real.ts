@@ -16,7 +16,7 @@ import {
   prepareModel,
   removeDeadChannels,
   spread,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { openDataset, sharpDecoder } from "../../src/node.js";
 import { SHARED, sharedData } from "../data/shared.js";
 import { runner } from "../helpers/runner.js";

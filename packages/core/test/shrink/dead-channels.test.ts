@@ -10,7 +10,7 @@ import {
   type Model,
   removeDeadChannels,
   Tensor,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { testModel } from "../helpers/build.js";
 import { driftOf, shapesOf, valuesOf } from "./helpers.js";
 

@@ -8,7 +8,7 @@ import {
   requiredInputs,
   sizeOf,
   zeroFeeds,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { runner } from "../helpers/runner.js";
 
 export const shapesOf = (model: Model) => observeShapes(runner, model, zeroFeeds(model));

@@ -1,13 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import {
-  channelFlow,
-  channelIntervals,
-  cloneModel,
-  removeDeadChannels,
-  sizeOf,
-  validateModel,
-} from "../../src/index.js";
+import { channelFlow, channelIntervals, cloneModel, removeDeadChannels, sizeOf, validateModel } from "../../src/lab.js";
 import { driftOf, shapesOf, valuesOf } from "./helpers.js";
 import { RandomNet } from "./random-net.js";
 

@@ -8,7 +8,7 @@ import {
   type Random,
   removeDead,
   Tensor,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 
 /** A value of the net under construction, channels first. */
 interface Value {

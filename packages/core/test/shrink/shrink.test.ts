@@ -11,7 +11,7 @@ import {
   type ShrinkReport,
   shrink,
   Tensor,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { type TestModel, testModel } from "../helpers/build.js";
 import { driftOf, outputsOf, shapesOf } from "./helpers.js";
 

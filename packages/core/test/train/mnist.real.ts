@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { buildDigitNetwork, DIGIT_SPLIT, digitDataset, splitByClass, train } from "../../src/index.js";
+import { buildDigitNetwork, DIGIT_SPLIT, digitDataset, splitByClass, train } from "../../src/lab.js";
 import { openDataset } from "../../src/node.js";
 import { runner } from "../helpers/runner.js";
 import { sharedPath } from "../helpers/shared.js";

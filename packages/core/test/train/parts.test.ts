@@ -11,7 +11,7 @@ import {
   learningRate,
   serializeModel,
   validateModel,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { poolBeforeRelu } from "../../src/train/pool-first.js";
 import { runner } from "../gradient/case.js";
 import { testModel } from "../helpers/build.js";

@@ -7,7 +7,7 @@ import {
   ints,
   type Model,
   type Tensor,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { type TestModel, testModel } from "../helpers/build.js";
 
 /** Conv – (BatchNormalization) – Relu – MaxPool – Flatten – Gemm on [N, 1, 6, 6], three classes. */

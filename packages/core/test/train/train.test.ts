@@ -16,7 +16,7 @@ import {
   Tensor,
   type TrainOptions,
   train,
-} from "../../src/index.js";
+} from "../../src/lab.js";
 import { numberAt, runner } from "../gradient/case.js";
 import { bands, linearNetwork, rows, smallNetwork, weightsOf } from "./small.js";
 

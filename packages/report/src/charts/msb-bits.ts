@@ -1,4 +1,4 @@
-import { type FixedPoint, fixedPointType, quantizeValues } from "@equant/core";
+import { type FixedPoint, fixedPointType, quantizeValues } from "@equant/core/lab";
 import type { MsbRow } from "../schema.js";
 import { sequential, token } from "./colours.js";
 import { type Chart, defineChart } from "./frame.js";

@@ -1,4 +1,4 @@
-import type { FixedPoint } from "@equant/core";
+import type { FixedPoint } from "@equant/core/lab";
 import type { MsbRow, ReportEncoding } from "../schema.js";
 
 /** How the data type of a row is read. */

@@ -15,7 +15,7 @@ import {
   spread,
   type TransformContext,
   ValueHistogram,
-} from "@equant/core";
+} from "@equant/core/lab";
 import type { HistogramRow, MsbRow, RangeRow } from "../schema.js";
 import { ChannelBits } from "./msb-channels.js";
 import { short, shortNumber } from "./rounding.js";

@@ -1,4 +1,4 @@
-import { forEachWeight, type LinearLayer } from "@equant/core";
+import { forEachWeight, type LinearLayer } from "@equant/core/lab";
 import type { Boxes } from "../schema.js";
 import { short } from "./rounding.js";
 

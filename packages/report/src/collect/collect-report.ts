@@ -19,7 +19,7 @@ import {
   type SqnrReport,
   type TransformContext,
   type ValidationReport,
-} from "@equant/core";
+} from "@equant/core/lab";
 import { type PruningSection, REPORT_SCHEMA, type Report } from "../schema.js";
 import { activationHistograms, activationMsb, activationRanges, observeActivations } from "./activations.js";
 import { collectFindings } from "./findings.js";

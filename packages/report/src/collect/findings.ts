@@ -1,4 +1,4 @@
-import type { AdviceReport, RemedyKind } from "@equant/core";
+import type { AdviceReport, RemedyKind } from "@equant/core/lab";
 import type { Finding, SqnrSection, StepRow, ValidationSection } from "../schema.js";
 
 /** What a kind of loss means and what helps. */

@@ -6,7 +6,7 @@ import {
   linearLayers,
   type Model,
   WEIGHT_ENCODING,
-} from "@equant/core";
+} from "@equant/core/lab";
 import type { LayerWeights, MsbRow } from "../schema.js";
 import { channelBoxes } from "./channel-boxes.js";
 import { reportEncoding } from "./rounding.js";

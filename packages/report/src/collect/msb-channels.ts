@@ -1,4 +1,4 @@
-import { type Encoding, forEachWeight, type LinearLayer, representability } from "@equant/core";
+import { type Encoding, forEachWeight, type LinearLayer, representability } from "@equant/core/lab";
 import type { MsbChannel } from "../schema.js";
 
 /** Channels kept of a tensor, those that lose most: a heat map of a thousand rows is not read, and files stay small. */

@@ -8,7 +8,7 @@ import {
   type Model,
   type ObservedType,
   sizeOf,
-} from "@equant/core";
+} from "@equant/core/lab";
 import type { EqualizationSection, GraphSection, LayerRow, MaximaPair } from "../schema.js";
 import { channelMaxima } from "./channel-boxes.js";
 import { short, shortNumber } from "./rounding.js";

@@ -1,4 +1,4 @@
-import { type PruneIteration, wilsonInterval } from "@equant/core";
+import { type PruneIteration, wilsonInterval } from "@equant/core/lab";
 import type { PruningCurve, PruningSection } from "../schema.js";
 
 /** Accuracy of every iteration that was measured, with its 95 % Wilson interval over `samples`. */

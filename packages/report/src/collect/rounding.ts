@@ -1,4 +1,4 @@
-import type { Encoding } from "@equant/core";
+import type { Encoding } from "@equant/core/lab";
 import type { ReportEncoding } from "../schema.js";
 
 /** Numbers of a list with 4 significant digits: what a chart can show, at a third of the bytes. */

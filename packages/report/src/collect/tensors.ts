@@ -9,7 +9,7 @@ import {
   type QuantizationPlan,
   representability,
   ValueHistogram,
-} from "@equant/core";
+} from "@equant/core/lab";
 import type { LayerWeights, MsbRow, RangeRow, WeightState } from "../schema.js";
 import { channelBoxes } from "./channel-boxes.js";
 import { type ChannelRows, weightChannels } from "./msb-channels.js";

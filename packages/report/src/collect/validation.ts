@@ -5,7 +5,7 @@ import {
   type SampleError,
   type TransformContext,
   type ValidationReport,
-} from "@equant/core";
+} from "@equant/core/lab";
 import type { LatencySection, SampleErrorsSection, ValidationSection } from "../schema.js";
 import { finiteDb, shortNumber } from "./rounding.js";
 

@@ -1,4 +1,4 @@
-import { OPERATORS, type OperatorKind } from "@equant/core/web";
+import { OPERATORS, type OperatorKind } from "@equant/core/lab";
 import { indexSummary, type SummaryIndex } from "./index-summary.js";
 import type { GraphSummary } from "./types.js";
 

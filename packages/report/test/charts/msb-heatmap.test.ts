@@ -1,4 +1,4 @@
-import { encodingFromRange, fixedPointType } from "@equant/core";
+import { encodingFromRange, fixedPointType } from "@equant/core/lab";
 import { describe, expect, test } from "vitest";
 import { CHARTS, fixedPointOf, msbRow } from "../../src/index.js";
 import { expectChart } from "../helpers.js";

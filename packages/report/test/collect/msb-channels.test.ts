@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { encodingFromRange, labelOf, linearLayers, parseModel, WEIGHT_ENCODING } from "@equant/core";
+import { encodingFromRange, labelOf, linearLayers, parseModel, WEIGHT_ENCODING } from "@equant/core/lab";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { CHANNELS_KEPT, ChannelBits } from "../../src/collect/msb-channels.js";

@@ -10,7 +10,7 @@ import {
   prepareModel,
   quantizationRequests,
   quantize,
-} from "@equant/core";
+} from "@equant/core/lab";
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
 import { foldGraph } from "../../src/graph/fold-graph.js";

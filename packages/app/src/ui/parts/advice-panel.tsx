@@ -1,4 +1,4 @@
-import type { AdviceFinding, Remedy, RemedyKind } from "@equant/core/web";
+import type { AdviceFinding, Remedy, RemedyKind } from "@equant/core/lab";
 import { formatDb } from "../../format.js";
 import { advice, applyRemedy, findCauses, isApplicable } from "../../state/repair.js";
 import { selectLayer } from "../../state/selection.js";

@@ -1,4 +1,4 @@
-import type { Finding } from "@equant/core/web";
+import type { Finding } from "@equant/core/lab";
 import { editStep, toggleStep } from "../../state/recipe-edit.js";
 import { selectLayer } from "../../state/selection.js";
 import { go } from "../navigate.js";

@@ -1,4 +1,4 @@
-import type { FloatTrial } from "@equant/core/web";
+import type { FloatTrial } from "@equant/core/lab";
 import { formatBytes, formatDb, formatPercent } from "../../format.js";
 import { applyFix, applyFixAndRun, fixed, fixLive, fixTarget, searchFix } from "../../state/repair.js";
 import { activity, currentRun, data } from "../../state/store.js";

@@ -1,4 +1,4 @@
-import type { ModelMeasures, ValidationReport } from "@equant/core/web";
+import type { ModelMeasures, ValidationReport } from "@equant/core/lab";
 import { formatBytes, formatChange, formatDb, formatMs, formatP, formatPercent } from "../../format.js";
 import { type Fact, Facts } from "./facts.js";
 import { Panel } from "./panel.js";

@@ -1,4 +1,4 @@
-import type { PreprocessOptions, PresetName } from "@equant/core/web";
+import type { PreprocessOptions, PresetName } from "@equant/core";
 import { editData } from "../../state/recipe-edit.js";
 import { recipe } from "../../state/store.js";
 import { NumberField, Select } from "./fields.js";

@@ -1,4 +1,4 @@
-import type { ValidationReport } from "@equant/core/web";
+import type { ValidationReport } from "@equant/core";
 import { formatDb } from "../../format.js";
 import { compared, compareImage } from "../../state/samples.js";
 import { activity, data } from "../../state/store.js";
