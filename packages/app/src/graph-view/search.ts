@@ -57,7 +57,7 @@ function parseTerm(word: string, problems: string[]): Term {
   if (comparison) {
     const [, key, sign, operand] = comparison as unknown as [string, string, string, string];
     const metric = METRICS.get(key.toLowerCase());
-    if (!metric) return wrong(problems, `search: unknown value "${key}", expected ${Object.keys(METRICS).join(", ")}`);
+    if (!metric) return wrong(problems, `search: unknown value "${key}", expected ${[...METRICS.keys()].join(", ")}`);
     const number = /^(-?\d+(?:\.\d+)?|-?\.\d+)(k|m|g|%)?(?:b|db|bit|bits)?$/i.exec(operand);
     if (!number) return wrong(problems, `search: "${operand}" after ${key}${sign} is no number`);
     const limit = Number(number[1]) * UNITS.get((number[2] ?? "").toLowerCase())!;

@@ -53,11 +53,11 @@ export async function channelSensitivity(
   const { samples, seed } = { ...CHANNEL_SENSITIVITY_DEFAULTS, ...options };
   const runner = requireRunner(context, "sensitivity");
   const chosen = spread(dataset, Math.min(samples, dataset.length));
-  const shapes = await observeBatchShapes(runner, model);
+  const feed = await Feed.of(model, chosen, context);
+  const shapes = await observeBatchShapes(runner, model, 2, await feed.first());
   const network = probedNetwork(model, requests, shapes);
   const sums = new Map<string, Float64Array>();
   if (network.wanted.length === 0) return sums;
-  const feed = await Feed.of(model, chosen, context);
   const { ends } = network;
   const power = new Map(ends.map((end) => [end, 0]));
   const sizes: (readonly number[])[][] = [];

@@ -13,13 +13,19 @@ export const VARIES = -1;
  * A model whose inputs have no free dimension is run once.
  *
  * @param batch Size given to free dimensions in the first run; the second takes one more. Default: 2.
+ * @param sample What the network is fed: free dimensions behind the first have its sizes, and do not vary.
  * @throws {ModelError} E3003 an input without a declared type and shape. @throws {RunError} E6003, E6004 the model does not run.
  */
-export async function observeBatchShapes(runner: Runner, model: Model, batch = 2): Promise<KnownShapes> {
-  const first = await observeShapes(runner, model, freeFeeds(model.graph, batch));
+export async function observeBatchShapes(
+  runner: Runner,
+  model: Model,
+  batch = 2,
+  sample: Readonly<Record<string, HostTensor>> = {},
+): Promise<KnownShapes> {
+  const first = await observeShapes(runner, model, freeFeeds(model.graph, batch, sample));
   const free = requiredInputs(model.graph).some(({ shape }) => shape?.some((dim) => typeof dim !== "number"));
   if (!free) return first;
-  const second = await observeShapes(runner, model, freeFeeds(model.graph, batch + 1));
+  const second = await observeShapes(runner, model, freeFeeds(model.graph, batch + 1, sample));
   const shapes = new Map<string, ObservedType>();
   for (const [name, { dtype, dims }] of first) {
     const other = second.get(name);
@@ -30,14 +36,19 @@ export async function observeBatchShapes(runner: Runner, model: Model, batch = 2
   return shapes;
 }
 
-/** Zeros for every required input, `size` for every dimension the model leaves open. */
-function freeFeeds(graph: Graph, size: number): Record<string, HostTensor> {
+/** Zeros for every required input: of `size` along the first dimension, and of the sample's sizes along others, that the model leaves open. */
+function freeFeeds(
+  graph: Graph,
+  size: number,
+  sample: Readonly<Record<string, HostTensor>>,
+): Record<string, HostTensor> {
   const feeds: Record<string, HostTensor> = {};
   for (const { name, dtype, shape } of requiredInputs(graph)) {
     if (!shape || !dtype) {
       throw new ModelError("E3003", `shapes: input "${name}" has no declared type and shape`, { tensor: name });
     }
-    const dims = shape.map((dim) => (typeof dim === "number" && dim > 0 ? dim : size));
+    const known = (axis: number) => (axis > 0 ? sample[name]?.dims[axis] : undefined) ?? size;
+    const dims = shape.map((dim, axis) => (typeof dim === "number" && dim > 0 ? dim : known(axis)));
     const count = dims.reduce((product, dim) => product * dim, 1);
     feeds[name] = { dtype, dims, data: zeros(dtype, count) };
   }

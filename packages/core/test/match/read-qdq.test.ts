@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { randomDataset } from "../../src/data/index.js";
-import { cloneModel, createNode, type Model } from "../../src/graph/index.js";
+import { cloneModel, createNode, labelOf, type Model } from "../../src/graph/index.js";
 import { filePlan, matchLayers, readQdq } from "../../src/match/index.js";
 import type { QuantizationPlan, QuantizeOptions } from "../../src/quantize/index.js";
 import { NETWORKS } from "../helpers/networks.js";
@@ -80,7 +80,7 @@ describe("readQdq refuses and reports", () => {
     reader.inputs[0] = "between";
     const { skipped } = readQdq(model);
     expect(skipped).toEqual([
-      { node: reader.name, opType: "DequantizeLinear", reason: expect.stringContaining("integer operator") },
+      { node: labelOf(reader), opType: "DequantizeLinear", reason: expect.stringContaining("integer operator") },
     ]);
   });
 
