@@ -86,7 +86,7 @@ test("a link to a model of another site: fetched by the entry page, asked before
   await page.getByRole("button", { name: "Use the demo digits" }).click();
   await idle(page);
   await goTo(page, "quantize");
-  expect(await page.getByLabel("Weight scales").inputValue()).toBe("per-channel");
+  expect(await page.getByLabel("Granularity").inputValue()).toBe("per-channel");
   await page.goto(`${app.url}/open.html?model=ftp://x/y.onnx`);
   await page.getByText(/over https only/).waitFor();
 });
@@ -147,7 +147,7 @@ test("<equant-report> draws a report in any page with one script, and follows la
   expect(charts).toBeGreaterThan(8);
   await element.locator("select").selectOption({ index: 1 });
   const layer = await element.getAttribute("layer");
-  await element.locator("figure[data-chart=weightRanges]").getByText(layer!).first().waitFor();
+  await element.locator("figure[data-chart=weight-ranges]").getByText(layer!).first().waitFor();
   await element.getByText("Numbers").first().click();
   expect(await element.locator("table").first().locator("tbody tr").count()).toBeGreaterThan(1);
   await page.screenshot({ path: join(SCREENSHOTS, "element.png") });
