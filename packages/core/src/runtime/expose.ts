@@ -1,4 +1,4 @@
-import { ModelError } from "../errors.js";
+import { ModelError, PreconditionError, RunError } from "../errors.js";
 import { cloneModel, type DType, type HostTensor, isFixed, type Model, requiredInputs } from "../graph/index.js";
 import { valuesWithoutTensor } from "../operators/tensor-values.js";
 import { zeros } from "./feed.js";
@@ -40,12 +40,31 @@ export async function observeShapes(
     if (feed) types.set(name, { dtype: feed.dtype, dims: feed.dims });
   }
   for (const [name, tensor] of model.graph.initializers) types.set(name, { dtype: tensor.dtype, dims: tensor.dims });
-  const results = await runner.using(exposeValues(model, [...new Set(values)]), (session) => session.run(feeds), {
-    optimization: "disabled",
-    purpose: "shapes",
-  });
+  const options = { optimization: "disabled", purpose: "shapes" } as const;
+  const results = await runner
+    .using(exposeValues(model, [...new Set(values)]), (session) => session.run(feeds), options)
+    .catch((error: unknown) => {
+      throw tooSmall(model, feeds, error) ?? error;
+    });
   for (const [name, tensor] of Object.entries(results)) types.set(name, { dtype: tensor.dtype, dims: tensor.dims });
   return types;
+}
+
+/** Where a network does not run because the sizes it leaves open were fed as 1, for want of data: says so. */
+function tooSmall(
+  model: Model,
+  feeds: Readonly<Record<string, HostTensor>>,
+  error: unknown,
+): PreconditionError | undefined {
+  if (!(error instanceof RunError && error.code === "E6004")) return undefined;
+  const input = requiredInputs(model.graph).find(({ name, shape }) =>
+    shape?.some((dim, axis) => axis > 0 && !isFixed(dim) && feeds[name]?.dims[axis] === 1),
+  );
+  if (!input) return undefined;
+  const message = `shapes: the network does not run where the open sizes of input "${input.name}" are 1, and no data say them`;
+  const hint =
+    "fix the sizes in the file before this step: the exporter's fixed shapes, or onnxruntime's make_dynamic_shape_fixed";
+  return new PreconditionError("E4005", message, { tensor: input.name, hint }, error);
 }
 
 /** A feed of zeros for every required input; symbolic and unknown dimensions become 1. */

@@ -9,8 +9,20 @@ const shared = process.env.EQUANT_SHARED ?? join(import.meta.dirname, "../../../
 const folder = join(shared, "models");
 const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith(".onnx")) : [];
 
+/** Networks that become bare layers and activations. The others keep what computes their shapes, masks and boxes. */
+const BARE = [
+  ...[
+    "ad_autoencoder",
+    "cifar_resnet20",
+    "mlperf_resnet8",
+    "mobilenet_v1_0.75_224",
+    "mobilenet_v2_0.35_224_cifar10head",
+  ],
+  ...["mobilenet_v2_1.0_224", "vww_mobilenet_025"],
+].map((name) => `${name}.onnx`);
+
 test("the models are there", () => {
-  expect(files.length).toBeGreaterThanOrEqual(6);
+  expect(files.filter((file) => BARE.includes(file))).toHaveLength(BARE.length);
 });
 
 describe.each(files)("%s", (file) => {
@@ -20,17 +32,18 @@ describe.each(files)("%s", (file) => {
     const feeds = randomFeeds(model);
     const expected = await runBytes(bytes, feeds);
     const [upgraded, report] = await transformModel(model, [upgradeOpset(), fold()] as Transform[], { runner });
-    expect(upgraded).toMatchObject({ modified: false, from: 17, to: 17 });
-    expect(report).toMatchObject({ modified: true, skipped: [] });
+    expect(upgraded).toMatchObject({ modified: false });
+    if (BARE.includes(file)) expect(report).toMatchObject({ modified: true, skipped: [] });
     const actual = await runBytes(serializeModel(model), feeds);
     for (const [name, { data }] of Object.entries(expected)) {
       const values = Array.from(data, Number);
       const range = Math.max(...values) - Math.min(...values);
       const differences = values.map((value, i) => Math.abs(value - Number(actual[name]!.data[i])));
-      expect(Math.max(...differences) / range).toBeLessThanOrEqual(1e-4);
+      expect(Math.max(...differences)).toBeLessThanOrEqual(1e-4 * range);
     }
     const left = new Set(opTypes(model));
     expect(left).not.toContain("BatchNormalization");
+    if (!BARE.includes(file)) return;
     for (const helper of ["Constant", "ConstantOfShape", "Concat", "Cast", "Transpose", "Identity"]) {
       expect(left).not.toContain(helper);
     }
