@@ -43,7 +43,8 @@ export function NumberField({ label, value, min, max, step = 1, placeholder, onC
       <span>{label}</span>
       <input
         type="number"
-        value={value}
+        // Preact leaves an input as it is whose value becomes undefined.
+        value={value ?? ""}
         min={min}
         max={max}
         step={step}
