@@ -1,20 +1,11 @@
+import { EXPORTS, type ExportName } from "@equant/core/steps";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { addOutputOptions, type OutputOptions } from "../options/option-groups.js";
 import { choice } from "../options/options.js";
 
-/** The same words as core's `EXPORTS`; a test holds the two equal. */
-export const EXPORTS = [
-  "aimet",
-  "tensorrt-cache",
-  "tensorrt-ranges",
-  "ort-calibration",
-  "openvino",
-  "c-header",
-] as const;
-
 interface ExportCommandOptions extends OutputOptions {
-  as: (typeof EXPORTS)[number];
+  as: ExportName;
   output: string;
 }
 

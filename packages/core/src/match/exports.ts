@@ -10,18 +10,8 @@ import {
   Tensor,
 } from "../graph/index.js";
 import { type Encoding, representableRange } from "../math/index.js";
+import type { ExportName } from "./export-names.js";
 import { readQdq } from "./read-qdq.js";
-
-/** What other tools read beside, or instead of, a Q/DQ file. */
-export const EXPORTS = [
-  "aimet",
-  "tensorrt-cache",
-  "tensorrt-ranges",
-  "ort-calibration",
-  "openvino",
-  "c-header",
-] as const;
-export type ExportName = (typeof EXPORTS)[number];
 
 /**
  * A Q/DQ file in the form that another tool reads; whoever wrote it. No data are needed.

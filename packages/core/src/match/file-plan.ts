@@ -1,5 +1,5 @@
 import { type Graph, indexGraph, labelOf, type Model, type Node, Tensor } from "../graph/index.js";
-import type { Encoding } from "../math/index.js";
+import { cosine, type Encoding } from "../math/index.js";
 import { isSaturation } from "../operators/facts.js";
 import { dequantizeTensor, type LayerParameters, type QuantizationPlan, targetOf } from "../quantize/index.js";
 import type { Skip } from "../runtime/index.js";
@@ -107,12 +107,5 @@ export function weightCosine(file: QdqFile, { file: own, float }: LayerPair): nu
   const constant = file.constants.get(own.weight);
   const a = (constant ? dequantizeTensor(constant.data, constant.encoding) : own.tensor).array() as Float32Array;
   const b = float.tensor.array() as Float32Array;
-  if (a.length !== b.length) return 0;
-  let [product, squaresA, squaresB] = [0, 0, 0];
-  for (let at = 0; at < a.length; at++) {
-    product += a[at]! * b[at]!;
-    squaresA += a[at]! ** 2;
-    squaresB += b[at]! ** 2;
-  }
-  return squaresA === 0 || squaresB === 0 ? 0 : product / Math.sqrt(squaresA * squaresB);
+  return a.length === b.length ? cosine(a, b) : 0;
 }

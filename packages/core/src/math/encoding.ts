@@ -7,7 +7,7 @@ export interface Range {
   readonly max: number;
 }
 
-/** Ranges of all channels; `ChannelStats` and `RangeStats` are such objects. */
+/** Ranges of all channels; `ChannelStats` is such an object. */
 export interface ChannelRanges {
   readonly min: ArrayLike<number>;
   readonly max: ArrayLike<number>;

@@ -19,7 +19,6 @@ export * from "./random.js";
 export * from "./range.js";
 export { klDivergence } from "./range-entropy.js";
 export { expectedQuantizationError } from "./range-mse.js";
-export * from "./range-stats.js";
 export * from "./representability.js";
 export * from "./rounding.js";
 export * from "./significance.js";

@@ -74,6 +74,22 @@ export function quantile(values: ArrayLike<number>, p: number): number {
   return quantiles(values, [p])[0]!;
 }
 
+/** Arithmetic mean; NaN for no values. */
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Cosine of the angle between two vectors of one length; 0 where one of them is zero. */
+export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [product, squaresA, squaresB] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    product += a[i]! * b[i]!;
+    squaresA += a[i]! ** 2;
+    squaresB += b[i]! ** 2;
+  }
+  return squaresA === 0 || squaresB === 0 ? 0 : product / Math.sqrt(squaresA * squaresB);
+}
+
 /** The middle value, or the mean of the two middle ones. NaN for no values. */
 export function median(values: ArrayLike<number>): number {
   return quantile(values, 0.5);

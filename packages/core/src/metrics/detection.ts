@@ -1,3 +1,4 @@
+import { mean } from "../math/index.js";
 import { type Box, boxArea, boxIou } from "./boxes.js";
 import { type AreaRange, matchDetections } from "./match-detections.js";
 import { type ImageVerdicts, type Interpolation, type PrecisionRecall, precisionRecall } from "./precision-recall.js";
@@ -177,8 +178,4 @@ export function detectionScore(matches: DetectionMatches, options: DetectionScor
     recallByArea: Object.fromEntries(names.map((area) => [area, meanOf(byArea.get(area)!.values(), "recall")])),
     byClass: new Map(all.map(([name, curve]) => [name, mean([...curve.averagePrecision])])),
   };
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,17 +1,4 @@
-import { topK } from "../math/index.js";
-
-/** Cosine of the angle between two vectors; 0 where one of them is zero. */
-export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let dot = 0;
-  let first = 0;
-  let second = 0;
-  for (let i = 0; i < a.length; i++) {
-    dot += a[i]! * b[i]!;
-    first += a[i]! ** 2;
-    second += b[i]! ** 2;
-  }
-  return first === 0 || second === 0 ? 0 : dot / Math.sqrt(first * second);
-}
+import { cosine, topK } from "../math/index.js";
 
 /** The k others of every vector that are nearest by cosine, nearest first; the earlier one among equals. */
 export function nearestOthers(vectors: readonly ArrayLike<number>[], k: number): number[][] {

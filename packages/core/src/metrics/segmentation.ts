@@ -1,3 +1,5 @@
+import { mean } from "../math/index.js";
+
 /** Pixels by true class (rows) and found class (columns). Counts add: images, shards and runs may be merged. */
 export class PixelConfusion {
   readonly counts: Float64Array;
@@ -57,10 +59,13 @@ export function segmentationScore({ classes, counts }: PixelConfusion): Segmenta
     Array.from(rows, (row, c) => share(counts[c * classes + c]!, row + columns[c]!));
   const iou = ratio((hit, sum) => hit / (sum - hit));
   const dice = ratio((hit, sum) => (2 * hit) / sum);
-  return { mIoU: meanOfNumbers(iou), meanDice: meanOfNumbers(dice), pixelAccuracy: right / total, iou, dice };
+  return {
+    mIoU: mean(iou.filter(isDefined)),
+    meanDice: mean(dice.filter(isDefined)),
+    pixelAccuracy: right / total,
+    iou,
+    dice,
+  };
 }
 
-function meanOfNumbers(values: readonly number[]): number {
-  const known = values.filter((value) => !Number.isNaN(value));
-  return known.reduce((sum, value) => sum + value, 0) / known.length;
-}
+const isDefined = (value: number) => !Number.isNaN(value);

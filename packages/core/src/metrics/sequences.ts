@@ -1,3 +1,5 @@
+import { argmax } from "../math/index.js";
+
 /** Least number of insertions, deletions and substitutions that turn one sequence into the other (Levenshtein 1966). */
 export function editDistance<T>(from: ArrayLike<T>, to: ArrayLike<T>): number {
   const row = Uint32Array.from({ length: to.length + 1 }, (_, i) => i);
@@ -47,8 +49,7 @@ export function ctcGreedy(scores: ArrayLike<number>, steps: number, classes: num
   const result: number[] = [];
   let before = blank;
   for (let step = 0; step < steps; step++) {
-    let best = 0;
-    for (let c = 1; c < classes; c++) if (scores[step * classes + c]! > scores[step * classes + best]!) best = c;
+    const best = argmax(scores, step * classes, (step + 1) * classes);
     if (best !== blank && best !== before) result.push(best);
     before = best;
   }

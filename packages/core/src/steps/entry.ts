@@ -1,4 +1,5 @@
-/** The book of steps and the definitions of their options, without what carries them out: `--help` loads this. */
+/** The book of steps, the forms of an export and the definitions of their options, without what carries them out: `--help` loads this. */
+export { EXPORTS, type ExportName } from "../match/export-names.js";
 export * from "../option.js";
 export * from "./book.js";
 export { KEEP, type StepDefinition } from "./state.js";

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { createRandom } from "../../src/math/index.js";
+import { cosine, createRandom } from "../../src/math/index.js";
 import {
   areaUnderCurve,
   binaryScore,
-  cosine,
   ctcGreedy,
   editDistance,
   nearestOthers,
