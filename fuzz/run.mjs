@@ -7,8 +7,6 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 await build({
   entryPoints: { "fuzz-main": `${root}fuzz/main.ts`, "fuzz-worker": `${root}fuzz/worker.ts` },
   bundle: true,
-  // Of modules that are also imported lazily esbuild would drop the initialization, trusting `sideEffects: false`.
-  ignoreAnnotations: true,
   platform: "node",
   format: "esm",
   conditions: ["source"],

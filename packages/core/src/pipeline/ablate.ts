@@ -16,8 +16,7 @@ import {
 } from "../quantize/index.js";
 import { Feed, forEachBatch, requireRunner, type TransformContext } from "../runtime/index.js";
 import { shapesOf } from "../steps/collect.js";
-import { deadChannels } from "../steps/dead-channels.js";
-import { type EqualizationInput, equalizationInput, prepareModel } from "../steps/index.js";
+import { applyFloatStep, type EqualizationInput, equalizationInput, prepareModel } from "../steps/index.js";
 
 /** What is rounded: both is the network as it will run. */
 export const ABLATION_PARTS = ["both", "weights", "activations"] as const;
@@ -126,7 +125,7 @@ class AblationRun {
     for (const [name, { dead, ...options }] of Object.entries(methods)) {
       throwIfAborted(context.signal, "ablate");
       const scaled = cloneModel(float);
-      if (dead) await deadChannels.apply(scaled, {}, given, context);
+      if (dead) await applyFloatStep(scaled, { use: "dead-channels" }, given, context);
       const known = dead ? await this.#inputOf(scaled) : input;
       const report = await equalize({ ...options, keep: "always", ...known })(scaled, context);
       const noiseDb = report.noise && 10 * Math.log10(report.noise.after / report.noise.before);

@@ -27,10 +27,10 @@ import {
   definitionOf,
   describeFold,
   type FloatInput,
-  type FloatStep,
-  type IntegerStep,
-  isFloat,
-  isInteger,
+  type FloatWork,
+  floatWorkOf,
+  type IntegerWork,
+  integerWorkOf,
   type Keep,
   prepareModel,
   type RecipeStep,
@@ -170,14 +170,16 @@ class RecipeRun {
     );
     const before = { floatModel: best.model, plan: best.plan };
     for (const step of this.steps) {
-      const definition = definitionOf(step.use);
-      if (definition.phase === "quantize") {
+      if (definitionOf(step.use).phase === "quantize") {
         const { candidate, ranges } = await this.#chooseRanges(best);
         best = candidate;
         const note = `${best.plan.parameters.length} layers, ${best.plan.placement.skipped.length} in float${ranges}`;
         this.#effects.push({ step: step.use, kept: true, error: best.error, note });
-      } else if (isFloat(definition)) best = await this.#improve(best, step, definition);
-      else if (isInteger(definition)) best = await this.#adjust(best, step, definition);
+        continue;
+      }
+      const [onFloat, onIntegers] = [floatWorkOf(step.use), integerWorkOf(step.use)];
+      if (onFloat) best = await this.#improve(best, step, onFloat);
+      else if (onIntegers) best = await this.#adjust(best, step, onIntegers);
     }
     return this.#finish(best, before);
   }
@@ -197,14 +199,14 @@ class RecipeRun {
   }
 
   /** A step on the float network: kept when the quantized network's outputs come closer to the original's. */
-  async #improve(best: Candidate, step: RecipeStep, definition: FloatStep): Promise<Candidate> {
+  async #improve(best: Candidate, step: RecipeStep, work: FloatWork): Promise<Candidate> {
     const { candidate, drift, note, report } = await this.#phase(
       step.use,
-      () => this.#attempt(best, step, definition),
+      () => this.#attempt(best, step, work),
       (done) => (done.candidate ? `${done.note}; ${describeError(done.candidate.error)}` : done.note),
     );
-    const keep = step.keep ?? definition.keep ?? "better";
-    const verdict = candidate && (await this.#verdict(candidate, best, definition.requiredDb(report), keep));
+    const keep = step.keep ?? definitionOf(step.use).keep ?? "better";
+    const verdict = candidate && (await this.#verdict(candidate, best, work.requiredDb(report), keep));
     const kept = verdict?.kept ?? false;
     const told = verdict?.better === false ? `; ${verdict.reason}` : "";
     this.#effects.push({
@@ -219,7 +221,7 @@ class RecipeRun {
     return kept ? candidate! : best;
   }
 
-  async #attempt(best: Candidate, step: RecipeStep, definition: FloatStep): Promise<Attempt> {
+  async #attempt(best: Candidate, step: RecipeStep, work: FloatWork): Promise<Attempt> {
     const options = stepOptions(step);
     const input: FloatInput = {
       quantize: this.quantize,
@@ -231,7 +233,7 @@ class RecipeRun {
     const apply = async (chosen: OptionsOf<OptionTable>, collected?: unknown): Promise<Attempt> => {
       const model = cloneModel(best.model);
       const given = { ...input, ...(collected !== undefined && { collected }) };
-      return { ...(await definition.apply(model, chosen, given, this.context)), model };
+      return { ...(await work.apply(model, chosen, given, this.context)), model };
     };
     const measure = async (attempt: AttemptOf): Promise<Attempt> => {
       if (!attempt.modified) return attempt as Attempt;
@@ -252,9 +254,9 @@ class RecipeRun {
       if (!candidate || !than) return candidate !== undefined;
       return (await this.#verdict(candidate, than, requiredDb, "better")).kept;
     };
-    if (!definition.choose) return measure(await apply(options));
+    if (!work.choose) return measure(await apply(options));
     const trials = { model: best.model, input, apply, measure, isBetter };
-    return (await definition.choose(options, trials, this.context)) as Attempt;
+    return (await work.choose(options, trials, this.context)) as Attempt;
   }
 
   /**
@@ -289,12 +291,12 @@ class RecipeRun {
   }
 
   /** A step on the quantized network, which judges itself on samples it has not learned from. */
-  async #adjust(best: Candidate, step: RecipeStep, definition: IntegerStep): Promise<Candidate> {
+  async #adjust(best: Candidate, step: RecipeStep, work: IntegerWork): Promise<Candidate> {
     const { model: floatModel, quantized: model, plan, calibration } = best;
     const input = { floatModel, model, plan, calibration, dataset: this.dataset };
-    const options = { ...stepOptions(step), keep: step.keep ?? definition.keep ?? "better" };
-    const work = () => definition.apply(options, input, this.context);
-    const report = await this.#phase(step.use, work, ({ reason }) => reason);
+    const options = { ...stepOptions(step), keep: step.keep ?? definitionOf(step.use).keep ?? "better" };
+    const apply = () => work(options, input, this.context);
+    const report = await this.#phase(step.use, apply, ({ reason }) => reason);
     const error = await this.#probe.measure(best.quantized, this.context);
     const { kept, better, sqnrDbBefore, sqnrDbAfter, reason } = report;
     const verdict = { kept, better, sqnrDbBefore, sqnrDbAfter, reason };

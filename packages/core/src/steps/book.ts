@@ -1,21 +1,115 @@
+import { CORRECT_OPTIONS } from "../correct/definition.js";
+import { EQUALIZE_OPTIONS } from "../equalize/definition.js";
 import { notOneOf, OptionsError } from "../errors.js";
-import type { Model } from "../graph/index.js";
+import { ADA_ROUND_OPTIONS, TUNE_BIASES_OPTIONS } from "../learn/definition.js";
 import { type OptionsOf, type OptionTable, readOptions } from "../option.js";
-import type { TransformContext } from "../runtime/index.js";
-import { adaRound } from "./ada-round.js";
-import { biasCorrect } from "./bias-correct.js";
-import { deadChannels } from "./dead-channels.js";
-import { equalize } from "./equalize.js";
-import { fold } from "./fold.js";
-import { prune } from "./prune.js";
-import { quantize } from "./quantize.js";
-import { type FloatChange, type FloatInput, isFloat, KEEP, type Keep, type StepDefinition } from "./state.js";
-import { tuneBiases } from "./tune-biases.js";
+import { PRUNE_OPTIONS } from "../prune/definition.js";
+import { OLDER_QUANTIZE_KEYS, QUANTIZE_OPTIONS, renewQuantizeOptions } from "../quantize/definition.js";
+import { DEAD_CHANNELS_OPTIONS } from "../shrink/definition.js";
+import { KEEP, type Keep, type Phase, type StepDefinition, step } from "./definition.js";
 
-/** All steps in the order in which a recipe has them. A new step is its file and a line here. */
-export const STEPS = [fold, prune, deadChannels, equalize, quantize, biasCorrect, adaRound, tuneBiases] as const;
+/**
+ * All steps in the order in which a recipe has them: a new one is a definition here, and what carries it out in `work.ts`. Nothing
+ * that carries out a step is imported here, so that a command line is parsed and a form shown without loading it.
+ */
+export const STEPS = [
+  step({
+    use: "fold",
+    phase: "prepare",
+    label: "Fold",
+    help: "constants computed, BatchNormalization folded into layers; part of every recipe",
+    options: {},
+    title: () => undefined,
+  }),
+  step({
+    use: "prune",
+    phase: "float",
+    label: "Prune",
+    help: "weights or channels that matter least are removed",
+    options: PRUNE_OPTIONS,
+    flag: "method",
+    keep: "always",
+    title({ granularity = "weights", sparsity = 0.9, method = "synflow" }) {
+      const what = granularity === "channels" ? "channels" : "weights";
+      const share = granularity.includes(":") ? granularity : `${Math.round(1000 * sparsity) / 10} %`;
+      return `prune ${share} of the ${what} (${method})`;
+    },
+  }),
+  step({
+    use: "dead-channels",
+    phase: "float",
+    label: "Remove dead channels",
+    help: "channels that never fire leave the graph",
+    options: DEAD_CHANNELS_OPTIONS,
+    title: () => "dead channels",
+  }),
+  step({
+    use: "equalize",
+    phase: "float",
+    label: "Equalize",
+    help: "channels are scaled, the function unchanged, so that rounding costs less",
+    options: EQUALIZE_OPTIONS,
+    flag: "method",
+    title: ({ method = "optimal" }) => `equalize ${method}`,
+  }),
+  step({
+    use: "quantize",
+    phase: "quantize",
+    label: "Quantize",
+    help: "weights and activations become integers",
+    options: QUANTIZE_OPTIONS,
+    older: OLDER_QUANTIZE_KEYS,
+    renew: renewQuantizeOptions,
+    title({ weights, weightBits, granularity, activations, target, calibrator, exclude }) {
+      const bits = weightBits ?? Number(/\d+/.exec(weights ?? "int8"));
+      const floats = exclude?.length ?? 0;
+      const parts = [
+        `${weights === "uint8" ? "uint" : "int"}${bits} ${(granularity ?? "per-tensor").replace("-", " ")}`,
+        activations,
+        target === "ort-cpu" ? undefined : target,
+        calibrator === "tail" ? undefined : (calibrator ?? (QUANTIZE_OPTIONS.calibrator.default as string)),
+        floats > 0 ? `${floats} in float` : undefined,
+      ];
+      return parts.filter((part) => part !== undefined).join(" · ");
+    },
+  }),
+  step({
+    use: "bias-correct",
+    phase: "integer",
+    label: "Correct biases",
+    help: "the mean shift that rounding leaves in each channel is taken away",
+    options: CORRECT_OPTIONS,
+    flag: "method",
+    correctsBiases: true,
+    title: () => "bias",
+  }),
+  step({
+    use: "ada-round",
+    phase: "integer",
+    label: "AdaRound: learn the rounding",
+    help: "learns which weights to round up; pays below 8 bits",
+    options: ADA_ROUND_OPTIONS,
+    slow: true,
+    title: () => "AdaRound",
+  }),
+  step({
+    use: "tune-biases",
+    phase: "integer",
+    label: "Tune biases",
+    help: "moves biases by gradients towards the float network's output",
+    options: TUNE_BIASES_OPTIONS,
+    slow: true,
+    title: () => "tuned biases",
+  }),
+] as const;
 
 export type StepName = (typeof STEPS)[number]["use"];
+
+/** The definition of the step of one name, with its own options. */
+export type DefinitionOf<N extends StepName> = Extract<(typeof STEPS)[number], { readonly use: N }>;
+
+/** The names of the steps of a phase. */
+export type StepsOf<P extends Phase> = Extract<(typeof STEPS)[number], { readonly phase: P }>["use"];
 
 type StepFor<D> = D extends { readonly use: infer U; readonly options: infer T extends OptionTable }
   ? { readonly use: U; readonly keep?: Keep } & Readonly<OptionsOf<T>>
@@ -39,18 +133,6 @@ export function definitionOf(use: StepName): StepDefinition {
 /** The options of a step, without its name and what decides whether it stays. */
 export function stepOptions({ use: _use, keep: _keep, ...options }: RecipeStep): OptionsOf<OptionTable> {
   return options;
-}
-
-/** Applies a step to the float network, in place and unmeasured. @throws {OptionsError} E2007 a step of another phase. */
-export async function applyFloatStep(
-  model: Model,
-  step: RecipeStep,
-  input: FloatInput,
-  context: TransformContext,
-): Promise<FloatChange> {
-  const definition = definitionOf(step.use);
-  if (isFloat(definition)) return definition.apply(model, stepOptions(step), { keep: step.keep, ...input }, context);
-  throw new OptionsError("E2007", `recipe: ${step.use} does not change the float network`, { actual: step.use });
 }
 
 /**

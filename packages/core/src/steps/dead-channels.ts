@@ -1,24 +1,21 @@
-import { DEAD_CHANNELS_OPTIONS } from "../shrink/definition.js";
-import type { DeadChannelsReport } from "../shrink/index.js";
-import { floatStep } from "./state.js";
+import { resolveQuantizeOptions } from "../quantize/index.js";
+import type { DEAD_CHANNELS_OPTIONS } from "../shrink/definition.js";
+import {
+  type DeadChannelsReport,
+  deadChannelValues,
+  ORT_CHANNEL_MULTIPLE,
+  removeDeadChannels,
+} from "../shrink/index.js";
+import { shapesOf, statsBehind } from "./collect.js";
+import type { FloatWork } from "./state.js";
 
 /** Removing channels pays in size and speed besides: it may lose more than the noise of the probe. */
 const MAY_LOSE_DB = 0.5;
 
 /** Removes channels that are constant. */
-export const deadChannels = floatStep({
-  use: "dead-channels",
-  label: "Remove dead channels",
-  help: "channels that never fire leave the graph",
-  options: DEAD_CHANNELS_OPTIONS,
-  title: () => "dead channels",
+export const deadChannels: FloatWork<typeof DEAD_CHANNELS_OPTIONS> = {
   requiredDb: () => -MAY_LOSE_DB,
   async apply(model, { observed = true }, { quantize, dataset, known }, context) {
-    const [
-      { shapesOf, statsBehind },
-      { deadChannelValues, ORT_CHANNEL_MULTIPLE, removeDeadChannels },
-      { resolveQuantizeOptions },
-    ] = await Promise.all([import("./collect.js"), import("../shrink/index.js"), import("../quantize/index.js")]);
     const shapes = await shapesOf(model, dataset, context);
     const stats = observed
       ? await statsBehind(model, deadChannelValues(model, shapes), dataset, known, context)
@@ -29,7 +26,7 @@ export const deadChannels = floatStep({
     const { shapes: _shapes, ...report } = await removeDeadChannels(options)(model, context);
     return { modified: report.modified, note: describe(report), report };
   },
-});
+};
 
 function describe(report: Omit<DeadChannelsReport, "shapes">): string {
   const removed = report.removed.reduce((sum, { removed }) => sum + removed.length, 0);

@@ -2,4 +2,4 @@
 export { EXPORTS, type ExportName } from "../match/export-names.js";
 export * from "../option.js";
 export * from "./book.js";
-export { KEEP, type StepDefinition } from "./state.js";
+export { KEEP, type StepDefinition } from "./definition.js";

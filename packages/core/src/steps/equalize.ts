@@ -1,9 +1,11 @@
 import { EQUALIZE_OPTIONS } from "../equalize/definition.js";
-import type { EqualizeReport } from "../equalize/index.js";
+import { type EqualizeReport, equalize as equalizeModel } from "../equalize/index.js";
 import type { Model } from "../graph/index.js";
+import { quantizationRequests } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
-import type { EqualizationInput } from "./equalization-input.js";
-import { type FloatInput, floatStep } from "./state.js";
+import { shapesOf } from "./collect.js";
+import { type EqualizationInput, equalizationInput } from "./equalization-input.js";
+import type { FloatInput, FloatWork } from "./state.js";
 
 /** A step that loses less than this is noise of the probe, not a loss. */
 const NOISE_DB = 0.05;
@@ -14,21 +16,14 @@ const NOISE_DB = 0.05;
 const BOUNDS_DB = 2;
 
 /** Equalizes channels for the granularity and bits that will be used. */
-export const equalize = floatStep({
-  use: "equalize",
-  label: "Equalize",
-  help: "channels are scaled, the function unchanged, so that rounding costs less",
-  options: EQUALIZE_OPTIONS,
-  flag: "method",
-  title: ({ method = "optimal" }) => `equalize ${method}`,
+export const equalize: FloatWork<typeof EQUALIZE_OPTIONS> = {
   requiredDb: (report) => (boundsByChannel(report) > 0 ? BOUNDS_DB : -NOISE_DB),
   async apply(model, options, input, context) {
-    const { equalize: transform } = await import("../equalize/index.js");
     const collected = (input.collected as EqualizationInput | undefined) ?? (await collect(model, input, context));
     // Whoever measures the quantized network judges by that, and wants the method that was chosen as it is.
     const isChosen = options.method !== undefined && options.method !== EQUALIZE_OPTIONS.method.default;
     const keep = input.keep ?? (isChosen ? "always" : "better");
-    const report = await transform({ ...options, keep, ...collected })(model, context);
+    const report = await equalizeModel({ ...options, keep, ...collected })(model, context);
     return { modified: report.modified, note: describe(report), report };
   },
   /**
@@ -47,7 +42,7 @@ export const equalize = floatStep({
     const many = await trials.measure(exact);
     return (await trials.isBetter(many, one, BOUNDS_DB)) ? many : one;
   },
-});
+};
 
 /** What an equalization reads of a network. */
 async function collect(
@@ -55,11 +50,6 @@ async function collect(
   { quantize, dataset, biasCorrected }: FloatInput,
   context: TransformContext,
 ): Promise<EqualizationInput> {
-  const [{ equalizationInput }, { shapesOf }, { quantizationRequests }] = await Promise.all([
-    import("./equalization-input.js"),
-    import("./collect.js"),
-    import("../quantize/index.js"),
-  ]);
   const shapes = await shapesOf(model, dataset, context);
   const quantized = quantizationRequests(model, quantize).map(({ value }) => value);
   return equalizationInput(model, shapes, quantize, dataset, context, { quantized, biasCorrected });

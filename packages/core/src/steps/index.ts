@@ -1,4 +1,6 @@
 export * from "./book.js";
+export * from "./definition.js";
 export { type EqualizationInput, equalizationInput } from "./equalization-input.js";
 export * from "./prepare.js";
 export * from "./state.js";
+export * from "./work.js";

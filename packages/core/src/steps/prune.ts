@@ -1,28 +1,17 @@
-import { PRUNE_OPTIONS } from "../prune/definition.js";
-import type { PruneOptions, PruneResult } from "../prune/index.js";
-import { floatStep } from "./state.js";
+import type { PRUNE_OPTIONS } from "../prune/definition.js";
+import { type PruneOptions, type PruneResult, prune as pruneModel } from "../prune/index.js";
+import { observeShapes, requireRunner, zeroFeeds } from "../runtime/index.js";
+import { ORT_CHANNEL_MULTIPLE, shrink } from "../shrink/index.js";
+import type { FloatWork } from "./state.js";
 
 /** With BatchNormalization folded in, biases and weights bear less than with it. */
 const RATE = 0.001;
 
 /** Prunes the float network. Kept although outputs get worse: who asks for it has decided already. */
-export const prune = floatStep({
-  use: "prune",
-  label: "Prune",
-  help: "weights or channels that matter least are removed",
-  options: PRUNE_OPTIONS,
-  flag: "method",
-  keep: "always",
-  title({ granularity = "weights", sparsity = 0.9, method = "synflow" }) {
-    const what = granularity === "channels" ? "channels" : "weights";
-    const share = granularity.includes(":") ? granularity : `${Math.round(1000 * sparsity) / 10} %`;
-    return `prune ${share} of the ${what} (${method})`;
-  },
+export const prune: FloatWork<typeof PRUNE_OPTIONS> = {
   requiredDb: () => 0,
   /** In place; channels leave the graph. Biases stay: they are what the correction behind quantization moves. */
   async apply(model, { fineTuneEpochs, rate = RATE, ...chosen }, { dataset }, context) {
-    const [{ prune: transform }, { observeShapes, requireRunner, zeroFeeds }, { ORT_CHANNEL_MULTIPLE, shrink }] =
-      await Promise.all([import("../prune/index.js"), import("../runtime/index.js"), import("../shrink/index.js")]);
     const channels = chosen.granularity === "channels";
     const fineTune = { epochs: fineTuneEpochs ?? 0, rate, batchSize: 32, loss: { type: "distillation" } } as const;
     const options: PruneOptions = {
@@ -32,7 +21,7 @@ export const prune = floatStep({
       ...(channels && { channelMultiple: ORT_CHANNEL_MULTIPLE }),
       ...(fineTuneEpochs !== undefined && { fineTune }),
     };
-    const result = await transform(model, options, context);
+    const result = await pruneModel(model, options, context);
     model.graph.initializers = result.model.graph.initializers;
     if (result.channels.size > 0) {
       const shapes = await observeShapes(requireRunner(context, "prune"), model, zeroFeeds(model));
@@ -41,7 +30,7 @@ export const prune = floatStep({
     const { iterations, skipped } = result;
     return { modified: true, note: describe(result), report: { iterations, skipped } };
   },
-});
+};
 
 function describe({ iterations, channels }: PruneResult): string {
   const { sparsity, macsSaved, collapsed } = iterations.at(-1)!;

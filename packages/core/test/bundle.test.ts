@@ -1,0 +1,37 @@
+import { join } from "node:path";
+import { build } from "esbuild";
+import * as ort from "onnxruntime-node";
+import { expect, test } from "vitest";
+import { COMPRESS_RECIPE } from "../src/steps/index.js";
+
+type Core = typeof import("../src/index.js");
+
+/** Core as one script: modules that nobody seems to need are left out, and nothing is loaded later. */
+async function bundled(): Promise<Core> {
+  const { outputFiles } = await build({
+    entryPoints: [join(import.meta.dirname, "../src/index.ts")],
+    bundle: true,
+    format: "iife",
+    globalName: "core",
+    conditions: ["source"],
+    write: false,
+    logLevel: "error",
+  });
+  return new Function(`${outputFiles[0]!.text}; return core;`)() as Core;
+}
+
+/** All steps, the slow ones on as little as they take. */
+const steps = [
+  ...COMPRESS_RECIPE,
+  { use: "ada-round", samples: 4, iterations: 1, rows: 16 },
+  { use: "tune-biases", samples: 4, epochs: 1 },
+] as const;
+
+test("core in one file without code splitting carries out every step", async () => {
+  const { buildDigitNetwork, compress, createRunner, digitDataset, parseModel } = await bundled();
+  const context = { runner: createRunner(ort as never, { threads: 1 }) };
+  const network = buildDigitNetwork(3);
+  const result = await compress(network, digitDataset({ count: 4, seed: 1 }), { steps }, context);
+  expect(result.steps.map(({ step }) => step)).toEqual(steps.slice(1).map(({ use }) => use));
+  expect(parseModel(result.bytes, {}).graph.nodes.map(({ opType }) => opType)).toContain("QuantizeLinear");
+});
