@@ -20,6 +20,7 @@ const ORDER = [
   "shrink",
   "equalize",
   "quantize",
+  "forms",
   "match",
   "gradient",
   "train",

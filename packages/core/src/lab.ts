@@ -8,6 +8,7 @@ export * from "./data/index.js";
 export * from "./equalize/index.js";
 export * from "./errors.js";
 export * from "./fold/index.js";
+export * from "./forms/index.js";
 export * from "./gradient/index.js";
 export * from "./graph/index.js";
 export * from "./jobs/index.js";

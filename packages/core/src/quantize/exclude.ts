@@ -50,6 +50,13 @@ export function settingsByNode<S extends { readonly match: string }>(
   return settings;
 }
 
+/** Nodes that a name or pattern means. @throws {OptionsError} E2103 when there are none, with the nearest names. */
+export function matchingNodes(graph: Graph, pattern: string): Set<Node> {
+  const nodes = new Set<Node>();
+  addMatching(graph, pattern, nodes);
+  return nodes;
+}
+
 function addMatching(graph: Graph, pattern: string, excluded: Set<Node>): void {
   const names = graph.nodes.map(labelOf);
   const exact = names.indexOf(pattern);
