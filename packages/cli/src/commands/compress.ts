@@ -71,6 +71,8 @@ export const compress: CommandDefinition = {
       transform,
     );
     if (!core.isQuantized(result.model)) context.warn("W4001", NOTHING_QUANTIZED);
+    if (result.choice?.taken === "plain")
+      context.warn("W7001", `plain quantization taken: ${result.choice.verdict.reason}`);
     const data = { path: options.data, samples: result.calibration.samples, seed: options.seed };
     const target = options.output ?? join(options.out!, "model.onnx");
     const files = await context.modelFiles(

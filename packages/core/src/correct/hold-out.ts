@@ -8,8 +8,15 @@ import { LITERAL_WEIGHTS } from "./options.js";
 /** From this many samples on, a quarter of them is kept back to check the effect on. */
 const HOLD_OUT_FROM = 16;
 
+/** Samples to learn from and others that check what was learned; the same ones where there are too few. */
+export interface SampleSplit {
+  readonly learn: Dataset;
+  readonly check: Dataset;
+  readonly heldOut: boolean;
+}
+
 /** Every fourth sample checks, the others are learned from: both parts take sorted class folders alike. */
-export function splitSamples(dataset: Dataset): { learn: Dataset; check: Dataset; heldOut: boolean } {
+export function splitSamples(dataset: Dataset): SampleSplit {
   if (dataset.length < HOLD_OUT_FROM) return { learn: dataset, check: dataset, heldOut: false };
   const indices = Array.from({ length: dataset.length }, (_, at) => at);
   const part = (checks: boolean) =>

@@ -1,5 +1,5 @@
 export { correctBiases } from "./correct-biases.js";
 export * from "./ensure-biases.js";
-export { splitSamples } from "./hold-out.js";
+export { type SampleSplit, splitSamples } from "./hold-out.js";
 export type { CorrectBiasesOptions, CorrectionMethod } from "./options.js";
 export * from "./report.js";

@@ -2,9 +2,9 @@ import { agreementWords, type OutputError, outputGain } from "../analyze/output-
 import { OutputProbe, PROBE_SAMPLES } from "../analyze/output-probe.js";
 import { judge, type Verdict } from "../analyze/verdict.js";
 import { type Calibration, calibrate } from "../calibrate/index.js";
-import { correctBiases, ensureBiases } from "../correct/index.js";
+import { correctBiases, ensureBiases, type SampleSplit, splitSamples } from "../correct/index.js";
 import { type Dataset, keepSamples } from "../data/index.js";
-import { OptionsError, RunError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
+import { OptionsError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
 import { cloneModel, type Model, serializeModel } from "../graph/index.js";
 import type { OptionsOf, OptionTable } from "../option.js";
 import {
@@ -38,7 +38,8 @@ import {
   type StepName,
   stepOptions,
 } from "../steps/index.js";
-import { chooseRanges } from "./choose-ranges.js";
+import { chooseResult, describeChoice, PLAIN_RANGES, type ResultChoice } from "./choose-result.js";
+import { orLost } from "./lost-candidate.js";
 import { type Verification, verifyModel } from "./verify.js";
 
 /** One step of a recipe: what it did to the outputs of the quantized network, and whether it stayed. */
@@ -66,6 +67,8 @@ export interface CompressResult {
   /** The float network that was quantized, after every step that was kept. */
   readonly floatModel: Model;
   readonly steps: readonly StepEffect[];
+  /** The recipe against plain quantization, on samples that no step had seen; undefined where both are the same. */
+  readonly choice?: ResultChoice;
   readonly calibration: Calibration;
   readonly details: QuantizationDetails;
   readonly verification: Verification;
@@ -108,7 +111,9 @@ const TRIAL_SAMPLES = 16;
 
 /**
  * Executes a recipe: every step is measured by the output error of the quantized network on calibration samples, without
- * labels; one that makes it worse is undone and says so. `model` is not changed; the result is verified before it returns.
+ * labels; one that makes it worse is undone and says so. In the end the recipe is held against plain quantization, and undone as a
+ * whole where that is better ({@link chooseResult}): steps learn from three quarters of the samples, the fourth decides, and ranges and
+ * biases of what is taken come from all of them. `model` is not changed; the result is verified before it returns.
  * @throws {OptionsError} E2007 steps in an impossible order, or an option. @throws {RunError} E6005 cancelled, E7001 NaN.
  * @throws {ModelError} as {@link prepareModel}.
  */
@@ -131,7 +136,12 @@ class RecipeRun {
   readonly #phase: PhaseRunner;
   /** Whether biases are corrected in the end. */
   readonly #corrects: boolean;
+  /** What steps learn from and are measured on, and what decides between the recipe and plain quantization. */
+  readonly #samples: SampleSplit;
   #probe!: OutputProbe;
+  #choice?: ResultChoice;
+  /** Effects of steps that plain quantization is compared with too. */
+  #settled = 0;
 
   constructor(
     readonly model: Model,
@@ -141,6 +151,7 @@ class RecipeRun {
     readonly options: CompressOptions,
     readonly context: TransformContext,
   ) {
+    this.#samples = splitSamples(dataset);
     this.#corrects = steps.some(({ use }) => definitionOf(use).correctsBiases);
     this.#phase = options.phase ?? ((_name, work) => work());
     if (resolveQuantizeOptions(quantize).format !== "qdq") {
@@ -160,7 +171,7 @@ class RecipeRun {
       ({ fold }) => describeFold(fold),
     );
     this.#probe = await this.#phase("float model", () =>
-      OutputProbe.of(this.model, this.dataset, context, PROBE_SAMPLES, this.options.batchSize),
+      OutputProbe.of(this.model, this.#samples.learn, context, PROBE_SAMPLES, this.options.batchSize),
     );
     ensureBiases(float);
     let best = await this.#phase(
@@ -169,33 +180,51 @@ class RecipeRun {
       ({ error }) => `as it is: ${describeError(error)}`,
     );
     const before = { floatModel: best.model, plan: best.plan };
+    // The network of the steps that stay whatever they cost: what is asked for is no part of the question.
+    let plain = best;
     for (const step of this.steps) {
       if (definitionOf(step.use).phase === "quantize") {
-        const { candidate, ranges } = await this.#chooseRanges(best);
-        best = candidate;
-        const note = `${best.plan.parameters.length} layers, ${best.plan.placement.skipped.length} in float${ranges}`;
-        this.#effects.push({ step: step.use, kept: true, error: best.error, note });
+        best = await this.#choose(best, plain, step);
         continue;
       }
       const [onFloat, onIntegers] = [floatWorkOf(step.use), integerWorkOf(step.use)];
-      if (onFloat) best = await this.#improve(best, step, onFloat);
-      else if (onIntegers) best = await this.#adjust(best, step, onIntegers);
+      if (onFloat) {
+        best = await this.#improve(best, step, onFloat);
+        if (keepOf(step) === "always") {
+          plain = best;
+          this.#settled = this.#effects.length;
+        }
+      } else if (onIntegers) best = await this.#adjust(best, step, onIntegers);
     }
     return this.#finish(best, before);
   }
 
-  /** Takes the plain ranges where those of the recipe are worse on samples that neither has seen. */
-  async #chooseRanges(best: Candidate): Promise<{ candidate: Candidate; ranges: string }> {
-    const { dataset, context, quantize } = this;
-    const question = { original: this.model, model: best.model, dataset, quantize, corrects: this.#corrects };
-    const choice = await this.#phase("ranges", () => chooseRanges(question, context));
-    if (!choice) return { candidate: best, ranges: "" };
-    const { own, plain } = choice.errors;
-    const db = ({ sqnrDb }: OutputError) => `${sqnrDb.toFixed(1)} dB`;
-    const ranges = `; ranges on held-out samples: ${quantize.calibrator} ${db(own)}, minmax ${db(plain)}`;
-    if (choice.calibrator === quantize.calibrator) return { candidate: best, ranges };
-    this.quantize = { ...quantize, calibrator: choice.calibrator };
-    return { candidate: await this.#quantized(best.model, best.calibration), ranges: `${ranges}: minmax taken` };
+  /** Takes the recipe's network, or plain quantization where that is better; its ranges come from all samples then. */
+  async #choose(best: Candidate, plain: Candidate, step: RecipeStep): Promise<Candidate> {
+    const { model: original, quantize, context } = this;
+    const samples = this.#samples;
+    const question = { original, recipe: best, plain, samples, quantize, corrects: this.#corrects };
+    const choice = await this.#phase("against plain", () => chooseResult(question, context));
+    const { model, calibration } = choice?.taken === "plain" ? plain : best;
+    if (choice && choice.taken !== "recipe") this.quantize = { ...quantize, calibrator: PLAIN_RANGES };
+    if (choice?.taken === "plain") this.#undoSteps(choice);
+    this.#choice = choice;
+    const all = samples.heldOut ? await this.#calibrate(model, this.dataset) : calibration;
+    const candidate = await this.#quantized(model, all);
+    const { parameters, placement } = candidate.plan;
+    const told = choice ? `; ${describeChoice(choice)}` : "";
+    const note = `${parameters.length} layers, ${placement.skipped.length} in float${told}`;
+    this.#effects.push({ step: step.use, kept: true, error: candidate.error, note, ...(choice && { report: choice }) });
+    return candidate;
+  }
+
+  /** What was kept because it was better is not, on samples that it had not seen. */
+  #undoSteps({ verdict }: ResultChoice): void {
+    for (const [at, effect] of this.#effects.entries()) {
+      if (at < this.#settled || !effect.kept) continue;
+      const note = `${effect.note}; undone with the whole recipe`;
+      this.#effects[at] = { ...effect, kept: false, verdict: { ...verdict, better: false, kept: false }, note };
+    }
   }
 
   /** A step on the float network: kept when the quantized network's outputs come closer to the original's. */
@@ -205,7 +234,7 @@ class RecipeRun {
       () => this.#attempt(best, step, work),
       (done) => (done.candidate ? `${done.note}; ${describeError(done.candidate.error)}` : done.note),
     );
-    const keep = step.keep ?? definitionOf(step.use).keep ?? "better";
+    const keep = keepOf(step);
     const verdict = candidate && (await this.#verdict(candidate, best, work.requiredDb(report), keep));
     const kept = verdict?.kept ?? false;
     const told = verdict?.better === false ? `; ${verdict.reason}` : "";
@@ -225,7 +254,7 @@ class RecipeRun {
     const options = stepOptions(step);
     const input: FloatInput = {
       quantize: this.quantize,
-      dataset: this.dataset,
+      dataset: this.#samples.learn,
       known: best.calibration.activationStats(),
       biasCorrected: this.#corrects,
       keep: step.keep,
@@ -238,16 +267,14 @@ class RecipeRun {
     const measure = async (attempt: AttemptOf): Promise<Attempt> => {
       if (!attempt.modified) return attempt as Attempt;
       const drift = await this.#probe.measure(attempt.model, this.context);
-      try {
-        return { ...attempt, candidate: await this.#evaluate(attempt.model), drift };
-      } catch (error) {
-        // A candidate that the runtime does not load or run is a candidate lost, not the end of the run.
-        if (!(error instanceof RunError && (error.code === "E6003" || error.code === "E6004"))) throw error;
-        return {
-          ...attempt,
-          note: `${attempt.note}; lost: ONNX Runtime does not run it quantized (${error.code})`,
-        } as Attempt;
-      }
+      let lost = "";
+      const candidate = await orLost(
+        () => this.#evaluate(attempt.model),
+        ({ code }) => {
+          lost = `; lost: ONNX Runtime does not run it quantized (${code})`;
+        },
+      );
+      return { ...attempt, note: attempt.note + lost, ...(candidate && { candidate, drift }) } as Attempt;
     };
     const isBetter = async (one: AttemptOf, other: AttemptOf, requiredDb: number) => {
       const [candidate, than] = [one.candidate as Candidate | undefined, other.candidate as Candidate | undefined];
@@ -273,7 +300,8 @@ class RecipeRun {
   async #trial(candidate: Candidate): Promise<OutputError> {
     if (candidate.trial) return candidate.trial;
     const { model, quantized, plan } = candidate;
-    const { dataset, context } = this;
+    const { context } = this;
+    const dataset = this.#samples.learn;
     // The plan names nodes of this very model, so the trial runs on it: it changes biases only, which are put back.
     const initializers = new Map(quantized.graph.initializers);
     const trial = {
@@ -294,7 +322,7 @@ class RecipeRun {
   async #adjust(best: Candidate, step: RecipeStep, work: IntegerWork): Promise<Candidate> {
     const { model: floatModel, quantized: model, plan, calibration } = best;
     const input = { floatModel, model, plan, calibration, dataset: this.dataset };
-    const options = { ...stepOptions(step), keep: step.keep ?? definitionOf(step.use).keep ?? "better" };
+    const options = { ...stepOptions(step), keep: keepOf(step) };
     const apply = () => work(options, input, this.context);
     const report = await this.#phase(step.use, apply, ({ reason }) => reason);
     const error = await this.#probe.measure(best.quantized, this.context);
@@ -305,13 +333,17 @@ class RecipeRun {
   }
 
   async #evaluate(model: Model): Promise<Candidate> {
-    const { context, dataset } = this;
+    return this.#quantized(model, await this.#calibrate(model, this.#samples.learn));
+  }
+
+  async #calibrate(model: Model, dataset: Dataset): Promise<Calibration> {
+    const { context } = this;
     throwIfAborted(context.signal, "compress");
     const requests = quantizationRequests(model, this.quantize);
     const batching = this.options.batchSize === undefined ? {} : { batchSize: this.options.batchSize };
     const calibration = await calibrate(model, dataset, { requests, ...batching }, context);
     throwIfAborted(context.signal, "compress");
-    return this.#quantized(model, calibration);
+    return calibration;
   }
 
   async #quantized(model: Model, calibration: Calibration): Promise<Candidate> {
@@ -335,6 +367,7 @@ class RecipeRun {
       },
       floatModel: best.model,
       steps: this.#effects,
+      ...(this.#choice && { choice: this.#choice }),
       calibration: best.calibration,
       details: quantizationDetails(best.plan, resolveQuantizeOptions(this.quantize).target),
       verification,
@@ -342,6 +375,10 @@ class RecipeRun {
       before,
     };
   }
+}
+
+function keepOf({ use, keep }: RecipeStep): Keep {
+  return keep ?? definitionOf(use).keep ?? "better";
 }
 
 /** `output SQNR 16.0 dB, 93.8 % same answer`. */

@@ -8,12 +8,17 @@ import { cloneModel, ints, type Model, parseModel, Tensor } from "../../src/grap
 import { compress } from "../../src/pipeline/index.js";
 import { planQuantization, quantizationRequests } from "../../src/quantize/index.js";
 import { createRunner, Feed, observeShapes, zeroFeeds } from "../../src/runtime/index.js";
-import { equalizationInput, prepareModel } from "../../src/steps/index.js";
+import { COMPRESS_RECIPE, equalizationInput, prepareModel, type RecipeStep } from "../../src/steps/index.js";
 import { batchNorm, testModel } from "../helpers/build.js";
 
 const context = { runner: createRunner(ort as never, { threads: 1 }) };
 /** No multiple of 4: the last run of a model that insists on 4 has samples missing. */
-const DATA = { ...randomDataset([3, 12, 12], 18, 5, { min: -1, max: 1 }), label: (index: number) => index % 5 };
+const DATA = { ...randomDataset([3, 12, 12], 18, 8, { min: -1, max: 1 }), label: (index: number) => index % 5 };
+/** Every step in a form without a choice that the order of sums in float could decide: a flat optimum, two ranges of nearly the same noise. */
+const STEPS: RecipeStep[] = COMPRESS_RECIPE.map((step) => {
+  if (step.use === "equalize") return { use: "equalize", method: "one-step" };
+  return step.use === "quantize" ? { use: "quantize" } : step;
+});
 
 /** Conv, BatchNormalization, Relu, Conv, pooling, Gemm; `batch` also stands in its Reshape, as exporters write it. */
 function network(batch: number | "N"): Model {
@@ -69,9 +74,11 @@ function expectAlike(actual: unknown, expected: unknown, digits: number): void {
   }
 }
 
-function weightsOf({ graph }: Model): Map<string, unknown> {
+function weightsOf({ graph }: Model): Record<string, unknown> {
   const own = [...graph.initializers].filter(([name]) => name !== "flat.shape");
-  return new Map(own.map(([name, tensor]) => [name, [tensor.dtype, tensor.dims, [...(tensor.array() as Int8Array)]]]));
+  return Object.fromEntries(
+    own.map(([name, tensor]) => [name, [tensor.dtype, tensor.dims, [...(tensor.array() as Int8Array)]]]),
+  );
 }
 
 test("a feed fills the last batch up with zeros and says how many samples count", async () => {
@@ -104,11 +111,11 @@ describe.each([1, 4])(
     });
 
     test("compress, with every step", async () => {
-      const run = (model: Model) => compress(model, DATA, {}, context);
+      const run = (model: Model) => compress(model, DATA, { steps: STEPS }, context);
       const [fixed, open] = [await run(network(batch)), await run(network("N"))];
       const result = parseModel(fixed.bytes);
       expect(result.graph.inputs[0]!.shape).toEqual([batch, 3, 12, 12]);
-      expect(weightsOf(result)).toEqual(weightsOf(parseModel(open.bytes)));
+      expectAlike(weightsOf(result), weightsOf(parseModel(open.bytes)), 1e-6);
       expect(fixed.steps.map(({ step, kept }) => [step, kept])).toEqual(
         open.steps.map(({ step, kept }) => [step, kept]),
       );
@@ -117,7 +124,7 @@ describe.each([1, 4])(
 
     test("validate", async () => {
       const run = async (model: Model) => {
-        const candidate = parseModel((await compress(model, DATA, {}, context)).bytes);
+        const candidate = parseModel((await compress(model, DATA, { steps: STEPS }, context)).bytes);
         const {
           baseline,
           candidate: measured,
