@@ -26,7 +26,11 @@ async function peakOf(images: number): Promise<number> {
   const model = parseModel(new Uint8Array(readFileSync(`${SHARED}/models/mobilenet_v1_0.75_224.onnx`)));
   await prepareModel(model, context);
   const dataset = randomDataset([3, 224, 224], images, 1, { min: -1, max: 1 });
-  await calibrate(model, dataset, { requests: quantizationRequests(model, { calibrator: "mse" }) }, context);
+  await calibrate(
+    model,
+    { requests: quantizationRequests(model, { calibrator: "mse" }) },
+    { ...context, data: dataset },
+  );
   return process.resourceUsage().maxRSS / 1024;
 }
 

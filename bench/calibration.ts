@@ -52,7 +52,7 @@ async function plain(model: Model, dataset: Dataset, batchSize: number): Promise
 }
 
 async function collect(model: Model, dataset: Dataset, options: QuantizeOptions): Promise<Calibration> {
-  return calibrate(model, dataset, { requests: quantizationRequests(model, options) }, context);
+  return calibrate(model, { requests: quantizationRequests(model, options) }, { ...context, data: dataset });
 }
 
 const model = parseModel(new Uint8Array(readFileSync(`${SHARED}/models/mobilenet_v1_0.75_224.onnx`)));

@@ -56,7 +56,7 @@ const requests = equalizeValues(folded, shapes).map((value) => ({
   exactMinimum: false,
   histogram: false,
 }));
-const stats = (await calibrate(folded, calibration, { requests }, context)).activationStats();
+const stats = (await calibrate(folded, { requests }, { ...context, data: calibration })).activationStats();
 const before = firstDepthwise(folded);
 await equalize({ stats, shapes })(folded, context);
 const after = firstDepthwise(folded);
@@ -71,8 +71,8 @@ function print(line) {
 }
 
 async function quantized(source, steps) {
-  const { bytes } = await compress(source, calibration, { ...(steps && { steps }) }, context);
-  return validateModels({ candidate: parseModel(bytes), baseline: source, dataset: labelled, latency: false }, context);
+  const { bytes } = await compress(source, { ...(steps && { steps }) }, { ...context, data: calibration });
+  return validateModels(parseModel(bytes), { baseline: source, latency: false }, { ...context, data: labelled });
 }
 
 function range(values) {

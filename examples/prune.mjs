@@ -43,7 +43,7 @@ const CACHE = 1e9;
 
 // Load pretrained network and data.
 const { network, training, validation } = await load();
-const evaluate = (model) => measureTop1(model, validation, {}, context);
+const evaluate = (model) => measureTop1(model, {}, { ...context, data: validation });
 const accuracy = await evaluate(network);
 print(`Accuracy of the original network: ${percent(accuracy)} on ${validation.length} validation images`);
 const sizes = learnableParameters(network.graph).map(({ name }) => network.graph.initializers.get(name).size);
@@ -96,9 +96,8 @@ await prepareModel(integer, context);
 const settings = { target: "ort-cpu", granularity: "per-channel" };
 const calibration = await calibrate(
   integer,
-  calibrationData,
   { requests: quantizationRequests(integer, settings) },
-  context,
+  { ...context, data: calibrationData },
 );
 await quantize(calibration, settings)(integer, context);
 const toPruned = await compare(chosen.model, network);
@@ -153,12 +152,12 @@ async function load() {
   }
   const all = await openDataset(options.data, { input: { shape: [1, 28, 28] }, preprocess: { preset: "zero-one" } });
   const [learning, held] = splitByClass(cachedDataset(all, CACHE), 0.75, seed);
-  const { model } = await train(buildDigitNetwork(seed), learning, { seed }, context);
+  const { model } = await train(buildDigitNetwork(seed), { seed }, { ...context, data: learning });
   return { network: model, training: learning, validation: cachedDataset(held, CACHE) };
 }
 
 function compare(candidate, baseline) {
-  return validateModels({ candidate, baseline, dataset: validation, latency: false, batchSize: 128 }, context);
+  return validateModels(candidate, { baseline, latency: false, batchSize: 128 }, { ...context, data: validation });
 }
 
 /** Share of zeros among the weights; integer ones are zero at their zero point. */

@@ -135,14 +135,14 @@ function sumNetwork(): Model {
 /** What a page calls `model`, `dataset` and so on: the digit network and its images, new for every block. */
 async function world(code: string): Promise<Record<string, unknown>> {
   const runner = core.createRunner(ort as never, { threads: 1 });
-  const context = { runner };
+  const dataset = digitDataset({ count: 24, seed: 3 });
+  const context = { runner, data: dataset };
   const network = parseModel(readFileSync(DIGITS));
   const floatModel = cloneModel(network);
   await prepareModel(floatModel, context);
   ensureBiases(floatModel);
-  const dataset = digitDataset({ count: 24, seed: 3 });
   const requests = quantizationRequests(floatModel, {});
-  const calibration = await calibrate(floatModel, dataset, { requests }, context);
+  const calibration = await calibrate(floatModel, { requests }, context);
   const quantized = cloneModel(floatModel);
   const planOfQuantized = planQuantization(quantized, calibration, {});
   applyQdq(quantized, planOfQuantized);
@@ -150,8 +150,8 @@ async function world(code: string): Promise<Record<string, unknown>> {
   let plan = planQuantization(digits, calibration, {});
   let model = /conv1(\.weight|: \[)/.test(code) ? sumNetwork() : digits;
   // Pages about what corrects a quantized network call that one `model`.
-  if (/floatModel, model, plan/.test(code) && !code.includes("applyQdq")) [model, plan] = [quantized, planOfQuantized];
-  const sqnr = code.includes("sqnr: report") ? await core.measureSqnr(model, plan, dataset, context) : undefined;
+  if (/floatModel, plan/.test(code) && !code.includes("applyQdq")) [model, plan] = [quantized, planOfQuantized];
+  const sqnr = code.includes("sqnr: report") ? await core.measureSqnr(model, { plan }, context) : undefined;
   const identity = { path: "digits.onnx", sha256: "0".repeat(64), bytes: 1 };
   const shapes = await observeShapes(runner, model, zeroFeeds(model));
   return {
@@ -189,7 +189,7 @@ const SHORTER: readonly (readonly [RegExp, string])[] = [
   [/epochs: 10/, "epochs: 1"],
   [/digitDataset\(DIGIT_SPLIT\.\w+\)/g, "digitDataset({ count: 20, seed: 1 })"],
   [/trials: 24/, "trials: 2"],
-  [/dataset, calibration \}, \{ runner \}/, "dataset, calibration, rows: 256, iterations: 20 }, { runner }"],
+  [/plan, calibration \}\)/, "plan, calibration, rows: 256, iterations: 20 })"],
   [/steps: 10/, "steps: 2"],
 ];
 

@@ -94,7 +94,7 @@ import * as ort from "onnxruntime-node";
 const path: string = "node_modules/@equant/cli/assets/digits.onnx";
 const model = parseModel(await readFile(path));
 const { parameters } = await inspectModel(await readModel(path));
-const { bytes } = await compress(model, digitDataset({ count: 40, seed: 1 }), {}, { runner: createRunner(ort, { threads: 1 }) });
+const { bytes } = await compress(model, {}, { runner: createRunner(ort, { threads: 1 }), data: digitDataset({ count: 40, seed: 1 }) });
 const report = readReport(await readFile("demo/report.json", "utf8"));
 await writeFile("report.html", renderReport(report));
 console.log(JSON.stringify({ parameters, before: (await readFile(path)).length, after: bytes.length }));

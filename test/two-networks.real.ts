@@ -31,10 +31,14 @@ const NETWORKS = [
 describe.each(NETWORKS)("$name", ({ bytes, plain }) => {
   test("top-1 in %, int8 per tensor: plain, and with the default recipe", async () => {
     const model = parseModel(await bytes);
-    const top1 = async (options: Parameters<typeof compress>[2]) => {
-      const result = await compress(cloneModel(model), calibration, options, context);
+    const top1 = async (options: Parameters<typeof compress>[1]) => {
+      const result = await compress(cloneModel(model), options, { ...context, data: calibration });
       const candidate = parseModel(result.bytes);
-      const report = await validateModels({ candidate, baseline: model, dataset: heldOut, latency: false }, context);
+      const report = await validateModels(
+        candidate,
+        { baseline: model, latency: false },
+        { ...context, data: heldOut },
+      );
       return { float: 100 * report.baseline!.top1!, int8: 100 * report.candidate.top1!, bytes: result.bytes.length };
     };
     const naive = await top1(PLAIN);

@@ -47,9 +47,8 @@ test("the core quantizes in Chromium to the same bytes as in Node", { timeout: 1
   const requests = quantizationRequests(model, { calibrator: "mse" });
   const calibration = await calibrate(
     cloneModel(model),
-    digitDataset({ count: 40, seed: 5 }),
     { requests },
-    { runner },
+    { runner, data: digitDataset({ count: 40, seed: 5 }) },
   );
   await quantize(calibration, { calibrator: "mse", granularity: "per-channel" })(model, { runner });
   const expected = serializeModel(model);

@@ -31,9 +31,8 @@ window.quantizeInPage = async (bytes, calibrationText) => {
   await prepareModel(model, { runner });
   const own = await calibrate(
     cloneModel(model),
-    digitDataset({ count: 40, seed: 5 }),
     { requests: quantizationRequests(model, { calibrator: "mse" }) },
-    { runner },
+    { runner, data: digitDataset({ count: 40, seed: 5 }) },
   );
   await quantize(Calibration.parse(calibrationText), { calibrator: "mse", granularity: "per-channel" })(model, {
     runner,

@@ -71,16 +71,12 @@ async function writeReport({ name, calibration, validation, shape, preset, label
     { use: "equalize", method: "dfq" },
     { use: "quantize" },
   ];
-  const result = await compress(parseModel(bytes), dataset, { steps: recipe }, { runner });
+  const result = await compress(parseModel(bytes), { steps: recipe }, { runner, data: dataset });
   const quantized = serializeModel(result.model);
   const measured = await validateModels(
-    {
-      candidate: result.model,
-      baseline: parseModel(bytes),
-      dataset: await open(validation, labelled),
-      bytes: { candidate: quantized.length, baseline: bytes.length },
-    },
-    { runner },
+    result.model,
+    { baseline: parseModel(bytes), bytes: { candidate: quantized.length, baseline: bytes.length } },
+    { runner, data: await open(validation, labelled) },
   );
   const report = await collectReport(
     {

@@ -2,7 +2,8 @@
  * The public face of equant: what stays the same from one minor version to the next, written by hand. Everything else that the
  * command, the report and the app use is `@equant/core/lab`, which may change with every version.
  *
- * Two orders of arguments: `f(options)(model, context)` changes a model; a measure is `f(options, context)` and leaves it.
+ * Two orders of arguments: `f(options)(model, context)` changes a model in place, `f(model, options, context)` leaves it as it is.
+ * The context holds what both may use: the runtime, samples, a signal to cancel, a listener for progress.
  */
 
 // Measures.
@@ -121,7 +122,7 @@ export {
   type Transform,
   type TransformContext,
   type TransformReport,
-  transformModel,
+  transform,
   zeroFeeds,
 } from "./runtime/index.js";
 export {

@@ -31,7 +31,7 @@ test("core in one file without code splitting carries out every step", async () 
   const { buildDigitNetwork, compress, createRunner, digitDataset, parseModel } = await bundled();
   const context = { runner: createRunner(ort as never, { threads: 1 }) };
   const network = buildDigitNetwork(3);
-  const result = await compress(network, digitDataset({ count: 4, seed: 1 }), { steps }, context);
+  const result = await compress(network, { steps }, { ...context, data: digitDataset({ count: 4, seed: 1 }) });
   expect(result.steps.map(({ step }) => step)).toEqual(steps.slice(1).map(({ use }) => use));
   expect(parseModel(result.bytes, {}).graph.nodes.map(({ opType }) => opType)).toContain("QuantizeLinear");
 });

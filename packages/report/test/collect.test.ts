@@ -79,7 +79,7 @@ describe("collectReport", () => {
       { use: "equalize", method: "two-step", keep: "always" },
       { use: "quantize" },
     ] as const;
-    const result = await compress(cloneModel(model), dataset, { steps: recipe }, context);
+    const result = await compress(cloneModel(model), { steps: recipe }, { ...context, data: dataset });
     encodings = result.plan.activations;
     floatModel = result.floatModel;
     const input = { tool: { name: "equant", version: "0" }, model: null, recipe, result, dataset, samples: 5 };

@@ -19,7 +19,7 @@ const images = await openDataset(${text(folder)}, {
   decode: sharpDecoder(sharp),
 });
 const steps = ${JSON.stringify(steps, null, 2)};
-const { bytes } = await compress(model, images, { steps }, { runner: createRunner(ort) });
+const { bytes } = await compress(model, { steps }, { runner: createRunner(ort), data: images });
 await writeFile(${text(output)}, bytes);
 `;
 }

@@ -45,7 +45,7 @@ export async function calibrateModel(
     call.onProgress({ phase: "ranges", done: soFar.samples, total: dataset.length, part: ranges });
   };
   const options = { requests, onBatch, ...(shapes && { shapes }) };
-  return summarize(model, (await calibrate(model, dataset, options, context)).forModel(sha256));
+  return summarize(model, (await calibrate(model, options, { ...context, data: dataset })).forModel(sha256));
 }
 
 /** A calibration file instead of a run. @throws {ModelError} E3003 when it is of another model. */

@@ -9,7 +9,7 @@ export interface CallContext {
 }
 
 /** Core's context for a call, with the runtime. */
-export async function transformContext(call: CallContext): Promise<Required<TransformContext>> {
+export async function transformContext(call: CallContext): Promise<Required<Omit<TransformContext, "data">>> {
   return {
     runner: await runner(),
     signal: call.signal,

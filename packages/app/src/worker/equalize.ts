@@ -27,11 +27,10 @@ export async function previewEqualize(
   const original = cloneModel(model);
   const input = {
     quantize: quantizeOptionsOf(steps),
-    dataset,
     known: new Map(),
     biasCorrected: steps.some(({ use }) => use === "bias-correct"),
   };
-  const { report: made } = await applyFloatStep(model, step, input, context);
+  const { report: made } = await applyFloatStep(model, step, input, { ...context, data: dataset });
   const report = made as EqualizeReport;
   const weights = floatWeights(original, model);
   return { report, weights, section: collectEqualization(report, original, model) };

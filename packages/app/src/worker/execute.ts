@@ -25,7 +25,11 @@ export async function execute(
   const result =
     isPlain && calibration !== null
       ? await quantizeOnly(open, dataset, steps, Calibration.parse(calibration), call)
-      : await compress(open.model, dataset, { steps, phase: phases(call) }, await transformContext(call));
+      : await compress(
+          open.model,
+          { steps, phase: phases(call) },
+          { ...(await transformContext(call)), data: dataset },
+        );
   const { details, verification } = result;
   const outcome: RunOutcome = {
     bytes: result.bytes as Uint8Array<ArrayBuffer>,

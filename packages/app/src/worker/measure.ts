@@ -49,13 +49,8 @@ export async function validate(
   call: CallContext,
 ): Promise<ValidationReport> {
   return validateModels(
-    {
-      candidate: parseModel(bytes, { file: "result" }),
-      baseline: model,
-      dataset,
-      bytes: { candidate: bytes.length, baseline: fileBytes },
-      latency: { budgetMs: LATENCY_MS },
-    },
-    await transformContext(call),
+    parseModel(bytes, { file: "result" }),
+    { baseline: model, bytes: { candidate: bytes.length, baseline: fileBytes }, latency: { budgetMs: LATENCY_MS } },
+    { ...(await transformContext(call)), data: dataset },
   );
 }

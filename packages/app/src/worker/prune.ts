@@ -30,7 +30,7 @@ export async function pruneModel(
   // Without labels, the share of samples on which the answer is the float model's.
   const quality = async (candidate: Model) => {
     const quiet = { runner: context.runner, signal: context.signal };
-    const measured = await validateModels({ candidate, baseline: model, dataset: judged, latency: false }, quiet);
+    const measured = await validateModels(candidate, { baseline: model, latency: false }, { ...quiet, data: judged });
     return measured.candidate.top1 ?? measured.agreement ?? 0;
   };
   const original = judged.label ? await quality(model) : 1;
@@ -51,10 +51,9 @@ export async function pruneModel(
       evaluate,
       // As the recipe's step prunes, so that what is chosen here is what the recipe gives.
       parameters: "weights",
-      data: data.calibrate,
       ...(settings.granularity === "channels" && { channelMultiple: ORT_CHANNEL_MULTIPLE }),
     },
-    context,
+    { ...context, data: data.calibrate },
   );
   if (settings.granularity === "channels") {
     const feed = await Feed.of(model, data.validate, context);

@@ -10,7 +10,7 @@ test("the network of the second demo computes the same, with one channel far too
   const [baseline, candidate] = [parseModel(bytes), parseModel(wideDigits(bytes))];
   const runner = createRunner(ort as never, { threads: 1 });
   const dataset = digitDataset({ ...DIGIT_SPLIT.heldOut, count: 50 });
-  const report = await validateModels({ baseline, candidate, dataset, latency: false }, { runner });
+  const report = await validateModels(candidate, { baseline, latency: false }, { runner, data: dataset });
   expect(report.agreement).toBe(1);
   expect(report.logitSqnrDb!).toBeGreaterThan(120);
   const spread = async (model: typeof baseline) =>

@@ -37,7 +37,7 @@ beforeAll(async () => {
   for (const [name, options] of [["fine", {}] as const, ["coarse", { weightBits: 2 }] as const]) {
     const model = cloneModel(float);
     const requests = quantizationRequests(model, options);
-    await quantize(await calibrate(cloneModel(model), data, { requests }, { runner }), options)(model, { runner });
+    await quantize(await calibrate(cloneModel(model), { requests }, { runner, data }), options)(model, { runner });
     bytes[name] = serializeModel(model);
   }
   bytes.float = serializeModel(float);

@@ -20,7 +20,7 @@ test("the preview of equalization applies what a run of the recipe applies, bias
       { use: "quantize" as const },
       ...(corrected ? [{ use: "bias-correct" as const }] : []),
     ];
-    const run = await compress(model, dataset, { steps }, { runner });
+    const run = await compress(model, { steps }, { runner, data: dataset });
     const ran = run.steps.find(({ step }) => step === "equalize")!.report as EqualizeReport;
     const { report, weights } = await previewEqualize(cloneModel(prepared), dataset, steps, { runner });
     expect(report.modified).toBe(true);

@@ -32,7 +32,7 @@ test.each([
   await prepareModel(folded, { runner });
   const shown = await pruneModel(folded, data, settings, call);
   const steps = [{ use: "fold" }, { use: "prune", ...settings }, { use: "quantize" }] as const;
-  const { floatModel } = await compress(original, data.calibrate, { steps }, { runner });
+  const { floatModel } = await compress(original, { steps }, { runner, data: data.calibrate });
   const weights = (model: typeof floatModel) =>
     [...model.graph.initializers].map(([name, tensor]) => [name, tensor.dims, [...tensor.bytes()]] as const);
   expect(weights(parseModel(shown.bytes))).toEqual(weights(floatModel));

@@ -62,9 +62,8 @@ export const calibrate: CommandDefinition = {
       const collect = () =>
         core.calibrate(
           model,
-          dataset,
           { requests, ...(options.batch !== undefined && { batchSize: options.batch }) },
-          transform,
+          { ...transform, data: dataset },
         );
       calibration = (await context.phase("calibrate", collect, describeCalibration)).forModel(identity.sha256);
     }

@@ -17,13 +17,14 @@ export async function compareEqualization(
 ): Promise<SqnrCurves> {
   const core = await import("@equant/core/lab");
   const shapes = await core.observeShapes(await context.runner(), model, core.zeroFeeds(model));
-  const input = await core.equalizationInput(model, shapes, settings, dataset, transform);
+  const withData = { ...transform, data: dataset };
+  const input = await core.equalizationInput(model, shapes, settings, withData);
   const reports: Record<string, SqnrReport> = { before };
   for (const method of METHODS) {
     const equalized = core.cloneModel(model);
     await core.equalize({ method, keep: "always", ...input })(equalized, transform);
     reports[method] = await context.phase(method, () =>
-      core.measureSqnr(equalized, settings, dataset, transform, { cumulative: false }),
+      core.measureSqnr(equalized, { plan: settings, cumulative: false }, withData),
     );
   }
   return core.compareSqnr(reports);

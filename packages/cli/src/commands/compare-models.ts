@@ -108,15 +108,14 @@ export async function measureAll(
       `validate ${other.name}`,
       () =>
         validateModels(
+          other.model,
           {
-            candidate: other.model,
             baseline: first!.model,
-            dataset,
             bytes: { candidate: other.bytes, baseline: first!.bytes },
             ...(!options.latency && { latency: false as const }),
             ...(options.batch !== undefined && { batchSize: options.batch }),
           },
-          transform,
+          { ...transform, data: dataset },
         ),
       ({ samples }) => `${samples} samples`,
     );

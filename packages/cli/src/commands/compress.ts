@@ -66,9 +66,8 @@ export const compress: CommandDefinition = {
     const transform = await context.transformContext();
     const result = await core.compress(
       model,
-      dataset,
       { steps, phase: context.phase.bind(context), ...(options.batch !== undefined && { batchSize: options.batch }) },
-      transform,
+      { ...transform, data: dataset },
     );
     if (!core.isQuantized(result.model)) context.warn("W4001", NOTHING_QUANTIZED);
     if (result.choice?.taken === "plain")

@@ -55,13 +55,13 @@ export async function debugAgainst(
   const dataset = await openData(context, float.model, options);
   const read = await context.phase(
     "match",
-    () => core.planOfFile(file.model, float.model, dataset, transform),
+    () => core.planOfFile(file.model, { float: float.model }, { ...transform, data: dataset }),
     ({ layers, state }) => `${layers.length} layers, ${describeState(state)}`,
   );
   const { model, plan } = read;
   const report = await context.phase(
     "measure",
-    () => core.measureSqnr(model, plan, dataset, transform, { perChannel: options.channels ?? false }),
+    () => core.measureSqnr(model, { plan, perChannel: options.channels ?? false }, { ...transform, data: dataset }),
     ({ layers, samples }) => `${layers.length} layers on ${samples} samples`,
   );
   const requests = [...plan.activations.keys()]
@@ -71,14 +71,20 @@ export async function debugAgainst(
     ? await context.phase(
         "advise",
         async () => {
-          const calibration = await core.calibrate(model, dataset, { requests }, transform);
-          return core.advise({ model, calibration, plan, quantize: undefined, sqnr: report, dataset }, transform);
+          const calibration = await core.calibrate(model, { requests }, { ...transform, data: dataset });
+          return core.advise(
+            model,
+            { calibration, plan, quantize: undefined, sqnr: report },
+            { ...transform, data: dataset },
+          );
         },
         ({ allDb }) => `output SQNR ${formatDb(allDb)}`,
       )
     : undefined;
   const study = options.sensitivity
-    ? await context.phase("sensitivity", () => core.sensitivity(model, plan, dataset, transform, { report }))
+    ? await context.phase("sensitivity", () =>
+        core.sensitivity(model, { plan, report }, { ...transform, data: dataset }),
+      )
     : undefined;
   const output = await context.phase(
     "check",

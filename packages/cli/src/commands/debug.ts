@@ -73,24 +73,36 @@ export const debug: CommandDefinition = {
     );
     const calibration = await context.phase(
       "calibrate",
-      () => core.calibrate(model, dataset, { requests: core.quantizationRequests(model, settings) }, transform),
+      () =>
+        core.calibrate(
+          model,
+          { requests: core.quantizationRequests(model, settings) },
+          { ...transform, data: dataset },
+        ),
       describeCalibration,
     );
     const plan = core.planQuantization(model, calibration, await core.forThisProcessor(settings, transform));
     const report = await context.phase(
       "measure",
-      () => core.measureSqnr(model, plan, dataset, transform, { perChannel: options.channels ?? false }),
+      () => core.measureSqnr(model, { plan, perChannel: options.channels ?? false }, { ...transform, data: dataset }),
       ({ layers, samples }) => `${layers.length} layers on ${samples} samples`,
     );
     const advice = options.advice
       ? await context.phase(
           "advise",
-          () => core.advise({ model, calibration, plan, quantize: settings, sqnr: report, dataset }, transform),
+          () =>
+            core.advise(
+              model,
+              { calibration, plan, quantize: settings, sqnr: report },
+              { ...transform, data: dataset },
+            ),
           ({ allDb }) => `output SQNR ${formatDb(allDb)}`,
         )
       : undefined;
     const study = options.sensitivity
-      ? await context.phase("sensitivity", () => core.sensitivity(model, plan, dataset, transform, { report }))
+      ? await context.phase("sensitivity", () =>
+          core.sensitivity(model, { plan, report }, { ...transform, data: dataset }),
+        )
       : undefined;
     const curves = options.compare
       ? await compareEqualization(context, model, settings, dataset, transform, report)

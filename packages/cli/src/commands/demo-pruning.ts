@@ -22,16 +22,13 @@ export async function demoPruning(model: Model, heldOut: Dataset, context: Trans
     const evaluate = (pruned: Model) => {
       iteration++;
       if (iteration === SELECTED) chosen = pruned;
-      return measureTop1(pruned, heldOut, {}, context);
+      return measureTop1(pruned, {}, { ...context, data: heldOut });
     };
     const { iterations } = await prune(model, { method, sparsity: SPARSITY, steps: STEPS, evaluate }, context);
     curves.push(pruningCurve(method, iterations, heldOut.length));
     layers = prunedStructure(iterations[SELECTED - 1]!);
   }
-  const compared = await validateModels(
-    { candidate: chosen, baseline: model, dataset: heldOut, latency: false },
-    context,
-  );
+  const compared = await validateModels(chosen, { baseline: model, latency: false }, { ...context, data: heldOut });
   const validation = collectValidation(compared);
   return { original: compared.baseline!.top1, curves, method: "synflow", validation, layers };
 }

@@ -62,23 +62,21 @@ export const demo: CommandDefinition = {
     ];
     const result = await core.compress(
       model,
-      calibrationSet,
       { steps: recipe, phase: context.phase.bind(context) },
-      transform,
+      { ...transform, data: calibrationSet },
     );
     const { bytes, steps } = result;
     const report = await context.phase(
       "validate",
       () =>
         core.validateModels(
+          core.parseModel(bytes),
           {
-            candidate: core.parseModel(bytes),
             baseline: core.parseModel(floatBytes),
-            dataset: heldOutSet,
             bytes: { candidate: bytes.length, baseline: floatBytes.length },
             optimize: (candidate) => optimizedModel(transform.runner!, candidate),
           },
-          transform,
+          { ...transform, data: heldOutSet },
         ),
       ({ samples }) => `${samples} held-out digits`,
     );

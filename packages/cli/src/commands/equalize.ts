@@ -85,7 +85,7 @@ export const equalize: CommandDefinition = {
       core.OutputProbe.of(core.cloneModel(model), dataset, transform),
     );
     const input = await context.phase("calibrate", () =>
-      core.equalizationInput(model, shapes, settings, dataset, transform),
+      core.equalizationInput(model, shapes, settings, { ...transform, data: dataset }),
     );
     const before = options.svg === undefined ? undefined : core.cloneModel(model);
     const report = await context.phase(

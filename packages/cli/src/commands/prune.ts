@@ -76,15 +76,15 @@ export const prune: CommandDefinition = {
       (report) => core.describeFold(report),
     );
     const { learning, measuring } = await pruningData(context, model);
-    const evaluate = measuring && ((pruned: Model) => core.measureTop1(pruned, measuring, {}, transform));
+    const evaluate = measuring && ((pruned: Model) => core.measureTop1(pruned, {}, { ...transform, data: measuring }));
     const baseline = evaluate && (await context.phase("original", () => evaluate(model), formatPercent));
     const result = await context.phase(
       "prune",
       () =>
         core.prune(
           model,
-          { ...pruneOptions(options), ...(learning && { data: learning }), ...(evaluate && { evaluate }) },
-          transform,
+          { ...pruneOptions(options), ...(evaluate && { evaluate }) },
+          { ...transform, ...(learning && { data: learning }) },
         ),
       ({ iterations }) => `${iterations.length} steps`,
     );

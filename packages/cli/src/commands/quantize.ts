@@ -83,13 +83,12 @@ export const quantize: CommandDefinition = {
           calibrationOf(context, path, identity.sha256, () =>
             core.calibrate(
               folded,
-              // Without samples there is a file, and nothing is collected.
-              dataset!,
               {
                 requests: core.quantizationRequests(folded, settings),
                 ...(options.batch !== undefined && { batchSize: options.batch }),
               },
-              transform,
+              // Without samples there is a file, and nothing is collected.
+              { ...transform, data: dataset },
             ),
           ),
         phase: (name, work, note) => context.phase(name, work, note),

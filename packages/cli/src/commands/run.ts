@@ -58,13 +58,12 @@ export const run: CommandDefinition = {
     const transform = await context.transformContext();
     const result = await core.compress(
       model,
-      calibrationSet,
       {
         steps,
         phase: context.phase.bind(context),
         ...(config.data.batch !== undefined && { batchSize: config.data.batch }),
       },
-      transform,
+      { ...transform, data: calibrationSet },
     );
     const files = await context.modelFiles(resolve(folder, "model.onnx"), result.model);
     const size = bytesOf(files);
@@ -129,15 +128,13 @@ async function validateResult(
   ]);
   const transform = await context.transformContext();
   const options = {
-    candidate: result.model,
     baseline: original.model,
-    dataset,
     bytes: { candidate: result.bytes, baseline: original.bytes },
     optimize: (model: Uint8Array | Model) => optimizedModel(transform.runner!, model as never),
   };
   const report = await context.phase(
     "validate",
-    () => validateModels(options, transform),
+    () => validateModels(result.model, options, { ...transform, data: dataset }),
     ({ samples }) => `${samples} samples`,
   );
   for (const { code, message } of report.warnings) context.warn(code, message);

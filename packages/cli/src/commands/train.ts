@@ -100,7 +100,6 @@ export const train: CommandDefinition = {
       () =>
         core.train(
           model,
-          learning,
           {
             epochs: options.epochs,
             batchSize: options.batchSize,
@@ -118,7 +117,7 @@ export const train: CommandDefinition = {
               if (options.checkpoint !== undefined) await writeCheckpoint(context, options.checkpoint, checkpoint);
             },
           },
-          transform,
+          { ...transform, data: learning },
         ),
       (result) => `${result.epochs.length} epochs, ${learning.length} samples`,
     );

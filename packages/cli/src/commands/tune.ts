@@ -73,7 +73,6 @@ export const tune: CommandDefinition = {
     if (state) context.reporter.info(`resume    ${state.trials.length} trials of ${join(options.out, "state.json")}`);
     const report = await core.tune(
       model,
-      dataset,
       {
         maxDrop: options.maxDrop,
         ...(options.maxSize !== undefined && { maxBytes: options.maxSize }),
@@ -84,7 +83,7 @@ export const tune: CommandDefinition = {
         phase: context.phase.bind(context),
         onTrial: ({ trial, bytes: model, state: now, front }) => folder.save(trial, model, now, front),
       },
-      await context.transformContext(),
+      { ...(await context.transformContext()), data: dataset },
     );
     await folder.tidy(report);
     const front = report.front.map((id) => ({

@@ -48,10 +48,9 @@ export const validate: CommandDefinition = {
       "validate",
       () =>
         validateModels(
+          candidate.model,
           {
-            candidate: candidate.model,
             ...(baseline && { baseline: baseline.model }),
-            dataset,
             ...(options.batch !== undefined && { batchSize: options.batch }),
             ...(!options.latency && { latency: false }),
             bytes: {
@@ -60,7 +59,7 @@ export const validate: CommandDefinition = {
             },
             optimize: (model) => optimizedModel(transform.runner!, model),
           },
-          transform,
+          { ...transform, data: dataset },
         ),
       ({ samples, output }) => `${samples} samples, ${output.labelled ? "labelled" : "without labels"}`,
     );

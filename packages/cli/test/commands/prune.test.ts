@@ -50,8 +50,8 @@ test("the file is what the report says, and its masks bring the original back", 
   const [pruned, original] = [await load(output), await load(DIGITS_MODEL)];
   expect(zeros(pruned)).toBeGreaterThan(0.59 * 21578);
   const labelled = await openDataset(data, { input: { shape: [1, 28, 28] }, preprocess: { preset: "zero-one" } });
-  expect(await measureTop1(pruned, labelled, {}, { runner })).toBe(result.top1.pruned);
-  expect(await measureTop1(original, labelled, {}, { runner })).toBe(result.top1.original);
+  expect(await measureTop1(pruned, {}, { runner, data: labelled })).toBe(result.top1.pruned);
+  expect(await measureTop1(original, {}, { runner, data: labelled })).toBe(result.top1.original);
   const restored = parseMasks(await readFile(masks)).restore(pruned);
   expect(weights(restored)).toEqual(weights(original));
 });

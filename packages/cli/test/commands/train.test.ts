@@ -50,7 +50,7 @@ test("train digits: the file is the network that the figures are of", async () =
   expect(learnableParameters(model.graph)).toHaveLength(8);
   const all = spread(digitDataset({ seed: 0, count: 10_000 }), 400);
   const [, heldOut] = splitByClass(all, 0.75, 0);
-  expect(await measureTop1(model, heldOut, {}, { runner })).toBe(result.top1);
+  expect(await measureTop1(model, {}, { runner, data: heldOut })).toBe(result.top1);
 });
 
 test("on IDX data, and as a table", async () => {

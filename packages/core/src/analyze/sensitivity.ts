@@ -2,7 +2,7 @@ import { type Dataset, spread } from "../data/index.js";
 import { OptionsError, rejectUnknownOptions } from "../errors.js";
 import type { Model } from "../graph/index.js";
 import type { QuantizationPlan } from "../quantize/index.js";
-import type { TransformContext } from "../runtime/index.js";
+import { requireData, type TransformContext } from "../runtime/index.js";
 import { SensitivityStudy } from "./sensitivity-study.js";
 import { measureSqnr } from "./sqnr.js";
 import { type MeasuredLayer, measuredLayers } from "./sqnr-layers.js";
@@ -13,6 +13,8 @@ export const SENSITIVITY_SCHEMA = "equant.sensitivity/1";
 
 /** Options for {@link sensitivity}. */
 export interface SensitivityOptions {
+  /** A plan for this very model. */
+  plan: QuantizationPlan;
   /** Samples, spread over the dataset. Default: 16. */
   samples?: number;
   /** Only this many layers, those with the lowest local SQNR. Default: all. */
@@ -21,7 +23,7 @@ export interface SensitivityOptions {
   report?: SqnrReport | undefined;
 }
 
-export const SENSITIVITY_DEFAULTS = { samples: 16 } as const satisfies SensitivityOptions;
+export const SENSITIVITY_DEFAULTS = { samples: 16 } as const satisfies Partial<SensitivityOptions>;
 
 /** What one layer costs the network's output, in dB of output SQNR (300: no noise). */
 export interface LayerSensitivity {
@@ -53,13 +55,11 @@ export interface SensitivityReport {
  */
 export async function sensitivity(
   model: Model,
-  plan: QuantizationPlan,
-  dataset: Dataset,
+  options: SensitivityOptions,
   context: TransformContext,
-  options: SensitivityOptions = {},
 ): Promise<SensitivityReport> {
-  rejectUnknownOptions("sensitivity", options, ["samples", "top", "report"]);
-  const { samples, top, report } = { ...SENSITIVITY_DEFAULTS, ...options };
+  rejectUnknownOptions("sensitivity", options, ["plan", "samples", "top", "report"]);
+  const { plan, samples, top, report } = { ...SENSITIVITY_DEFAULTS, ...options };
   for (const [name, value] of Object.entries({ samples, top })) {
     if (value === undefined || (Number.isInteger(value) && value >= 1)) continue;
     throw new OptionsError("E2002", `sensitivity: invalid ${name} ${value}, expected a whole number from 1`, {
@@ -67,7 +67,7 @@ export async function sensitivity(
       actual: value,
     });
   }
-  const chosen = spread(dataset, samples);
+  const chosen = spread(requireData(context, "sensitivity"), samples);
   const all = measuredLayers(model.graph, plan).layers;
   const layers = top === undefined ? all : await worst(all, top, report, model, plan, chosen, context);
   const study = await SensitivityStudy.of(model, plan, chosen, context);
@@ -92,7 +92,7 @@ async function worst(
   dataset: Dataset,
   context: TransformContext,
 ): Promise<MeasuredLayer[]> {
-  const { culprits } = report ?? (await measureSqnr(model, plan, dataset, context, { cumulative: false }));
+  const { culprits } = report ?? (await measureSqnr(model, { plan, cumulative: false }, { ...context, data: dataset }));
   const names = new Set(culprits.slice(0, top).map(({ layer }) => layer));
   return layers.filter(({ name }) => names.has(name));
 }

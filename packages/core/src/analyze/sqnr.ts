@@ -8,7 +8,7 @@ import {
   type QuantizeOptions,
   quantizationRequests,
 } from "../quantize/index.js";
-import { requireRunner, type TransformContext } from "../runtime/index.js";
+import { requireData, requireRunner, type TransformContext } from "../runtime/index.js";
 import { measuredLayers } from "./sqnr-layers.js";
 import type { SqnrReport } from "./sqnr-report.js";
 import { runSqnr } from "./sqnr-run.js";
@@ -16,6 +16,8 @@ import { summarize } from "./sqnr-summary.js";
 
 /** Options for {@link measureSqnr}. */
 export interface MeasureSqnrOptions {
+  /** A plan for this very model, or options to make one from a calibration over the same data. */
+  plan: QuantizationPlan | QuantizeOptions;
   /** Samples, spread over the dataset. Default: 32. */
   samples?: number;
   /** Also behind the network quantized so far: three more networks in the graph. Default: true. */
@@ -34,14 +36,13 @@ export const SQNR_DEFAULTS = {
   perChannel: false,
   batchSize: 8,
   memoryBytes: 512 * 1024 * 1024,
-} as const satisfies Required<MeasureSqnrOptions>;
+} as const satisfies Required<Omit<MeasureSqnrOptions, "plan">>;
 
 /**
  * Signal-to-quantization-noise ratio of every quantized layer, E[Y²]/E[(Y − Ŷ)²] (Meller et al. 2019, eq. (8)), for
  * weights, activations and both: predicted (eqs. (5), (6), and refined), measured with float inputs (`local`) and behind
  * the network quantized so far (`cumulative`). One generated graph and one pass over the data measure all layers.
  *
- * `plan` is a plan for this very model, or options to make one from a calibration over `dataset`.
  * The model is not changed.
  *
  * @throws {OptionsError} E2001 unknown key, E2002 a number out of range. @throws {PreconditionError} E4005 without a runner.
@@ -49,12 +50,12 @@ export const SQNR_DEFAULTS = {
  */
 export async function measureSqnr(
   model: Model,
-  plan: QuantizationPlan | QuantizeOptions,
-  dataset: Dataset,
+  options: MeasureSqnrOptions,
   context: TransformContext,
-  options: MeasureSqnrOptions = {},
 ): Promise<SqnrReport> {
-  rejectUnknownOptions("measureSqnr", options, Object.keys(SQNR_DEFAULTS));
+  rejectUnknownOptions("measureSqnr", options, ["plan", ...Object.keys(SQNR_DEFAULTS)]);
+  const { plan } = options;
+  const dataset = requireData(context, "measureSqnr");
   const resolved = { ...SQNR_DEFAULTS, ...options };
   for (const key of ["samples", "batchSize", "memoryBytes"] as const) {
     if (Number.isInteger(resolved[key]) && resolved[key] >= 1) continue;
@@ -83,5 +84,5 @@ async function planFor(
   context: TransformContext,
 ): Promise<QuantizationPlan> {
   const requests = quantizationRequests(model, options);
-  return planQuantization(model, await calibrate(model, dataset, { requests }, context), options);
+  return planQuantization(model, await calibrate(model, { requests }, { ...context, data: dataset }), options);
 }

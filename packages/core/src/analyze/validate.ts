@@ -6,6 +6,7 @@ import { contextOf, targetOf } from "../quantize/index.js";
 import {
   type FedBatch,
   observeShapes,
+  requireData,
   requireRunner,
   type Session,
   sumsExactly,
@@ -22,12 +23,8 @@ import type { ModelMeasures, ValidationReport, ValidationWarning } from "./valid
 
 /** Options for {@link validateModels}. */
 export interface ValidateOptions {
-  /** The model that is judged. */
-  candidate: Model;
   /** What it is compared with, usually the float original. Default: none, only the candidate is measured. */
   baseline?: Model;
-  /** Samples; labelled ones give accuracy. */
-  dataset: Dataset;
   /** Output to look at. Default: the first one of each model. */
   output?: string;
   /** Samples a run. Changes memory and speed, not the figures. Default: 8. */
@@ -39,31 +36,36 @@ export interface ValidateOptions {
   /** Gives the graph the runtime executes, so that integer arithmetic is counted there. Default: read off the pattern. */
   optimize?: OptimizeModel;
 }
-const KEYS = ["candidate", "baseline", "dataset", "output", "batchSize", "latency", "bytes", "optimize"] as const;
+const KEYS = ["baseline", "output", "batchSize", "latency", "bytes", "optimize"] as const;
 
 /**
- * Measures a model on data, alone or against the model it was made from: accuracy with its interval, whether a drop is
+ * Measures a model on `context.data`, whose labels give accuracy, alone or against the model it was made from: accuracy with its interval, whether a drop is
  * more than chance and whether it is even over the classes, agreement and signal-to-noise ratio of the outputs, size,
  * latency, and where its arithmetic runs. One pass over the data; memory does not grow with it. docs/validate.md says
  * what each figure means.
  *
  * @throws {DataError} E5001 no samples; E5003 they do not fit a model; E5004 a label that the output has no class for.
  * @throws {RunError} E7001 NaN or Inf in an output, naming the sample; E6005 cancelled.
- * @example const report = await validateModels({ candidate, baseline, dataset }, { runner });
+ * @example const report = await validateModels(candidate, { baseline }, { runner, data: dataset });
  */
-export async function validateModels(options: ValidateOptions, context: TransformContext): Promise<ValidationReport> {
+export async function validateModels(
+  model: Model,
+  options: ValidateOptions,
+  context: TransformContext,
+): Promise<ValidationReport> {
   rejectUnknownOptions("validate", options, KEYS);
-  const { dataset, batchSize = BATCH_DEFAULTS.batchSize, output, latency } = options;
+  const { batchSize = BATCH_DEFAULTS.batchSize, output, latency } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new OptionsError("E2002", `validate: invalid batch size ${batchSize}, expected a whole number from 1`, {
       actual: batchSize,
     });
   }
+  const dataset = requireData(context, "validate");
   if (dataset.length === 0) {
     throw new DataError("E5001", "validate: no samples", { hint: "give a folder of images with --data DIR" });
   }
   requireRunner(context, "validate");
-  const candidate = await modelUnderTest(options.candidate, "candidate", dataset, context, output);
+  const candidate = await modelUnderTest(model, "candidate", dataset, context, output);
   const baseline = options.baseline && (await modelUnderTest(options.baseline, "baseline", dataset, context, output));
   const models = baseline ? [baseline, candidate] : [candidate];
   // A file for other hardware is run as that hardware computes; its latency is this machine's.

@@ -1,4 +1,3 @@
-import type { Dataset } from "../data/index.js";
 import { OptionsError, RunError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
 import type { Model } from "../graph/index.js";
 import {
@@ -7,6 +6,7 @@ import {
   type ObservedType,
   observeShapes,
   type Runner,
+  requireData,
   requireRunner,
   type Session,
   type TransformContext,
@@ -38,17 +38,17 @@ export const VALUES_A_RUN = { most: 8e6, samples: 32 } as const;
 const KEYS = ["requests", "batchSize", "shapes", "onBatch"] as const;
 
 /**
- * Runs the model over the dataset once and collects statistics. Reductions run inside the graph; memory does not grow
+ * Runs the model over `context.data` once and collects statistics. Reductions run inside the graph; memory does not grow
  * with the number of samples. Cancelling through `context.signal` keeps what was seen: the result is then not `complete`.
  *
  * @throws {OptionsError} E2002 batch size. @throws {DataError} E5003 samples that are no input of this model. @throws {RunError} E7001 NaN or Inf, naming value and sample; E6005 cancelled before the first batch.
  */
 export async function calibrate(
   model: Model,
-  dataset: Dataset,
   options: CalibrateOptions,
   context: TransformContext,
 ): Promise<Calibration> {
+  const dataset = requireData(context, "calibrate");
   rejectUnknownOptions("calibrate", options, KEYS);
   const runner = requireRunner(context, "calibrate");
   const { requests, batchSize: wanted } = options;

@@ -2,10 +2,10 @@ import { PROBE_SAMPLES } from "../analyze/output-probe.js";
 import { spread } from "../data/index.js";
 import { throwIfAborted } from "../errors.js";
 import { labelOf } from "../graph/index.js";
-import { requireRunner, type TransformContext } from "../runtime/index.js";
+import { requireData, requireRunner, type Transform, type TransformContext } from "../runtime/index.js";
 import { CorrectionRun } from "./correction-run.js";
 import { keepIfBetter } from "./hold-out.js";
-import { type CorrectBiasesOptions, resolveCorrectOptions } from "./options.js";
+import { type CorrectBiasesOptions, type CorrectionTask, resolveCorrectOptions } from "./options.js";
 import type { BiasCorrectionReport, LayerCorrection } from "./report.js";
 import { findTargets } from "./targets.js";
 
@@ -18,28 +18,31 @@ import { findTargets } from "./targets.js";
  * values and its layer, every layer twice in all. `parallel` takes all means at once and corrects too much where errors
  * add up along the network.
  *
- * The output SQNR against the float model, on samples that the means have not seen, decides whether the result is kept.
+ * The output SQNR against the float model, on samples that the means have not seen, decides whether the result is kept. Needs `context.data`, of which no labels are read.
  * A throw leaves the model as it was.
  *
  * @throws {OptionsError} an option. @throws {PreconditionError} E4005: no runner, or `model` is not the plan's QDQ model.
  * @throws {RunError} E7001 a mean is NaN or infinite; E6005 cancelled.
  */
-export async function correctBiases(
-  options: CorrectBiasesOptions,
-  context: TransformContext,
-): Promise<BiasCorrectionReport> {
+export function correctBiases(options: CorrectBiasesOptions): Transform<BiasCorrectionReport> {
   const resolved = resolveCorrectOptions(options);
-  requireRunner(context, "correctBiases");
-  throwIfAborted(context.signal, "correctBiases");
-  const { targets, skipped } = findTargets("correctBiases", resolved);
-  const run = new CorrectionRun(resolved, targets, context);
+  return async (model, context) => {
+    requireRunner(context, "correctBiases");
+    throwIfAborted(context.signal, "correctBiases");
+    return correct({ ...resolved, model, dataset: requireData(context, "correctBiases") }, context);
+  };
+}
+
+async function correct(task: CorrectionTask, context: TransformContext): Promise<BiasCorrectionReport> {
+  const { targets, skipped } = findTargets("correctBiases", task);
+  const run = new CorrectionRun(task, targets, context);
   const { learned: shifts = [], verdict } = await keepIfBetter(
     {
-      ...resolved,
+      ...task,
       checkSamples: PROBE_SAMPLES,
       places: targets.map(({ bias }) => bias),
       nothing: "no layer has a bias to correct",
-      learn: (samples) => run.correct(spread(samples, Math.min(resolved.samples, samples.length))),
+      learn: (samples) => run.correct(spread(samples, Math.min(task.samples, samples.length))),
     },
     context,
   );
@@ -47,7 +50,7 @@ export async function correctBiases(
     transform: "correctBiases",
     modified: verdict.kept,
     skipped,
-    method: resolved.method,
+    method: task.method,
     samples: run.samples,
     layers: targets.map(({ parameters: { layer } }, at) => correction(labelOf(layer.node), layer.opType, shifts[at]!)),
     ...verdict,

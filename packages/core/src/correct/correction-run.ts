@@ -13,7 +13,7 @@ import {
   type TransformContext,
 } from "../runtime/index.js";
 import { ChannelMean, meansModel } from "./means.js";
-import { LITERAL_WEIGHTS, type ResolvedCorrectOptions } from "./options.js";
+import { type CorrectionTask, LITERAL_WEIGHTS } from "./options.js";
 import { segmentModel } from "./segment.js";
 import type { Target } from "./targets.js";
 import { peakBytes, planWalk, type WalkStep } from "./walk.js";
@@ -29,12 +29,12 @@ export class CorrectionRun {
   /** Samples the means were taken over, and most bytes of values kept between layers. */
   samples = 0;
   cacheBytes = 0;
-  readonly #options: ResolvedCorrectOptions;
+  readonly #options: CorrectionTask;
   readonly #targets: readonly Target[];
   readonly #context: TransformContext;
   readonly #runner: Runner;
 
-  constructor(options: ResolvedCorrectOptions, targets: readonly Target[], context: TransformContext) {
+  constructor(options: CorrectionTask, targets: readonly Target[], context: TransformContext) {
     this.#options = options;
     this.#targets = targets;
     this.#context = context;

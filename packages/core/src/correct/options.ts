@@ -1,10 +1,9 @@
 import type { Dataset } from "../data/index.js";
 import { requireOneOf } from "../errors.js";
-import type { Model } from "../graph/index.js";
 import { checkedValue, count, defaultsOf, type OptionsOf, readOptions } from "../option.js";
-import type { QuantizationPlan } from "../quantize/index.js";
 import type { SessionOptions } from "../runtime/index.js";
 import { CORRECT_OPTIONS } from "./definition.js";
+import type { QuantizedFrom, QuantizedPair } from "./targets.js";
 
 /** ONNX Runtime would quantize float biases between Q/DQ nodes by itself: what is measured is what the file says. */
 export const LITERAL_WEIGHTS: SessionOptions = { disabledOptimizers: ["WeightBiasQuantization"] };
@@ -12,14 +11,7 @@ export const LITERAL_WEIGHTS: SessionOptions = { disabledOptimizers: ["WeightBia
 export type CorrectionMethod = NonNullable<OptionsOf<typeof CORRECT_OPTIONS>["method"]>;
 
 /** What {@link correctBiases} works on, and how. */
-export interface CorrectBiasesOptions extends OptionsOf<typeof CORRECT_OPTIONS> {
-  /** The float model the plan was made for: values are matched by name. Not changed. */
-  floatModel: Model;
-  /** The same model as `applyQdq` left it. Corrected in place. */
-  model: Model;
-  plan: QuantizationPlan;
-  /** Calibration samples; no labels are read. */
-  dataset: Dataset;
+export interface CorrectBiasesOptions extends QuantizedFrom, OptionsOf<typeof CORRECT_OPTIONS> {
   /** Samples a run. The result does not depend on it beyond float rounding. Default: 8 to 32, more for small samples. */
   batchSize?: number;
   /** `better`: undone where the output did not come closer to the float model's. `always`: kept anyway. Default: `'better'`. */
@@ -32,10 +24,13 @@ export interface CorrectBiasesOptions extends OptionsOf<typeof CORRECT_OPTIONS> 
 
 const DEFAULTS = { keep: "better", cacheBytes: 256 * 1024 * 1024 } as const;
 
-const MORE = ["floatModel", "model", "plan", "dataset", "batchSize", "keep", "cacheBytes", "referenceDataset"];
+const MORE = ["floatModel", "plan", "batchSize", "keep", "cacheBytes", "referenceDataset"];
 
 export type ResolvedCorrectOptions = CorrectBiasesOptions &
   Required<Omit<CorrectBiasesOptions, "batchSize" | "referenceDataset">>;
+
+/** With the model that is corrected, and samples without labels. */
+export type CorrectionTask = ResolvedCorrectOptions & QuantizedPair & { readonly dataset: Dataset };
 
 /** Fills in defaults. @throws {OptionsError} E2001 unknown key, E2002 a number out of range, E2004 a value outside its set. */
 export function resolveCorrectOptions(options: CorrectBiasesOptions): ResolvedCorrectOptions {

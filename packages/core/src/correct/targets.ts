@@ -4,13 +4,17 @@ import type { LayerParameters, QuantizationPlan } from "../quantize/index.js";
 import type { Skip } from "../runtime/index.js";
 import { LayerBias } from "./layer-bias.js";
 
-/** A float network and its quantized form, matched by the names of values. */
-export interface QuantizedPair {
-  /** The float model the plan was made for. */
+/** What a quantized network was made from: values are matched by name. */
+export interface QuantizedFrom {
+  /** The float model the plan was made for. Not changed. */
   readonly floatModel: Model;
-  /** The same model as `applyQdq` left it. */
-  readonly model: Model;
   readonly plan: QuantizationPlan;
+}
+
+/** A float network and its quantized form. */
+export interface QuantizedPair extends QuantizedFrom {
+  /** The float model as `applyQdq` left it. */
+  readonly model: Model;
 }
 
 /** A layer to correct: in the quantized model (`parameters.layer.node`), in the float model, and its bias. */

@@ -46,7 +46,7 @@ export function equalizeValues(model: Model, shapes: ObservedShapes, quantized?:
  *
  * @throws {OptionsError} E2001 unknown option, E2002 out of range, E2004 outside its set, E2005 statistics missing.
  * @throws {PreconditionError} E4005 no shapes and no runner, or statistics of another model.
- * @example const [report] = await transformModel(model, [equalize({ stats, shapes })], { runner });
+ * @example const [report] = await transform(model, [equalize({ stats, shapes })], { runner });
  */
 export function equalize(options: EqualizeOptions = {}): Transform<EqualizeReport> {
   const resolved = resolveEqualizeOptions(options);

@@ -42,7 +42,7 @@ export interface FoldReport extends TransformReport {
  * Without a runner in the context, constants that have to be computed are left as they are and reported.
  * @throws {OptionsError} E2001 unknown key, E2002 `maxGrowthBytes` below 0, E2004 an unknown kind.
  * @throws {RunError} E6005 when cancelled.
- * @example const [report] = await transformModel(model, [fold()], { runner });
+ * @example const [report] = await transform(model, [fold()], { runner });
  */
 export function fold(options: FoldOptions = {}): Transform<FoldReport> {
   rejectUnknownOptions("fold", options, Object.keys(FOLD_DEFAULTS));

@@ -47,7 +47,7 @@ const IR_VERSION = 8;
  * left as it is. Initializers that are graph inputs stay defaults, except before IR version 4, where they become constants.
  * @throws {OptionsError} E2001 unknown key, E2002 `target` outside 13–17.
  * @throws {ModelError} E4002 the opset is below 7, or a node that cannot be upgraded.
- * @example await transformModel(model, [upgradeOpset(), fold()], { runner });
+ * @example await transform(model, [upgradeOpset(), fold()], { runner });
  */
 export function upgradeOpset(options: UpgradeOptions = {}): Transform<UpgradeReport> {
   rejectUnknownOptions("upgradeOpset", options, Object.keys(UPGRADE_DEFAULTS));

@@ -19,6 +19,6 @@ export async function adviseRun(
 ): Promise<AdviceReport> {
   const { onProgress: _onProgress, ...quiet } = context;
   const { samples } = ADVISE_DEFAULTS;
-  const sqnr = await measureSqnr(model, plan, dataset, quiet, { samples, cumulative: false });
-  return advise({ model, calibration, plan, quantize: quantizeOptionsOf(steps), sqnr, dataset }, context);
+  const sqnr = await measureSqnr(model, { plan, samples, cumulative: false }, { ...quiet, data: dataset });
+  return advise(model, { calibration, plan, quantize: quantizeOptionsOf(steps), sqnr }, { ...context, data: dataset });
 }

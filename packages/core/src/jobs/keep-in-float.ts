@@ -91,7 +91,11 @@ export async function keepInFloat(
   if (!first.holds) {
     context.onProgress?.({ phase: "rank the layers", done: 0, total: 0 });
     const ranking = { samples: RANKING_SAMPLES, top: RANKED };
-    const { layers } = await sensitivity(result.floatModel, result.plan, input.calibrate, quiet, ranking);
+    const { layers } = await sensitivity(
+      result.floatModel,
+      { plan: result.plan, ...ranking },
+      { ...quiet, data: input.calibrate },
+    );
     for (const { layer } of layers) {
       if (best.holds) break;
       const trial = await measured([...best.layers, layer]);
@@ -144,7 +148,7 @@ async function withFloat(
   for (const step of steps) {
     if (step.use !== "bias-correct") continue;
     const { use: _use, ...how } = step;
-    await correctBiases({ floatModel, model, plan, dataset: calibrate, ...how }, context);
+    await correctBiases({ floatModel, plan, ...how })(model, { ...context, data: calibrate });
   }
   finishQdq(model, plan.target, calibration);
   return model;

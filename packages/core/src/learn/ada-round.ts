@@ -4,8 +4,16 @@ import { type Dataset, spread } from "../data/index.js";
 import { throwIfAborted } from "../errors.js";
 import { labelOf } from "../graph/index.js";
 import type { LinearLayer } from "../operators/index.js";
-import { exposeValues, type HostTensor, requireRunner, type Skip, type TransformContext } from "../runtime/index.js";
-import { type AdaRoundOptions, type ResolvedAdaRound, resolveAdaRound } from "./ada-options.js";
+import {
+  exposeValues,
+  type HostTensor,
+  requireData,
+  requireRunner,
+  type Skip,
+  type Transform,
+  type TransformContext,
+} from "../runtime/index.js";
+import { type AdaRoundOptions, type AdaRoundTask, resolveAdaRound } from "./ada-options.js";
 import { LayerInputs } from "./layer-inputs.js";
 import { addInputs, addOutputs, choosePositions, positionsOf, Rows } from "./patches.js";
 import { type AdaRoundReport, CHECK_SAMPLES } from "./report.js";
@@ -20,28 +28,34 @@ import { WeightIntegers, whyNotRounded } from "./weight-integers.js";
  *
  * Layer by layer in topological order; where the layer has a bias, that takes the mean of the difference away, exactly.
  * A layer whose noise on samples that were kept back did not fall keeps rounding to nearest. In the end the output SQNR
- * on these samples decides whether all of it stays. In place; a throw leaves the model as it was.
+ * on these samples decides whether all of it stays. In place; a throw leaves the model as it was. Needs `context.data`, of which no labels are read.
  *
  * @throws {OptionsError} an option. @throws {PreconditionError} E4005: no runner, or `model` is not the plan's QDQ model.
  * @throws {RunError} E6005 cancelled.
  */
-export async function adaRound(options: AdaRoundOptions, context: TransformContext): Promise<AdaRoundReport> {
+export function adaRound(options: AdaRoundOptions): Transform<AdaRoundReport> {
   const resolved = resolveAdaRound(options);
-  requireRunner(context, "adaRound");
-  throwIfAborted(context.signal, "adaRound");
-  const { layers, skipped } = layersOf(resolved);
-  const chosen = spread(resolved.dataset, Math.min(resolved.samples, resolved.dataset.length));
+  return async (model, context) => {
+    requireRunner(context, "adaRound");
+    throwIfAborted(context.signal, "adaRound");
+    return round({ ...resolved, model, dataset: requireData(context, "adaRound") }, context);
+  };
+}
+
+async function round(task: AdaRoundTask, context: TransformContext): Promise<AdaRoundReport> {
+  const { layers, skipped } = layersOf(task);
+  const chosen = spread(task.dataset, Math.min(task.samples, task.dataset.length));
   let samples = 0;
   const { learned: rounded = [], verdict } = await keepIfBetter(
     {
-      ...resolved,
+      ...task,
       dataset: chosen,
       checkSamples: CHECK_SAMPLES,
       places: layers.flatMap(({ weight, bias }): Place<unknown>[] => (bias ? [weight, bias] : [weight])),
       nothing: "no layer to tune",
       learn(learn, check) {
         samples = learn.length;
-        return roundLayers(resolved, layers, [learn, check], context);
+        return roundLayers(task, layers, [learn, check], context);
       },
     },
     context,
@@ -50,7 +64,7 @@ export async function adaRound(options: AdaRoundOptions, context: TransformConte
 }
 
 /** Quantized layers in topological order, with what holds their integers. */
-function layersOf(options: ResolvedAdaRound): { layers: AdaLayer[]; skipped: Skip[] } {
+function layersOf(options: AdaRoundTask): { layers: AdaLayer[]; skipped: Skip[] } {
   const { model, plan } = options;
   const { graph } = model;
   const biases = new Map(findTargets("adaRound", options).targets.map((target) => [target.parameters, target]));
@@ -74,7 +88,7 @@ function layersOf(options: ResolvedAdaRound): { layers: AdaLayer[]; skipped: Ski
 }
 
 async function roundLayers(
-  options: ResolvedAdaRound,
+  options: AdaRoundTask,
   layers: readonly AdaLayer[],
   parts: readonly [Dataset, Dataset],
   context: TransformContext,

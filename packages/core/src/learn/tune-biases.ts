@@ -8,15 +8,17 @@ import { createRandom } from "../math/index.js";
 import {
   Feed,
   type HostTensor,
+  requireData,
   requireRunner,
   type Session,
   type Skip,
+  type Transform,
   type TransformContext,
 } from "../runtime/index.js";
 import { cachedDataset } from "../train/cache.js";
 import { type Optimizer, SCALARS, scalarsOf } from "../train/optimizer.js";
 import { learningRate } from "../train/schedule.js";
-import { type ResolvedTuneBiases, resolveTuneBiases, type TuneBiasesOptions } from "./bias-options.js";
+import { resolveTuneBiases, type TuneBiasesOptions, type TuneBiasesTask } from "./bias-options.js";
 import { type BiasStep, buildBiasStep } from "./bias-step.js";
 import { CHECK_SAMPLES, type TuneBiasesReport } from "./report.js";
 import { logitsOf, studentModel } from "./student.js";
@@ -33,30 +35,37 @@ const CACHE_BYTES = 512 * 1024 * 1024;
  *
  * A quarter of the samples is kept away from learning and decides, by output SQNR of the integer network against the float
  * one, whether the new biases stay. In place; a throw leaves the model as it was.
+ * Needs `context.data`, of which no labels are read: 100 do, more than 1000 gain nothing (Meller et al. 2019, §5.3).
  *
  * @throws {OptionsError} an option. @throws {PreconditionError} E4005: no runner, or `model` is not the plan's QDQ model.
  * @throws {ModelError} E4001 an operator without gradient. @throws {RunError} E7003 the loss is not finite; E6005 cancelled.
  */
-export async function tuneBiases(options: TuneBiasesOptions, context: TransformContext): Promise<TuneBiasesReport> {
+export function tuneBiases(options: TuneBiasesOptions): Transform<TuneBiasesReport> {
   const resolved = resolveTuneBiases(options);
-  requireRunner(context, "tuneBiases");
-  throwIfAborted(context.signal, "tuneBiases");
-  const found = findTargets("tuneBiases", resolved);
-  const output = resolved.model.graph.outputs[0]!.name;
-  const { targets, skipped } = reaching(resolved.model.graph, output, found.targets);
-  const chosen = spread(resolved.dataset, Math.min(resolved.samples, resolved.dataset.length));
+  return async (model, context) => {
+    requireRunner(context, "tuneBiases");
+    throwIfAborted(context.signal, "tuneBiases");
+    return tuneOf({ ...resolved, model, dataset: requireData(context, "tuneBiases") }, context);
+  };
+}
+
+async function tuneOf(task: TuneBiasesTask, context: TransformContext): Promise<TuneBiasesReport> {
+  const found = findTargets("tuneBiases", task);
+  const output = task.model.graph.outputs[0]!.name;
+  const { targets, skipped } = reaching(task.model.graph, output, found.targets);
+  const chosen = spread(task.dataset, Math.min(task.samples, task.dataset.length));
   const start = targets.map(({ bias }) => bias.values);
   let samples = 0;
   const { learned: { epochs, shifts } = { epochs: [], shifts: [] }, verdict } = await keepIfBetter(
     {
-      ...resolved,
+      ...task,
       dataset: cachedDataset(chosen, CACHE_BYTES),
       checkSamples: CHECK_SAMPLES,
       places: targets.map(({ bias }) => bias),
       nothing: "no layer to tune",
       async learn(learn) {
         samples = learn.length;
-        const tuned = await learnShifts(resolved, targets, output, learn, context);
+        const tuned = await learnShifts(task, targets, output, learn, context);
         for (const [at, { bias }] of targets.entries()) bias.add(tuned.shifts[at]!);
         return tuned;
       },
@@ -101,7 +110,7 @@ function reaching(graph: Graph, output: string, targets: readonly Target[]): { t
 }
 
 async function learnShifts(
-  options: ResolvedTuneBiases,
+  options: TuneBiasesTask,
   targets: readonly Target[],
   output: string,
   dataset: Dataset,
@@ -139,7 +148,7 @@ interface Lesson {
   readonly session: Session;
   readonly step: BiasStep;
   readonly teaching: Teaching;
-  readonly options: ResolvedTuneBiases;
+  readonly options: TuneBiasesTask;
   readonly dataset: Dataset;
   readonly context: TransformContext;
 }

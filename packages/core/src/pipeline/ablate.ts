@@ -97,7 +97,8 @@ export async function ablate(
     throw new DataError("E5001", "ablate: no samples", { hint: "give a folder of images with --data DIR" });
   }
   const here = await contextOf(quantize.target ?? "ort-cpu", context);
-  const work = new AblationRun(quantize, spread(calibration, calibrationSamples), measured, correct, here);
+  const data = spread(calibration, calibrationSamples);
+  const work = new AblationRun(quantize, data, measured, correct, { ...here, data });
   return work.run(model);
 }
 
@@ -120,7 +121,7 @@ class AblationRun {
     this.#float = await this.#answers(float);
     const methods = methodsOf(float);
     const columns = [await this.#column("none", float, undefined)];
-    const given = { quantize: this.quantize, dataset: calibration, known: new Map(), biasCorrected: false };
+    const given = { quantize: this.quantize, known: new Map(), biasCorrected: false };
     const input = await this.#inputOf(float);
     for (const [name, { dead, ...options }] of Object.entries(methods)) {
       throwIfAborted(context.signal, "ablate");
@@ -143,16 +144,16 @@ class AblationRun {
   }
 
   async #inputOf(model: Model): Promise<EqualizationInput> {
-    const { calibration, context, quantize } = this;
-    const shapes = await shapesOf(model, calibration, context);
+    const { context, quantize } = this;
+    const shapes = await shapesOf(model, context);
     const quantized = quantizationRequests(model, quantize).map(({ value }) => value);
-    return equalizationInput(model, shapes, quantize, calibration, context, { quantized });
+    return equalizationInput(model, shapes, quantize, context, { quantized });
   }
 
   async #column(name: string, model: Model, noiseDb: number | undefined): Promise<AblationColumn> {
     const { context } = this;
     const requests = quantizationRequests(model, this.quantize);
-    const calibration = await calibrate(model, this.calibration, { requests }, context);
+    const calibration = await calibrate(model, { requests }, context);
     const parts = {} as Record<AblationPart, Degradation>;
     for (const part of ABLATION_PARTS) {
       const rounded = cloneModel(model);
@@ -169,7 +170,7 @@ class AblationRun {
     const model = cloneModel(floatModel);
     const plan = planQuantization(model, calibration, this.quantize);
     applyQdq(model, plan);
-    await correctBiases({ floatModel, model, plan, dataset: this.calibration, keep: "always" }, this.context);
+    await correctBiases({ floatModel, plan, keep: "always" })(model, this.context);
     return this.#degradation(await this.#answers(model));
   }
 

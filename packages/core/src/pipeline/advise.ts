@@ -13,26 +13,19 @@ import {
   quantizationRequests,
   resolveQuantizeOptions,
 } from "../quantize/index.js";
-import type { TransformContext } from "../runtime/index.js";
+import { requireData, type TransformContext } from "../runtime/index.js";
 import { applyFloatStep, type RecipeStep } from "../steps/index.js";
 import { ADVICE_SCHEMA, type AdviceFinding, type AdviceReport, type Remedy, type RemedyKind } from "./advice-report.js";
 import { type Diagnosis, diagnose } from "./diagnose.js";
 
-/** What is known already of the quantized network. */
-export interface AdviseInput {
-  /** Folded, as it is quantized. */
-  readonly model: Model;
+/** Options for {@link advise}: what is known already of the quantized network, and how much to try. */
+export interface AdviseOptions {
   readonly calibration: Calibration;
   readonly plan: QuantizationPlan;
   /** Options that made the plan; undefined for a plan read from a file: the only remedy tried then is to keep a layer in float. */
   readonly quantize: QuantizeOptions | undefined;
   /** Local ratios of the layers. */
   readonly sqnr: SqnrReport;
-  readonly dataset: Dataset;
-}
-
-/** Options for {@link advise}. */
-export interface AdviseOptions {
   /** Samples, spread over the dataset. Default: 8. */
   samples?: number;
   /** Layers that are quantized alone: those with the lowest local SQNR and those with the least even channels. Default: 8. */
@@ -41,7 +34,15 @@ export interface AdviseOptions {
   remedies?: number;
 }
 
-export const ADVISE_DEFAULTS = { samples: 8, layers: 8, remedies: 3 } as const satisfies Required<AdviseOptions>;
+export const ADVISE_DEFAULTS = { samples: 8, layers: 8, remedies: 3 } as const satisfies Partial<AdviseOptions>;
+const KNOWN = ["calibration", "plan", "quantize", "sqnr"];
+type Counts = Pick<Required<AdviseOptions>, keyof typeof ADVISE_DEFAULTS>;
+
+/** What is known of a folded network. */
+interface Known extends AdviseOptions {
+  readonly model: Model;
+  readonly dataset: Dataset;
+}
 
 /** A remedy that gains less is none; one this close to the best is as good. */
 const WORTH_DB = 0.5;
@@ -65,14 +66,12 @@ interface Suspect {
  * The model is not changed.
  * @throws {OptionsError} E2001 unknown key, E2002 a number out of range. @throws {RunError} E6005 cancelled.
  */
-export async function advise(
-  input: AdviseInput,
-  context: TransformContext,
-  options: AdviseOptions = {},
-): Promise<AdviceReport> {
-  rejectUnknownOptions("advise", options, Object.keys(ADVISE_DEFAULTS));
+export async function advise(model: Model, options: AdviseOptions, context: TransformContext): Promise<AdviceReport> {
+  rejectUnknownOptions("advise", options, [...KNOWN, ...Object.keys(ADVISE_DEFAULTS)]);
   const resolved = { ...ADVISE_DEFAULTS, ...options };
-  for (const [key, value] of Object.entries(resolved)) {
+  const input: Known = { ...options, model, dataset: requireData(context, "advise") };
+  for (const key of Object.keys(ADVISE_DEFAULTS) as (keyof Counts)[]) {
+    const value = resolved[key];
     if (Number.isInteger(value) && value >= 1) continue;
     throw new OptionsError("E2002", `advise: invalid ${key} ${value}, expected a whole number from 1`, {
       expected: "an integer, 1 or more",
@@ -139,7 +138,7 @@ function recommend(remedies: readonly Remedy[]): Remedy | null {
 }
 
 /** Layers worth a closer look, in graph order: half by local SQNR, half by how uneven their channels are. */
-function suspects({ model, plan, sqnr, calibration }: AdviseInput, count: number): Suspect[] {
+function suspects({ model, plan, sqnr, calibration }: Known, count: number): Suspect[] {
   const ratios = new Map(sqnr.layers.map((own) => [own.layer, own]));
   const stats = calibration.activationStats();
   const all: Suspect[] = [];
@@ -181,7 +180,7 @@ class Trials {
   #network: Promise<Trial[]> | undefined;
 
   constructor(
-    readonly input: AdviseInput,
+    readonly input: Known,
     readonly dataset: Dataset,
     readonly study: SensitivityStudy,
     readonly context: TransformContext,
@@ -237,16 +236,16 @@ class Trials {
   /** Output SQNR behind float steps, quantized alike; undefined where the first one changes nothing. */
   async #behind(quantize: QuantizeOptions, ...steps: readonly RecipeStep[]): Promise<number | undefined> {
     const { model: source, calibration } = this.input;
-    const dataset = spread(this.input.dataset, CALIBRATED);
     const model = cloneModel(source);
     // Progress is that of the advice, not of what it is made of.
-    const { onProgress: _onProgress, ...quiet } = this.context;
+    const { onProgress: _onProgress, ...rest } = this.context;
+    const quiet = { ...rest, data: spread(this.input.dataset, CALIBRATED) };
     let known = calibration;
     for (const step of steps) {
-      const given = { quantize, dataset, known: known.activationStats(), biasCorrected: false };
+      const given = { quantize, known: known.activationStats(), biasCorrected: false };
       const { modified } = await applyFloatStep(model, step, given, quiet);
       if (!modified && step === steps[0]) return undefined;
-      known = await calibrate(model, dataset, { requests: quantizationRequests(model, quantize) }, quiet);
+      known = await calibrate(model, { requests: quantizationRequests(model, quantize) }, quiet);
     }
     const plan = planQuantization(model, known, quantize);
     return (await SensitivityStudy.of(model, plan, this.dataset, quiet)).whole();

@@ -74,8 +74,8 @@ export async function chooseResult(
       const plan = planQuantization(quantized, calibration, options);
       applyQdq(quantized, plan);
       if (corrected) {
-        const trial = { floatModel: model, model: quantized, plan, dataset: learn, samples: TRIAL_SAMPLES } as const;
-        await correctBiases({ ...trial, keep: "always" }, context);
+        const correct = correctBiases({ floatModel: model, plan, samples: TRIAL_SAMPLES, keep: "always" });
+        await correct(quantized, { ...context, data: learn });
       }
       return probe.measure(quantized, context);
     });

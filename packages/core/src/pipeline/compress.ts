@@ -20,7 +20,7 @@ import {
   quantizationRequests,
   resolveQuantizeOptions,
 } from "../quantize/index.js";
-import type { TransformContext } from "../runtime/index.js";
+import { requireData, type TransformContext } from "../runtime/index.js";
 import {
   type Attempt as AttemptOf,
   COMPRESS_RECIPE,
@@ -119,7 +119,6 @@ const TRIAL_SAMPLES = 16;
  */
 export async function compress(
   model: Model,
-  dataset: Dataset,
   options: CompressOptions,
   context: TransformContext,
 ): Promise<CompressResult> {
@@ -128,7 +127,7 @@ export async function compress(
   const quantize: QuantizeOptions = stepOptions(steps.find(({ use }) => definitionOf(use).phase === "quantize")!);
   const here = await contextOf(quantize.target, context);
   const asked = await forThisProcessor(quantize, context);
-  return new RecipeRun(model, keepSamples(dataset), steps, asked, options, here).execute();
+  return new RecipeRun(model, keepSamples(requireData(context, "compress")), steps, asked, options, here).execute();
 }
 
 class RecipeRun {
@@ -138,6 +137,9 @@ class RecipeRun {
   readonly #corrects: boolean;
   /** What steps learn from and are measured on, and what decides between the recipe and plain quantization. */
   readonly #samples: SampleSplit;
+  /** With all samples, and with those to learn from. */
+  readonly context: TransformContext;
+  readonly #learning: TransformContext;
   #probe!: OutputProbe;
   #choice?: ResultChoice;
   /** Effects of steps that plain quantization is compared with too. */
@@ -145,13 +147,15 @@ class RecipeRun {
 
   constructor(
     readonly model: Model,
-    readonly dataset: Dataset,
+    dataset: Dataset,
     readonly steps: readonly RecipeStep[],
     public quantize: QuantizeOptions,
     readonly options: CompressOptions,
-    readonly context: TransformContext,
+    context: TransformContext,
   ) {
     this.#samples = splitSamples(dataset);
+    this.context = { ...context, data: dataset };
+    this.#learning = { ...context, data: this.#samples.learn };
     this.#corrects = steps.some(({ use }) => definitionOf(use).correctsBiases);
     this.#phase = options.phase ?? ((_name, work) => work());
     if (resolveQuantizeOptions(quantize).format !== "qdq") {
@@ -209,7 +213,7 @@ class RecipeRun {
     if (choice && choice.taken !== "recipe") this.quantize = { ...quantize, calibrator: PLAIN_RANGES };
     if (choice?.taken === "plain") this.#undoSteps(choice);
     this.#choice = choice;
-    const all = samples.heldOut ? await this.#calibrate(model, this.dataset) : calibration;
+    const all = samples.heldOut ? await this.#calibrate(model, this.context) : calibration;
     const candidate = await this.#quantized(model, all);
     const { parameters, placement } = candidate.plan;
     const told = choice ? `; ${describeChoice(choice)}` : "";
@@ -254,7 +258,6 @@ class RecipeRun {
     const options = stepOptions(step);
     const input: FloatInput = {
       quantize: this.quantize,
-      dataset: this.#samples.learn,
       known: best.calibration.activationStats(),
       biasCorrected: this.#corrects,
       keep: step.keep,
@@ -262,7 +265,7 @@ class RecipeRun {
     const apply = async (chosen: OptionsOf<OptionTable>, collected?: unknown): Promise<Attempt> => {
       const model = cloneModel(best.model);
       const given = { ...input, ...(collected !== undefined && { collected }) };
-      return { ...(await work.apply(model, chosen, given, this.context)), model };
+      return { ...(await work.apply(model, chosen, given, this.#learning)), model };
     };
     const measure = async (attempt: AttemptOf): Promise<Attempt> => {
       if (!attempt.modified) return attempt as Attempt;
@@ -283,7 +286,7 @@ class RecipeRun {
     };
     if (!work.choose) return measure(await apply(options));
     const trials = { model: best.model, input, apply, measure, isBetter };
-    return (await work.choose(options, trials, this.context)) as Attempt;
+    return (await work.choose(options, trials, this.#learning)) as Attempt;
   }
 
   /**
@@ -300,20 +303,11 @@ class RecipeRun {
   async #trial(candidate: Candidate): Promise<OutputError> {
     if (candidate.trial) return candidate.trial;
     const { model, quantized, plan } = candidate;
-    const { context } = this;
-    const dataset = this.#samples.learn;
     // The plan names nodes of this very model, so the trial runs on it: it changes biases only, which are put back.
     const initializers = new Map(quantized.graph.initializers);
-    const trial = {
-      floatModel: model,
-      model: quantized,
-      plan,
-      dataset,
-      samples: TRIAL_SAMPLES,
-      keep: "always",
-    } as const;
-    await correctBiases(trial, context);
-    candidate.trial = await this.#probe.measure(quantized, context);
+    const correct = correctBiases({ floatModel: model, plan, samples: TRIAL_SAMPLES, keep: "always" });
+    await correct(quantized, this.#learning);
+    candidate.trial = await this.#probe.measure(quantized, this.context);
     quantized.graph.initializers = initializers;
     return candidate.trial;
   }
@@ -321,9 +315,8 @@ class RecipeRun {
   /** A step on the quantized network, which judges itself on samples it has not learned from. */
   async #adjust(best: Candidate, step: RecipeStep, work: IntegerWork): Promise<Candidate> {
     const { model: floatModel, quantized: model, plan, calibration } = best;
-    const input = { floatModel, model, plan, calibration, dataset: this.dataset };
     const options = { ...stepOptions(step), keep: keepOf(step) };
-    const apply = () => work(options, input, this.context);
+    const apply = async () => work(options, { floatModel, plan, calibration })(model, this.context);
     const report = await this.#phase(step.use, apply, ({ reason }) => reason);
     const error = await this.#probe.measure(best.quantized, this.context);
     const { kept, better, sqnrDbBefore, sqnrDbAfter, reason } = report;
@@ -333,15 +326,14 @@ class RecipeRun {
   }
 
   async #evaluate(model: Model): Promise<Candidate> {
-    return this.#quantized(model, await this.#calibrate(model, this.#samples.learn));
+    return this.#quantized(model, await this.#calibrate(model, this.#learning));
   }
 
-  async #calibrate(model: Model, dataset: Dataset): Promise<Calibration> {
-    const { context } = this;
+  async #calibrate(model: Model, context: TransformContext): Promise<Calibration> {
     throwIfAborted(context.signal, "compress");
     const requests = quantizationRequests(model, this.quantize);
     const batching = this.options.batchSize === undefined ? {} : { batchSize: this.options.batchSize };
-    const calibration = await calibrate(model, dataset, { requests, ...batching }, context);
+    const calibration = await calibrate(model, { requests, ...batching }, context);
     throwIfAborted(context.signal, "compress");
     return calibration;
   }

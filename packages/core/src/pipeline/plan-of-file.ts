@@ -1,6 +1,5 @@
 import { channelFlow } from "../channels/index.js";
 import { ensureBiases } from "../correct/index.js";
-import type { Dataset } from "../data/index.js";
 import { applyFactors, type ClassClip, type ScaleFactors, scaleClasses } from "../equalize/index.js";
 import { ModelError } from "../errors.js";
 import { FOLD_KINDS, type FoldKind, fold, upgradeOpset } from "../fold/index.js";
@@ -68,17 +67,22 @@ interface Candidate {
   readonly score: number;
 }
 
+/** Options for {@link planOfFile}. */
+export interface PlanOfFileOptions {
+  /** The float network that the file was made from. */
+  float: Model;
+}
+
 /**
  * Reads the quantization of a QDQ file, ours or another tool's, as a plan for the float network it was made from, so that
  * everything that analyses plans can analyse files. The float network is folded as the file's was; where that leaves shapes
- * different, dead channels are removed (`dataset` should then be what the file was calibrated on); equalization factors are
+ * different, dead channels are removed (`context.data` should then be what the file was calibrated on); equalization factors are
  * found from the weights. Neither model is changed.
  * @throws {ModelError} E4005 not a QDQ file, or no layer of it is one of the float network; E4003 the float network is quantized.
  */
 export async function planOfFile(
   file: Model,
-  float: Model,
-  dataset: Dataset,
+  { float }: PlanOfFileOptions,
   context: TransformContext,
 ): Promise<PlanOfFile> {
   assertValid(file);
@@ -87,7 +91,7 @@ export async function planOfFile(
   assertFloat32(float);
   assertFiniteWeights(float);
   const qdq = readQdq(file);
-  const best = await equalized(qdq, await inState(qdq, float, dataset, context), context);
+  const best = await equalized(qdq, await inState(qdq, float, context), context);
   const { model, state } = best;
   if (needsBiases(best.match)) ensureBiases(model);
   const match = separated(qdq, matchLayers(qdq, model.graph));
@@ -110,7 +114,7 @@ export async function planOfFile(
 }
 
 /** The float network folded, and shrunk if need be, as the file's was. */
-async function inState(qdq: QdqFile, float: Model, dataset: Dataset, context: TransformContext): Promise<Candidate> {
+async function inState(qdq: QdqFile, float: Model, context: TransformContext): Promise<Candidate> {
   const candidates: Candidate[] = [];
   for (const kinds of FOLDS) {
     const model = cloneModel(float);
@@ -129,7 +133,7 @@ async function inState(qdq: QdqFile, float: Model, dataset: Dataset, context: Tr
   if (best.match.skipped.length === 0) return best;
   const { onProgress: _onProgress, ...quiet } = context;
   const model = cloneModel(best.model);
-  const given = { quantize: {}, dataset, known: new Map(), biasCorrected: false };
+  const given = { quantize: {}, known: new Map(), biasCorrected: false };
   const { modified } = await applyFloatStep(model, { use: "dead-channels" }, given, quiet);
   if (!modified) return best;
   const shrunk = candidateOf(qdq, model, { ...best.state, deadChannelsRemoved: true });

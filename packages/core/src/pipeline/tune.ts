@@ -4,7 +4,7 @@ import { type Dataset, spread } from "../data/index.js";
 import { CompressionError, OptionsError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
 import { cloneModel, type Model, serializeModel } from "../graph/index.js";
 import { planQuantization, type QuantizeOptions, quantizationRequests } from "../quantize/index.js";
-import type { TransformContext } from "../runtime/index.js";
+import { requireData, type TransformContext } from "../runtime/index.js";
 import { COMPRESS_RECIPE, prepareModel, type RecipeStep } from "../steps/index.js";
 import { compress, type PhaseRunner } from "./compress.js";
 
@@ -67,17 +67,12 @@ const KEYS = [...Object.keys(TUNE_DEFAULTS), "maxBytes", "target", "state", "onT
  * @throws {OptionsError} E2001 unknown key, E2002 a number out of range. @throws {RunError} E6005 cancelled; E7001.
  * @throws {ModelError} as `prepareModel`.
  */
-export async function tune(
-  model: Model,
-  dataset: Dataset,
-  options: TuneOptions,
-  context: TransformContext,
-): Promise<TuneReport> {
+export async function tune(model: Model, options: TuneOptions, context: TransformContext): Promise<TuneReport> {
   rejectUnknownOptions("tune", options, KEYS);
   const resolved = { ...TUNE_DEFAULTS, ...options };
   for (const key of ["trials", "calibrationSamples"] as const) requireNumber(key, resolved[key], Number.isInteger, 1);
   requireNumber("maxDrop", resolved.maxDrop, Number.isFinite, 0);
-  return new Search(model, dataset, resolved, context).run();
+  return new Search(model, requireData(context, "tune"), resolved, context).run();
 }
 
 function requireNumber(key: string, value: number, isNumber: (value: unknown) => boolean, least: number): void {
@@ -198,7 +193,7 @@ class Search {
   async #measure(id: string, settings: TrialSettings): Promise<Measured> {
     try {
       const steps = recipeOf(settings, this.options.target);
-      const result = await compress(this.model, this.#calibration, { steps }, this.#quiet);
+      const result = await compress(this.model, { steps }, { ...this.#quiet, data: this.#calibration });
       const { bytes } = result;
       return { trial: { id, settings, bytes: bytes.length, ...(await this.#judge.measure(result.model)) }, bytes };
     } catch (error) {
@@ -215,9 +210,9 @@ class Search {
     const folded = this.#folded;
     const quantize = quantizeOf(settings, this.options.target);
     const requests = quantizationRequests(folded, quantize);
-    const calibration = await calibrate(folded, this.#calibration, { requests }, this.#quiet);
+    const calibration = await calibrate(folded, { requests }, { ...this.#quiet, data: this.#calibration });
     const plan = planQuantization(folded, calibration, quantize);
-    const { layers } = await sensitivity(folded, plan, this.#calibration, this.#quiet);
+    const { layers } = await sensitivity(folded, { plan }, { ...this.#quiet, data: this.#calibration });
     return layers.map(({ layer }) => layer);
   }
 }

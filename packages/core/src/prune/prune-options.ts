@@ -24,11 +24,9 @@ export interface PruneOptions extends Omit<OptionsOf<typeof PRUNE_OPTIONS>, "fin
   channelMultiple?: number;
   /** Whether biases compete with weights (MathWorks' pruning page) or stay. Default: all. */
   parameters?: PruneParameters;
-  /** Samples for Taylor scores and fine-tuning. Without labels the original network's own answers stand for them. */
-  data?: Dataset;
   /** Samples that Taylor scores read at every iteration, spread over the data. Default: 512. */
   scoreSamples?: number;
-  /** Training after every iteration that removed something, on `data`. Default: none. */
+  /** Training after every iteration that removed something, on the same samples. Default: none. */
   fineTune?: FineTuneOptions;
   /** Measures a network after every iteration; the figure is `accuracy` of the record. */
   evaluate?: (model: import("../graph/index.js").Model) => Promise<number> | number;
@@ -51,14 +49,19 @@ const DEFAULT_SETTINGS = { ...defaultsOf(TABLE), ...DEFAULTS };
 /** Options with their defaults, the pattern of N:M, and the target of every iteration. */
 export type PruneSettings = PruneOptions &
   Required<Pick<PruneOptions, keyof typeof DEFAULT_SETTINGS>> & {
+    /** Samples for Taylor scores and fine-tuning. */
+    readonly data: Dataset | undefined;
     readonly pattern: KeepPattern | undefined;
     readonly targets: readonly number[];
   };
 
 /** @throws {OptionsError} E2001, E2002, E2004; E2005 Taylor scores or fine-tuning without data. */
-export function pruneSettings(options: PruneOptions): PruneSettings {
-  const given = readOptions("prune", TABLE, options, [...Object.keys(DEFAULTS), "data", "fineTune", "evaluate"]);
-  const settings = { ...DEFAULT_SETTINGS, ...(given as PruneOptions) } as Omit<PruneSettings, "pattern" | "targets">;
+export function pruneSettings(options: PruneOptions, data?: Dataset): PruneSettings {
+  const given = readOptions("prune", TABLE, options, [...Object.keys(DEFAULTS), "fineTune", "evaluate"]);
+  const settings = { ...DEFAULT_SETTINGS, ...(given as PruneOptions) } as Omit<
+    PruneSettings,
+    "data" | "pattern" | "targets"
+  >;
   requireOneOf("prune", "parameters", settings.parameters, ["all", "weights"]);
   requireOneOf("prune", "onCollapse", settings.onCollapse, ["note", "error"]);
   requireChannelMultiple("prune", settings.channelMultiple);
@@ -79,10 +82,10 @@ export function pruneSettings(options: PruneOptions): PruneSettings {
     ["method 'taylor'", settings.method === "taylor"],
     ["fineTune", settings.fineTune !== undefined],
   ] as const) {
-    if (!needed || settings.data) continue;
+    if (!needed || data) continue;
     throw new OptionsError("E2005", `prune: ${what} needs data`, {
-      hint: "give samples, or choose magnitude or synflow, which need none",
+      hint: "pass { data } in the context, or choose magnitude or synflow, which need none",
     });
   }
-  return { ...settings, sparsity, steps, pattern, targets };
+  return { ...settings, data, sparsity, steps, pattern, targets };
 }

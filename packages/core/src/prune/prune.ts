@@ -40,7 +40,7 @@ export interface PruneResult {
  * @example const { model, masks, iterations } = await prune(network, { sparsity: 0.9, steps: 10 }, { runner });
  */
 export async function prune(model: Model, options: PruneOptions, context: TransformContext): Promise<PruneResult> {
-  const run = new PruneRun(model, pruneSettings(options), context);
+  const run = new PruneRun(model, pruneSettings(options, context.data), context);
   return run.execute();
 }
 
@@ -199,7 +199,7 @@ class PruneRun {
     const loss = fineTune!.loss ?? { type: data!.label ? "cross-entropy" : "distillation" };
     const teacher = loss.type === "cross-entropy" ? {} : { teacher: this.original };
     const options = { ...teacher, seed: seed + index, ...fineTune, loss, masks: this.#maskTensors() };
-    const { model } = await train(this.#masked(), data!, options, this.context);
+    const { model } = await train(this.#masked(), options, { ...this.context, data: data! });
     const hidden = valuesOf(this.#dense);
     this.#dense = model;
     const { initializers } = model.graph;

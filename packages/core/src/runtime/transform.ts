@@ -1,4 +1,5 @@
-import { PreconditionError } from "../errors.js";
+import type { Dataset } from "../data/index.js";
+import { DataError, PreconditionError } from "../errors.js";
 import type { Model } from "../graph/index.js";
 import type { Runner } from "./runner.js";
 
@@ -15,6 +16,8 @@ export interface ProgressEvent {
 export interface TransformContext {
   /** Needed by steps that compute on tensors; weights-only steps do without. */
   readonly runner?: Runner | undefined;
+  /** Samples, for steps and measures that read some. */
+  readonly data?: Dataset | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
 }
@@ -40,14 +43,17 @@ export type Transform<R extends TransformReport = TransformReport> = (
   context: TransformContext,
 ) => R | Promise<R>;
 
-/** Applies transforms in order and returns their reports. */
-export async function transformModel<R extends TransformReport>(
+/**
+ * Applies transforms in order, in place, and returns their reports.
+ * @example const [folded] = await transform(model, [fold(), equalize(), quantize()], { runner, data });
+ */
+export async function transform<R extends TransformReport>(
   model: Model,
   transforms: readonly Transform<R>[],
   context: TransformContext = {},
 ): Promise<R[]> {
   const reports: R[] = [];
-  for (const transform of transforms) reports.push(await transform(model, context));
+  for (const apply of transforms) reports.push(await apply(model, context));
   return reports;
 }
 
@@ -59,4 +65,12 @@ export function requireRunner(context: TransformContext, transform: string): Run
     });
   }
   return context.runner;
+}
+
+/** The context's samples. @throws {DataError} E5001 when the caller gave none. */
+export function requireData(context: TransformContext, transform: string): Dataset {
+  if (context.data) return context.data;
+  throw new DataError("E5001", `${transform}: needs samples`, {
+    hint: "pass { data } in the context: openFiles, digitDataset and randomDataset make datasets",
+  });
 }

@@ -1,15 +1,17 @@
 import { type ActivationStats, calibrate } from "../calibrate/index.js";
-import type { Dataset } from "../data/index.js";
 import type { Model } from "../graph/index.js";
-import { Feed, type ObservedType, observeShapes, requireRunner, type TransformContext } from "../runtime/index.js";
+import {
+  Feed,
+  type ObservedType,
+  observeShapes,
+  requireData,
+  requireRunner,
+  type TransformContext,
+} from "../runtime/index.js";
 
 /** Sizes of all values, seen by running one sample. */
-export async function shapesOf(
-  model: Model,
-  dataset: Dataset,
-  context: TransformContext,
-): Promise<Map<string, ObservedType>> {
-  const feed = await Feed.of(model, dataset, context);
+export async function shapesOf(model: Model, context: TransformContext): Promise<Map<string, ObservedType>> {
+  const feed = await Feed.of(model, requireData(context, "compress"), context);
   return observeShapes(requireRunner(context, "compress"), model, await feed.first());
 }
 
@@ -17,13 +19,12 @@ export async function shapesOf(
 export async function statsBehind(
   model: Model,
   values: readonly string[],
-  dataset: Dataset,
   known: ActivationStats,
   context: TransformContext,
 ): Promise<ActivationStats> {
   const missing = values.filter((value) => !known.has(value));
   if (missing.length === 0) return known;
   const requests = missing.map((value) => ({ value, moments: false, exactMinimum: true, histogram: false }));
-  const collected = (await calibrate(model, dataset, { requests }, context)).activationStats();
+  const collected = (await calibrate(model, { requests }, context)).activationStats();
   return new Map([...known, ...collected]);
 }

@@ -15,11 +15,9 @@ const MAY_LOSE_DB = 0.5;
 /** Removes channels that are constant. */
 export const deadChannels: FloatWork<typeof DEAD_CHANNELS_OPTIONS> = {
   requiredDb: () => -MAY_LOSE_DB,
-  async apply(model, { observed = true }, { quantize, dataset, known }, context) {
-    const shapes = await shapesOf(model, dataset, context);
-    const stats = observed
-      ? await statsBehind(model, deadChannelValues(model, shapes), dataset, known, context)
-      : undefined;
+  async apply(model, { observed = true }, { quantize, known }, context) {
+    const shapes = await shapesOf(model, context);
+    const stats = observed ? await statsBehind(model, deadChannelValues(model, shapes), known, context) : undefined;
     // ONNX Runtime's kernels work on blocks of channels: half a block costs as much as a whole one, or more.
     const channelMultiple = resolveQuantizeOptions(quantize).spec.onnxRuntime ? ORT_CHANNEL_MULTIPLE : 1;
     const options = { shapes, observed, channelMultiple, ...(stats && { stats }) };

@@ -6,7 +6,7 @@ import { CompressionError } from "../errors.js";
 import { channelSensitivity } from "../gradient/index.js";
 import type { Model } from "../graph/index.js";
 import { type QuantizeOptions, resolveQuantizeOptions } from "../quantize/index.js";
-import { Feed, type HostTensor, type ObservedType, type TransformContext } from "../runtime/index.js";
+import { Feed, type HostTensor, type ObservedType, requireData, type TransformContext } from "../runtime/index.js";
 
 /** The part of `equalize`'s options that follows from the data and from how the network will be quantized. */
 export interface EqualizationInput extends NoiseOptions {
@@ -27,10 +27,10 @@ export async function equalizationInput(
   model: Model,
   shapes: ReadonlyMap<string, ObservedType>,
   quantize: QuantizeOptions,
-  dataset: Dataset,
   context: TransformContext,
   { quantized, biasCorrected = false }: Pick<NoiseOptions, "quantized" | "biasCorrected"> = {},
 ): Promise<EqualizationInput> {
+  const dataset = requireData(context, "equalize");
   const flow = channelFlow(model.graph, shapes);
   const values = equalizationValues(flow, quantized);
   const requests = values.map((value) => ({
@@ -42,7 +42,7 @@ export async function equalizationInput(
   }));
   const axes = values.map((value) => ({ value, axes: flow.space(value)!.axes }));
   const sensitivity = await sensitivityOf(model, axes, dataset, context);
-  const stats = (await calibrate(model, dataset, { requests }, context)).activationStats();
+  const stats = (await calibrate(model, { requests }, context)).activationStats();
   const { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric } =
     resolveQuantizeOptions(quantize);
   const noise = { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric, biasCorrected };

@@ -47,12 +47,12 @@ export const equalize: FloatWork<typeof EQUALIZE_OPTIONS> = {
 /** What an equalization reads of a network. */
 async function collect(
   model: Model,
-  { quantize, dataset, biasCorrected }: FloatInput,
+  { quantize, biasCorrected }: FloatInput,
   context: TransformContext,
 ): Promise<EqualizationInput> {
-  const shapes = await shapesOf(model, dataset, context);
+  const shapes = await shapesOf(model, context);
   const quantized = quantizationRequests(model, quantize).map(({ value }) => value);
-  return equalizationInput(model, shapes, quantize, dataset, context, { quantized, biasCorrected });
+  return equalizationInput(model, shapes, quantize, context, { quantized, biasCorrected });
 }
 
 /** How many Clips an equalization gave a bound by channel, which integer kernels do not have. */

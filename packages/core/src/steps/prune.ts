@@ -11,13 +11,12 @@ const RATE = 0.001;
 export const prune: FloatWork<typeof PRUNE_OPTIONS> = {
   requiredDb: () => 0,
   /** In place; channels leave the graph. Biases stay: they are what the correction behind quantization moves. */
-  async apply(model, { fineTuneEpochs, rate = RATE, ...chosen }, { dataset }, context) {
+  async apply(model, { fineTuneEpochs, rate = RATE, ...chosen }, _input, context) {
     const channels = chosen.granularity === "channels";
     const fineTune = { epochs: fineTuneEpochs ?? 0, rate, batchSize: 32, loss: { type: "distillation" } } as const;
     const options: PruneOptions = {
       ...(chosen as PruneOptions),
       parameters: "weights",
-      data: dataset,
       ...(channels && { channelMultiple: ORT_CHANNEL_MULTIPLE }),
       ...(fineTuneEpochs !== undefined && { fineTune }),
     };

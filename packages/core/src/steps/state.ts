@@ -1,18 +1,16 @@
 import type { OutputError } from "../analyze/output-error.js";
 import type { Verdict } from "../analyze/verdict.js";
 import type { ActivationStats, Calibration } from "../calibrate/index.js";
-import type { Dataset } from "../data/index.js";
 import type { Model } from "../graph/index.js";
 import type { OptionsOf, OptionTable } from "../option.js";
 import type { QuantizationPlan, QuantizeOptions } from "../quantize/index.js";
-import type { TransformContext } from "../runtime/index.js";
+import type { Transform, TransformContext, TransformReport } from "../runtime/index.js";
 import type { Keep } from "./definition.js";
 
 /** What a step on the float network works with. */
 export interface FloatInput {
   /** How the network will be quantized. */
   readonly quantize: QuantizeOptions;
-  readonly dataset: Dataset;
   /** Channel statistics of the model as it is, from the calibration of its last quantization. */
   readonly known: ActivationStats;
   /** Whether biases are corrected after quantization. */
@@ -62,18 +60,15 @@ export interface FloatWork<T extends OptionTable = OptionTable> {
   choose?(options: OptionsOf<T>, trials: Trials<T>, context: TransformContext): Promise<Attempt>;
 }
 
-/** What a step on the quantized network works with: `model` is changed in place. */
+/** What a quantized network was made from. */
 export interface IntegerInput {
   readonly floatModel: Model;
-  readonly model: Model;
   readonly plan: QuantizationPlan;
   readonly calibration: Calibration;
-  readonly dataset: Dataset;
 }
 
-/** Carries out a step on the quantized network, and judges itself on samples it has not learned from. */
+/** Makes what carries out a step on the quantized network, and judges itself on samples it has not learned from. */
 export type IntegerWork<T extends OptionTable = OptionTable> = (
   options: OptionsOf<T> & { readonly keep?: Keep },
   input: IntegerInput,
-  context: TransformContext,
-) => Promise<Verdict>;
+) => Transform<TransformReport & Verdict>;

@@ -18,9 +18,9 @@ const FLOAT_WORK: { readonly [N in StepsOf<"float">]: FloatWork<DefinitionOf<N>[
 
 /** What carries out the steps on the quantized network. Statistics are the network's before it was quantized: means are collected anew. */
 const INTEGER_WORK: { readonly [N in StepsOf<"integer">]: IntegerWork<DefinitionOf<N>["options"]> } = {
-  "bias-correct": (options, { calibration: _, ...input }, context) => correctBiases({ ...input, ...options }, context),
-  "ada-round": (options, input, context) => adaRound({ ...input, ...options }, context),
-  "tune-biases": (options, { calibration: _, ...input }, context) => tuneBiases({ ...input, ...options }, context),
+  "bias-correct": (options, { calibration: _, ...input }) => correctBiases({ ...input, ...options }),
+  "ada-round": (options, input) => adaRound({ ...input, ...options }),
+  "tune-biases": (options, { calibration: _, ...input }) => tuneBiases({ ...input, ...options }),
 };
 
 // One map for all kinds of steps: what each takes was checked by `readStep`.

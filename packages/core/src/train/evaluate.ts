@@ -1,7 +1,14 @@
 import { type Dataset, subset } from "../data/dataset.js";
 import { DataError } from "../errors.js";
 import type { Model } from "../graph/index.js";
-import { countedPart, Feed, forEachBatch, requireRunner, type TransformContext } from "../runtime/index.js";
+import {
+  countedPart,
+  Feed,
+  forEachBatch,
+  requireData,
+  requireRunner,
+  type TransformContext,
+} from "../runtime/index.js";
 
 /** Options for {@link measureTop1}. */
 export interface Top1Options {
@@ -12,15 +19,11 @@ export interface Top1Options {
 }
 
 /**
- * Share of samples whose largest output is the labelled class; of equal outputs the first counts.
+ * Share of `context.data` whose largest output is the labelled class; of equal outputs the first counts.
  * @throws {DataError} E5001 no samples, E5004 no labels.
  */
-export async function measureTop1(
-  model: Model,
-  dataset: Dataset,
-  options: Top1Options,
-  context: TransformContext,
-): Promise<number> {
+export async function measureTop1(model: Model, options: Top1Options, context: TransformContext): Promise<number> {
+  const dataset = requireData(context, "validation");
   if (dataset.length === 0) throw new DataError("E5001", "validation: no samples", {});
   if (!dataset.label) throw new DataError("E5004", "validation: the data has no labels", {});
   const answers = await answersOf(model, dataset, options, context);

@@ -1,11 +1,18 @@
-import { type Dataset, subset } from "../data/dataset.js";
+import { subset } from "../data/dataset.js";
 import { checkLabels } from "../data/labels.js";
 import { DataError, OptionsError, PreconditionError } from "../errors.js";
 import { observeBatchShapes } from "../gradient/index.js";
 import { cloneModel, type Model, requiredInputs } from "../graph/index.js";
 import { createRandom } from "../math/random.js";
 import { assertFiniteWeights } from "../operators/finite-weights.js";
-import { Feed, type Runner, requireRunner, type Session, type TransformContext } from "../runtime/index.js";
+import {
+  Feed,
+  type Runner,
+  requireData,
+  requireRunner,
+  type Session,
+  type TransformContext,
+} from "../runtime/index.js";
 import { useBatchStatistics } from "./batch-statistics.js";
 import { cachedDataset } from "./cache.js";
 import type { Checkpoint, EpochRow } from "./checkpoint.js";
@@ -33,16 +40,12 @@ export interface TrainResult {
  * @throws {OptionsError} E2001, E2002, E2004, E2103 bad options. @throws {DataError} E5001 no data, E5004 no labels, or some that are no class.
  * @throws {PreconditionError} E4005 nothing to learn, a batch size that the model fixes, or a checkpoint of another training. @throws {ModelError} E4001 an operator without gradient, E3006 NaN weights.
  * @throws {RunError} E7003 the loss or a weight is no longer finite; E6005 cancelled.
- * @example const { model } = await train(buildDigitNetwork(0), digits, { validation }, { runner });
+ * @example const { model } = await train(buildDigitNetwork(0), { validation }, { runner, data: digits });
  */
-export async function train(
-  model: Model,
-  dataset: Dataset,
-  options: TrainOptions,
-  context: TransformContext,
-): Promise<TrainResult> {
+export async function train(model: Model, options: TrainOptions, context: TransformContext): Promise<TrainResult> {
   const settings = trainSettings(options);
   const runner = requireRunner(context, "train");
+  const dataset = requireData(context, "train");
   if (dataset.length === 0) throw new DataError("E5001", "train: no samples", {});
   if (readsLabels(settings.loss) && !dataset.label) {
     throw new DataError("E5004", "train: the data has no labels", {
@@ -114,7 +117,7 @@ export async function train(
         requireFinite(checkpoint);
         if (validation) {
           const trained = withParameters(model, checkpoint.parameters);
-          row.validationTop1 = await measureTop1(trained, validation, { output }, context);
+          row.validationTop1 = await measureTop1(trained, { output }, { ...context, data: validation });
         }
         history.push(row);
         checkpoint = { ...checkpoint, history: [...history] };

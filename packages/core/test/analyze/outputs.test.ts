@@ -81,10 +81,18 @@ test("networks of n inputs and m outputs: every output's figure is that of an in
         const model = cloneModel(original);
         await prepareModel(model, context);
         const probe = await OutputProbe.of(original, dataset, context);
-        const calibration = await calibrate(model, dataset, { requests: quantizationRequests(model) }, context);
+        const calibration = await calibrate(
+          model,
+          { requests: quantizationRequests(model) },
+          { ...context, data: dataset },
+        );
         await quantize(calibration)(model, context);
         const error = await probe.measure(model, context);
-        const report = await validateModels({ candidate: model, baseline: original, dataset, latency: false }, context);
+        const report = await validateModels(
+          model,
+          { baseline: original, latency: false },
+          { ...context, data: dataset },
+        );
         const [expected, actual] = [await outputsOf(original, dataset), await outputsOf(model, dataset)];
         expect(error.outputs.map(({ name }) => name)).toEqual(original.graph.outputs.map(({ name }) => name));
         for (const measured of [...error.outputs, ...report.outputs]) {

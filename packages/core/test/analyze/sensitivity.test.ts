@@ -24,8 +24,8 @@ describe("sensitivity", () => {
     it(`${name}: one layer alone and all but one, as whole networks give them`, async () => {
       const model = NETWORKS[name]!();
       const plan = planQuantization(model, await calibrated(model, DATA, OPTIONS), OPTIONS);
-      const { layers: measured } = await measureSqnr(model, plan, DATA, context, { cumulative: false });
-      const report = await sensitivity(model, plan, DATA, context);
+      const { layers: measured } = await measureSqnr(model, { plan, cumulative: false }, { ...context, data: DATA });
+      const report = await sensitivity(model, { plan }, { ...context, data: DATA });
       expect(report.samples).toBe(10);
       expect(report.layers.length).toBe(plan.parameters.length);
       expect(report.allDb).toBeCloseTo(await naiveDb(model, (all) => all), 1);
@@ -54,10 +54,10 @@ describe("sensitivity", () => {
   it("top: only the layers with the lowest local ratio, from a report or measured", async () => {
     const model = NETWORKS.inception!();
     const plan = planQuantization(model, await calibrated(model, DATA, OPTIONS), OPTIONS);
-    const report = await measureSqnr(model, plan, DATA, context);
+    const report = await measureSqnr(model, { plan }, { ...context, data: DATA });
     const expected = report.culprits.slice(0, 2).map(({ layer }) => layer);
     for (const options of [{ top: 2, report }, { top: 2 }]) {
-      const { layers } = await sensitivity(model, plan, DATA, context, options);
+      const { layers } = await sensitivity(model, { plan, ...options }, { ...context, data: DATA });
       expect(layers.map(({ layer }) => layer).toSorted()).toEqual(expected.toSorted());
     }
   });
@@ -76,7 +76,7 @@ describe("sensitivity", () => {
         return runner.using(graph, use, options);
       },
     };
-    await sensitivity(model, plan, DATA, { runner: counting });
+    await sensitivity(model, { plan }, { runner: counting, data: DATA });
     // Float outputs and the whole quantized network; then 3 + 3, (1 + 2) twice, (1 + 1) twice, in whichever order.
     expect(convs.reduce((sum, count) => sum + count, 0)).toBe(3 + 3 + 6 + 6 + 4);
   });
@@ -84,9 +84,13 @@ describe("sensitivity", () => {
   it("names what is wrong", async () => {
     const model = NETWORKS.chain!();
     const plan = planQuantization(model, await calibrated(model, DATA, OPTIONS), OPTIONS);
-    await expect(sensitivity(model, plan, DATA, context, { top: 0 })).rejects.toMatchObject({ code: "E2002" });
-    await expect(sensitivity(model, plan, DATA, context, { all: 1 } as never)).rejects.toMatchObject({ code: "E2001" });
-    await expect(sensitivity(model, plan, DATA, {})).rejects.toMatchObject({ code: "E4005" });
+    await expect(sensitivity(model, { plan, top: 0 }, { ...context, data: DATA })).rejects.toMatchObject({
+      code: "E2002",
+    });
+    await expect(sensitivity(model, { plan, all: 1 } as never, { ...context, data: DATA })).rejects.toMatchObject({
+      code: "E2001",
+    });
+    await expect(sensitivity(model, { plan }, { data: DATA })).rejects.toMatchObject({ code: "E4005" });
   });
 });
 

@@ -16,7 +16,11 @@ describe("SQNR of real networks, int8", () => {
       const { model, images } = await realNetwork(name, 32);
       const options = { granularity };
       const plan = planQuantization(model, await calibrated(model, images, options), options);
-      const { agreement, layers } = await measureSqnr(model, plan, images, context, { cumulative: false, samples: 16 });
+      const { agreement, layers } = await measureSqnr(
+        model,
+        { plan, cumulative: false, samples: 16 },
+        { ...context, data: images },
+      );
       expect(layers.length).toBe(plan.parameters.length);
       expect(agreement.refined.weights.medianErrorDb).toBeLessThan(0.5);
       expect(agreement.refined.activations.medianErrorDb).toBeLessThan(0.2);
@@ -34,7 +38,7 @@ describe("SQNR of real networks, int8", () => {
 
   it("mobilenet_v1, per tensor: the first depthwise layers are the culprits, and dead channels' weights show", async () => {
     const { model, images } = await realNetwork("mobilenetV1", 16);
-    const report = await measureSqnr(model, {}, images, context, { samples: 8 });
+    const report = await measureSqnr(model, { plan: {}, samples: 8 }, { ...context, data: images });
     expect(
       report.culprits
         .slice(0, 2)
@@ -50,7 +54,7 @@ describe("SQNR of real networks, int8", () => {
   it("cifar_resnet20: no single layer is to blame", async () => {
     const { model, images } = await realNetwork("resnet20", 32);
     const plan = planQuantization(model, await calibrated(model, images, {}), {});
-    const { allDb, layers } = await sensitivity(model, plan, images, context, { top: 4 });
+    const { allDb, layers } = await sensitivity(model, { plan, top: 4 }, { ...context, data: images });
     expect(layers.length).toBe(4);
     expect(allDb).toBeGreaterThan(20);
     for (const { aloneDb, gainDb } of layers) {

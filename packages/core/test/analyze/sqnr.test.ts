@@ -115,7 +115,7 @@ describe("measureSqnr", () => {
     it(`${name}: every figure equals its definition, measured on a network of its own`, async () => {
       const model = NETWORKS[name]!();
       const plan = planQuantization(model, await calibrated(model, DATA, OPTIONS), OPTIONS);
-      const report = await measureSqnr(model, plan, DATA, context);
+      const report = await measureSqnr(model, { plan }, { ...context, data: DATA });
       expect(report.layers.map(({ layer }) => layer)).toEqual(plan.parameters.map(({ layer }) => layer.node.name));
       for (const layer of report.layers) expectClose(layer, await naive(model, plan, layer));
     });
@@ -124,7 +124,7 @@ describe("measureSqnr", () => {
   it("does not depend on batch size, on how layers are split over graphs, or on graph optimizations", async () => {
     const model = NETWORKS.inception!();
     const plan = planQuantization(model, await calibrated(model, DATA, OPTIONS), OPTIONS);
-    const whole = await measureSqnr(model, plan, DATA, context);
+    const whole = await measureSqnr(model, { plan }, { ...context, data: DATA });
     let graphs = 0;
     const literal: Runner = {
       ...runner,
@@ -133,9 +133,9 @@ describe("measureSqnr", () => {
         return runner.using(graph, use, { ...options, optimization: "disabled" });
       },
     };
-    const parts = await measureSqnr(model, plan, DATA, { runner: literal }, { memoryBytes: 30_000 });
+    const parts = await measureSqnr(model, { plan, memoryBytes: 30_000 }, { runner: literal, data: DATA });
     expect(graphs).toBeGreaterThan(2);
-    const one = await measureSqnr(model, plan, DATA, context, { batchSize: 1 });
+    const one = await measureSqnr(model, { plan, batchSize: 1 }, { ...context, data: DATA });
     for (const [at, layer] of whole.layers.entries()) {
       for (const other of [parts, one]) {
         for (const kind of ["weights", "activations", "both"] as const) {
@@ -150,8 +150,8 @@ describe("measureSqnr", () => {
     const model = NETWORKS.chain!();
     const nodes = model.graph.nodes.length;
     const plan = planQuantization(model, await calibrated(model, DATA, OPTIONS), OPTIONS);
-    const byPlan = await measureSqnr(model, plan, DATA, context, { cumulative: false });
-    const byOptions = await measureSqnr(model, OPTIONS, DATA, context, { cumulative: false });
+    const byPlan = await measureSqnr(model, { plan, cumulative: false }, { ...context, data: DATA });
+    const byOptions = await measureSqnr(model, { plan: OPTIONS, cumulative: false }, { ...context, data: DATA });
     expect(byOptions).toEqual(byPlan);
     expect(byPlan.layers.every(({ cumulative }) => cumulative === null)).toBe(true);
     expect(model.graph.nodes.length).toBe(nodes);
@@ -161,15 +161,17 @@ describe("measureSqnr", () => {
     const { floatModel, plan } = await quantized(NETWORKS.chain!(), DATA, OPTIONS);
     const fresh = planQuantization(floatModel, await calibrated(floatModel, DATA, OPTIONS), OPTIONS);
     const options = { cumulative: true, perChannel: true };
-    const applied = await measureSqnr(floatModel, plan, DATA, context, options);
-    expect(applied).toEqual(await measureSqnr(floatModel, fresh, DATA, context, options));
+    const applied = await measureSqnr(floatModel, { plan, ...options }, { ...context, data: DATA });
+    expect(applied).toEqual(await measureSqnr(floatModel, { plan: fresh, ...options }, { ...context, data: DATA }));
   });
 
   it("by channel: ratios of every channel, whose powers add up to the layer's", async () => {
     const model = NETWORKS.chain!();
-    const report = await measureSqnr(model, { ...OPTIONS, granularity: "per-channel" }, DATA, context, {
-      perChannel: true,
-    });
+    const report = await measureSqnr(
+      model,
+      { plan: { ...OPTIONS, granularity: "per-channel" }, perChannel: true },
+      { ...context, data: DATA },
+    );
     const { channels, value, local } = report.layers[0]!;
     const float = await valuesOf(model, value);
     const power = (c: number) => {
@@ -186,7 +188,7 @@ describe("measureSqnr", () => {
   });
 
   it("is JSON and lists culprits and victims in order", async () => {
-    const report = await measureSqnr(NETWORKS.residual!(), OPTIONS, DATA, context);
+    const report = await measureSqnr(NETWORKS.residual!(), { plan: OPTIONS }, { ...context, data: DATA });
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);
     expect(report).toMatchObject({ schema: "equant.sqnr/1", samples: 10, random: true, skipped: [] });
     const local = report.culprits.map(({ localDb }) => localDb);
@@ -199,7 +201,7 @@ describe("measureSqnr", () => {
   it("names what is wrong", async () => {
     const model = NETWORKS.chain!();
     const call = (options: object, using: object = context) =>
-      measureSqnr(model, OPTIONS, DATA, using, options as never);
+      measureSqnr(model, { plan: OPTIONS, ...options }, { ...using, data: DATA });
     await expect(call({ sample: 3 })).rejects.toMatchObject({ code: "E2001" });
     await expect(call({ samples: 0.5 })).rejects.toMatchObject({ code: "E2002" });
     await expect(call({}, {})).rejects.toMatchObject({ code: "E4005" });
@@ -212,7 +214,7 @@ describe("findings", () => {
     const model = NETWORKS.chain!();
     change(model);
     const plan = planQuantization(model, await calibrated(model, DATA, OPTIONS), OPTIONS);
-    return measureSqnr(model, edit(plan), DATA, context, { cumulative: false });
+    return measureSqnr(model, { plan: edit(plan), cumulative: false }, { ...context, data: DATA });
   };
   const kinds = ({ layers }: SqnrReport) => layers[0]!.findings.map(({ kind }) => kind);
   const scale = (model: Model, input: number, factor: (channel: number) => number, length: number) => {
@@ -265,8 +267,8 @@ describe("findings", () => {
 describe("compareSqnr", () => {
   it("puts states side by side, sorted as the first one is", async () => {
     const model = NETWORKS.chain!();
-    const six = await measureSqnr(model, { weightBits: 6 }, DATA, context);
-    const eight = await measureSqnr(model, { weightBits: 8 }, DATA, context, { cumulative: false });
+    const six = await measureSqnr(model, { plan: { weightBits: 6 } }, { ...context, data: DATA });
+    const eight = await measureSqnr(model, { plan: { weightBits: 8 }, cumulative: false }, { ...context, data: DATA });
     const curves = compareSqnr({ six, eight });
     expect(curves.layers).toEqual(["a", "b", "fc"]);
     expect(curves.states.map(({ state }) => state)).toEqual(["six", "eight"]);

@@ -34,9 +34,9 @@ test("NaN and Inf in an output name the model and the sample", async () => {
     [Number.NEGATIVE_INFINITY, "Inf"],
   ] as const) {
     const damaged = rows.map((row, i) => (i === 1 ? [0, bad, 0] : row));
-    const { runner, ...models } = tables(damaged);
+    const { runner, candidate, ...models } = tables(damaged);
     const error = await codeOf(() =>
-      validateModels({ ...models, dataset: countingDataset(3), batchSize: 2, latency: false }, { runner }),
+      validateModels(candidate, { ...models, batchSize: 2, latency: false }, { runner, data: countingDataset(3) }),
     );
     expect(error).toMatchObject({
       code: "E7001",
@@ -47,21 +47,25 @@ test("NaN and Inf in an output name the model and the sample", async () => {
 });
 
 test("a label that the output has no class for is refused before it is counted", async () => {
-  const { runner, ...models } = tables(rows);
+  const { runner, candidate, ...models } = tables(rows);
   const dataset = countingDataset(3, [0, 1, 3]);
-  const error = await codeOf(() => validateModels({ ...models, dataset, latency: false }, { runner }));
+  const error = await codeOf(() => validateModels(candidate, { ...models, latency: false }, { runner, data: dataset }));
   expect(error).toMatchObject({ code: "E5004", details: { actual: 3, expected: "0-2" } });
 });
 
 test("models that do not belong together, and data that do not fit, are refused", async () => {
-  const { runner, ...models } = tables(rows.map((row) => row.slice(1)));
+  const { runner, candidate, ...models } = tables(rows.map((row) => row.slice(1)));
   const dataset = countingDataset(3);
-  expect(await codeOf(() => validateModels({ ...models, dataset, latency: false }, { runner }))).toMatchObject({
+  expect(
+    await codeOf(() => validateModels(candidate, { ...models, latency: false }, { runner, data: dataset })),
+  ).toMatchObject({
     code: "E5003",
     message: "validate: the baseline gives [3] a sample, the candidate [2]",
   });
   const wide = { ...dataset, shape: [2] };
-  expect(await codeOf(() => validateModels({ ...models, dataset: wide, latency: false }, { runner }))).toMatchObject({
+  expect(
+    await codeOf(() => validateModels(candidate, { ...models, latency: false }, { runner, data: wide })),
+  ).toMatchObject({
     code: "E5003",
     message: "validate: candidate: samples of shape [2], the model takes [1]",
   });
@@ -70,8 +74,9 @@ test("models that do not belong together, and data that do not fit, are refused"
 test("no samples, unknown options, a bad batch size, inputs that cannot be fed", async () => {
   const { runner, candidate } = tables(rows);
   const dataset = countingDataset(3);
-  const attempt = (options: object) => codeOf(() => validateModels({ candidate, dataset, ...options }, { runner }));
-  expect(await attempt({ dataset: countingDataset(0) })).toMatchObject({ code: "E5001" });
+  const attempt = (options: object, model = candidate, data = dataset) =>
+    codeOf(() => validateModels(model, options, { runner, data }));
+  expect(await attempt({}, candidate, countingDataset(0))).toMatchObject({ code: "E5001" });
   expect(await attempt({ against: candidate })).toMatchObject({ code: "E2001" });
   expect(await attempt({ batchSize: 0 })).toMatchObject({ code: "E2002" });
   expect(await attempt({ batchSize: 1.5 })).toMatchObject({ code: "E2002" });
@@ -81,8 +86,8 @@ test("no samples, unknown options, a bad batch size, inputs that cannot be fed",
     builder.output(builder.node("Add", names));
     return model;
   };
-  expect(await attempt({ candidate: typed(2) })).toMatchObject({ code: "E5003" });
-  expect(await codeOf(() => validateModels({ candidate, dataset }, {}))).toMatchObject({ code: "E4005" });
+  expect(await attempt({}, typed(2))).toMatchObject({ code: "E5003" });
+  expect(await codeOf(() => validateModels(candidate, {}, { data: dataset }))).toMatchObject({ code: "E4005" });
 });
 
 test("cancelling stops after the batch that runs, and sessions are closed", async () => {
@@ -101,7 +106,8 @@ test("cancelling stops after the batch that runs, and sessions are closed", asyn
   const seen: number[] = [];
   const error = await codeOf(() =>
     validateModels(
-      { candidate, dataset: countingDataset(40), batchSize: 4, latency: false },
+      candidate,
+      { batchSize: 4, latency: false },
       {
         runner,
         signal: abort.signal,
@@ -110,6 +116,7 @@ test("cancelling stops after the batch that runs, and sessions are closed", asyn
           seen.push(done);
           if (done === 12) abort.abort();
         },
+        data: countingDataset(40),
       },
     ),
   );
@@ -148,12 +155,14 @@ test("memory: outputs are not kept", async () => {
   const start = used();
   let peak = 0;
   const report = await validateModels(
-    { candidate, baseline, dataset, batchSize: 50, latency: false },
+    candidate,
+    { baseline, batchSize: 50, latency: false },
     {
       runner: cyclic,
       onProgress: ({ done }) => {
         if (done % 250 === 0) peak = Math.max(peak, used());
       },
+      data: dataset,
     },
   );
   expect(report.agreement).toBe(1);

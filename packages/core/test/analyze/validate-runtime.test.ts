@@ -69,10 +69,7 @@ async function outputsOf(model: Model, dataset: Dataset, optimization: "all" | "
 test("a model against itself: no drop, full agreement, infinite SQNR", async () => {
   const baseline = floatModel();
   const dataset = randomImages(21);
-  const report = await validateModels(
-    { baseline, candidate: cloneModel(baseline), dataset, latency: false },
-    { runner },
-  );
+  const report = await validateModels(cloneModel(baseline), { baseline, latency: false }, { runner, data: dataset });
   expect(report).toMatchObject({
     samples: 21,
     drop: 0,
@@ -97,8 +94,9 @@ describe("models that insist on a batch size", () => {
   const figures = async (batch: string | number, batchSize?: number) => {
     const [baseline, candidate] = [floatModel(1, batch), floatModel(2, batch)];
     const report = await validateModels(
-      { baseline, candidate, dataset, latency: false, ...(batchSize !== undefined && { batchSize }) },
-      { runner },
+      candidate,
+      { baseline, latency: false, ...(batchSize !== undefined && { batchSize }) },
+      { runner, data: dataset },
     );
     return { ...report, logitSqnrDb: report.logitSqnrDb!.toFixed(4) };
   };
@@ -117,7 +115,7 @@ test("the batch size changes no count, and SQNR by less than rounding", async ()
   const [baseline, candidate, dataset] = [floatModel(1), quantizedModel(), randomImages(23)];
   const reports = [];
   for (const batchSize of [1, 4, 23]) {
-    reports.push(await validateModels({ baseline, candidate, dataset, batchSize, latency: false }, { runner }));
+    reports.push(await validateModels(candidate, { baseline, batchSize, latency: false }, { runner, data: dataset }));
   }
   for (const report of reports.slice(1)) {
     expect(report.candidate.accuracy).toEqual(reports[0]!.candidate.accuracy);
@@ -129,8 +127,9 @@ test("the batch size changes no count, and SQNR by less than rounding", async ()
 test("a quantized candidate: integer arithmetic is counted in the runtime, kernels are compared with the literal graph", async () => {
   const [baseline, candidate, dataset] = [floatModel(), quantizedModel(), randomImages(12)];
   const report = await validateModels(
-    { baseline, candidate, dataset, latency: false, optimize: (model) => optimizedModel(runner, model) },
-    { runner },
+    candidate,
+    { baseline, latency: false, optimize: (model) => optimizedModel(runner, model) },
+    { runner, data: dataset },
   );
   expect(report.candidate.int8).toMatchObject({ source: "runtime", share: 1, floatLayers: [] });
   expect(report.baseline!.int8).toBeNull();
@@ -153,7 +152,7 @@ test("kernels that compute something else are reported", async () => {
   const quantized = b.qdq(x, 0.03);
   const conv = b.node("Conv", [quantized, kernel], { strides: { type: "ints", value: [2, 2] } });
   const candidate = b.output(b.node("Flatten", [b.node("GlobalAveragePool", [b.qdq(conv, 0.002)])]));
-  const report = await validateModels({ candidate, dataset: randomImages(8, false), latency: false }, { runner });
+  const report = await validateModels(candidate, { latency: false }, { runner, data: randomImages(8, false) });
   expect(report.kernelAgreement!.sqnrDb).toBeLessThan(20);
   expect(report.warnings.map(({ code }) => code)).toEqual(["W6001"]);
 });
@@ -168,7 +167,7 @@ test("an output of the input's shape without labels is a reconstruction: MSE to 
     },
   };
   const [baseline, candidate] = [convReluConv({ seed: 1 }), convReluConv({ seed: 2 })];
-  const report = await validateModels({ baseline, candidate, dataset, latency: false }, { runner });
+  const report = await validateModels(candidate, { baseline, latency: false }, { runner, data: dataset });
   expect(report.output).toMatchObject({ kind: "values", dims: [4, 8, 8] });
   for (const [model, measured] of [
     [baseline, report.baseline!],
@@ -220,10 +219,7 @@ describe("latency", () => {
       },
     };
     const latency = { rounds: 7, warmup: 2, budgetMs: 1e9, now: () => time };
-    const report = await validateModels(
-      { baseline, candidate, dataset: countingDataset(1), latency },
-      { runner: timed },
-    );
+    const report = await validateModels(candidate, { baseline, latency }, { runner: timed, data: countingDataset(1) });
     expect(order.join("")).toBe("AB".repeat(9));
     expect(report.latency).toMatchObject({ rounds: 7, threads: null, runtime: "onnxruntime-node unknown" });
     expect(report.baseline).toMatchObject({ latencyMs: 40, latencyMinMs: 10 });
@@ -232,8 +228,8 @@ describe("latency", () => {
   });
 
   test("the real runtime says its version and threads", async () => {
-    const options = { candidate: floatModel(), dataset: randomImages(1), latency: { rounds: 5 } };
-    const { latency, candidate } = await validateModels(options, { runner });
+    const options = { latency: { rounds: 5 } };
+    const { latency, candidate } = await validateModels(floatModel(), options, { runner, data: randomImages(1) });
     expect(latency).toMatchObject({ rounds: 5, threads: 2, runtime: expect.stringMatching(/^onnxruntime-node \d/) });
     expect(candidate.latencyMs).toBeGreaterThan(0);
     expect(candidate.latencyMs).toBeGreaterThanOrEqual(candidate.latencyMinMs!);
@@ -242,11 +238,12 @@ describe("latency", () => {
   test("the budget ends the rounds, not before five", async () => {
     let time = 0;
     const now = () => (time += 1000);
-    const options = { candidate: floatModel(), dataset: randomImages(1) };
-    const short = await validateModels({ ...options, latency: { budgetMs: 1, now } }, { runner });
+    const run = (budgetMs: number) =>
+      validateModels(floatModel(), { latency: { budgetMs, now } }, { runner, data: randomImages(1) });
+    const short = await run(1);
     expect(short.latency).toMatchObject({ rounds: 5, ratio: null });
     time = 0;
-    const longer = await validateModels({ ...options, latency: { budgetMs: 20_000, now } }, { runner });
+    const longer = await run(20_000);
     expect(longer.latency!.rounds).toBeGreaterThan(5);
     expect(longer.latency!.rounds).toBeLessThan(12);
   });

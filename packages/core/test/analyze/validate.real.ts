@@ -30,7 +30,7 @@ function images(set: string, side: number, preset: PresetName): Promise<Dataset>
 test("cifar_resnet20 against itself on 300 images", async () => {
   const baseline = load("cifar_resnet20.onnx");
   const dataset = spread(await images("cifar10/test", 32, "imagenet"), 300);
-  const report = await validateModels({ baseline, candidate: cloneModel(baseline), dataset }, { runner });
+  const report = await validateModels(cloneModel(baseline), { baseline }, { runner, data: dataset });
   expect(report).toMatchObject({ samples: 300, drop: 0, agreement: 1, logitSqnrDb: Number.POSITIVE_INFINITY });
   expect(report.mcNemar).toEqual({ onlyBaseline: 0, onlyCandidate: 0, p: 1 });
   expect(report.warnings).toEqual([]);
@@ -42,7 +42,7 @@ test("cifar_resnet20 against itself on 300 images", async () => {
 test("mobilenet_v1_0.75: float top-1 and top-5 of the model's page, and its MACs", async () => {
   const candidate = load("mobilenet_v1_0.75_224.onnx");
   const dataset = await images("imagenet-sample", 224, "tf");
-  const report = await validateModels({ candidate, dataset, latency: false }, { runner });
+  const report = await validateModels(candidate, { latency: false }, { runner, data: dataset });
   expect(report.candidate.top1).toBe(0.846);
   expect(report.candidate.top5).toBe(0.962);
   expect(report.candidate.accuracy!.confusion.classes).toBe(1000);
@@ -54,7 +54,7 @@ test("mobilenet_v1_0.75: float top-1 and top-5 of the model's page, and its MACs
 test("mobilenet_v1_0.75 with the wrong preset: accuracy at chance is pointed out", async () => {
   const dataset = spread(await images("imagenet-sample", 224, "raw"), 60);
   const candidate = load("mobilenet_v1_0.75_224.onnx");
-  const { warnings } = await validateModels({ candidate, dataset, latency: false }, { runner });
+  const { warnings } = await validateModels(candidate, { latency: false }, { runner, data: dataset });
   expect(warnings.map(({ code }) => code)).toEqual(["W5002"]);
 });
 
@@ -68,7 +68,7 @@ test("ad_autoencoder: mean squared error of the reconstruction is the published 
     fill: (index, out, offset) => out.set(frames.subarray(index * 128, index * 128 + 640), offset),
   };
   const candidate = load("ad_autoencoder.onnx");
-  const report = await validateModels({ baseline: candidate, candidate, dataset, latency: false }, { runner });
+  const report = await validateModels(candidate, { baseline: candidate, latency: false }, { runner, data: dataset });
   expect(report.output).toMatchObject({ kind: "values", classes: null });
   expect(report.candidate.reconstructionMse).toBeCloseTo(9.49129, 4);
   expect(report).toMatchObject({ mse: 0, agreement: 1, drop: null });

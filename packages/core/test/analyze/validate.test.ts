@@ -25,14 +25,9 @@ async function validateTables(
     ]),
   );
   return validateModels(
-    {
-      candidate,
-      ...(tables.baseline && { baseline }),
-      dataset: countingDataset(tables.candidate.length, tables.labels),
-      latency: false,
-      ...options,
-    },
-    { runner },
+    candidate,
+    { ...(tables.baseline && { baseline }), latency: false, ...options },
+    { runner, data: countingDataset(tables.candidate.length, tables.labels) },
   );
 }
 

@@ -42,7 +42,7 @@ describe("NaN and Inf", () => {
         if (index === 4) sample[at] = -1;
       });
       const options = { requests: requestAll(model, MODES[mode]!), batchSize: 3 };
-      await expect(calibrate(model, dataset, options, context)).rejects.toMatchObject({
+      await expect(calibrate(model, options, { ...context, data: dataset })).rejects.toMatchObject({
         code: "E7001",
         message: 'calibrate: NaN in value "log_output" at sample sample 4',
         details: { tensor: "log_output", sample: "sample 4" },
@@ -67,7 +67,7 @@ describe("NaN and Inf", () => {
         if (index >= 2) sample[77] = zero;
       });
       const options = { requests: requestAll(model, MODES[mode]!), batchSize: 4 };
-      await expect(calibrate(model, dataset, options, context)).rejects.toMatchObject({
+      await expect(calibrate(model, options, { ...context, data: dataset })).rejects.toMatchObject({
         code: "E7001",
         message: 'calibrate: Inf in value "inverse_output" at sample sample 2',
       });
@@ -83,10 +83,10 @@ describe("NaN and Inf", () => {
         if (index === 1) sample[2] = value;
       });
     const options = { requests: requestAll(model) };
-    await expect(calibrate(model, at(-1), options, context)).rejects.toMatchObject({
+    await expect(calibrate(model, options, { ...context, data: at(-1) })).rejects.toMatchObject({
       details: { tensor: "root_output" },
     });
-    await expect(calibrate(model, at(Number.NaN), options, context)).rejects.toMatchObject({
+    await expect(calibrate(model, options, { ...context, data: at(Number.NaN) })).rejects.toMatchObject({
       details: { tensor: "input" },
     });
   });
@@ -101,7 +101,6 @@ describe("cancelling", () => {
     const seen: number[] = [];
     const partial = await calibrate(
       model,
-      images(20),
       { requests, batchSize: 3 },
       {
         runner,
@@ -111,11 +110,12 @@ describe("cancelling", () => {
           expect({ total, phase }).toEqual({ total: 20, phase: "calibrate" });
           if (done === 6) stop.abort();
         },
+        data: images(20),
       },
     );
     expect(seen).toEqual([3, 6]);
     expect(partial).toMatchObject({ samples: 6, complete: false });
-    const six = await calibrate(model, images(6), { requests, batchSize: 3 }, context);
+    const six = await calibrate(model, { requests, batchSize: 3 }, { ...context, data: images(6) });
     expect(six.complete).toBe(true);
     expect(partial.serialize()).toBe(six.serialize().replace('"complete":true', '"complete":false'));
     expect(partial.merge(six).complete).toBe(false);
@@ -123,7 +123,7 @@ describe("cancelling", () => {
 
   test("before the first batch there is nothing to keep", async () => {
     const signal = AbortSignal.abort();
-    await expect(calibrate(model, images(4), { requests }, { runner, signal })).rejects.toMatchObject({
+    await expect(calibrate(model, { requests }, { runner, signal, data: images(4) })).rejects.toMatchObject({
       code: "E6005",
     });
   });
@@ -135,7 +135,9 @@ describe("cancelling", () => {
         if (index === 5) throw new Error("unreadable");
       },
     };
-    await expect(calibrate(model, broken, { requests, batchSize: 2 }, context)).rejects.toThrow("unreadable");
+    await expect(calibrate(model, { requests, batchSize: 2 }, { ...context, data: broken })).rejects.toThrow(
+      "unreadable",
+    );
   });
 });
 
@@ -155,7 +157,11 @@ describe("range convergence", () => {
       [0, 0],
     ];
     const dataset = changed(randomDataset([2], 8, 1), (index, sample) => sample.set(rows[index]!));
-    const calibration = await calibrate(model, dataset, { requests: requestAll(model), batchSize: 3 }, context);
+    const calibration = await calibrate(
+      model,
+      { requests: requestAll(model), batchSize: 3 },
+      { ...context, data: dataset },
+    );
     // input: widths 2, 2.005, 4.005, 5 at samples 1, 3, 4 (0.25 % and 0.2 % do not count); relu: 1, then 2 at sample 4.
     expect(calibration.fields.lastWidening).toEqual([4, 4]);
     expect(calibration.rangeConvergence()).toEqual({ curve: [0, 0, 0, 1, 1, 1, 1, 1], stableAfter: 4 });
@@ -170,14 +176,18 @@ describe("models and data that do not fit", () => {
   test("several inputs", async () => {
     const { model: two, builder } = GraphBuilder.model("two", 17);
     builder.output(builder.node("Add", [builder.input("a", ["N", 2]), builder.input("b", ["N", 2])]));
-    await expect(calibrate(two, randomDataset([2], 2, 1), { requests: [] }, context)).rejects.toMatchObject({
+    await expect(
+      calibrate(two, { requests: [] }, { ...context, data: randomDataset([2], 2, 1) }),
+    ).rejects.toMatchObject({
       code: "E5003",
       message: "data: one array a sample, the model takes 2 inputs (a, b)",
     });
   });
 
   test("samples of another shape", async () => {
-    await expect(calibrate(model, randomDataset([3, 9, 8], 2, 1), { requests }, context)).rejects.toMatchObject({
+    await expect(
+      calibrate(model, { requests }, { ...context, data: randomDataset([3, 9, 8], 2, 1) }),
+    ).rejects.toMatchObject({
       code: "E5003",
       message: "data: samples of shape [3, 9, 8], the model takes [3, 8, 8]",
     });
@@ -188,19 +198,21 @@ describe("models and data that do not fit", () => {
     [{ batchSize: 1.5 }, "E2002"],
     [{ batch: 3 }, "E2001"],
   ])("%o: %s", async (wrong, code) => {
-    await expect(calibrate(model, dataset, { requests, ...wrong }, context)).rejects.toMatchObject({ code });
+    await expect(calibrate(model, { requests, ...wrong }, { ...context, data: dataset })).rejects.toMatchObject({
+      code,
+    });
   });
 
   test("no runner", async () => {
-    await expect(calibrate(model, dataset, { requests }, {})).rejects.toMatchObject({ code: "E4005" });
+    await expect(calibrate(model, { requests }, { data: dataset })).rejects.toMatchObject({ code: "E4005" });
   });
 
   test.each([1, 4])("a model whose input fixes %i samples a run", async (fixed) => {
-    const expected = await calibrate(model, dataset, { requests }, context);
+    const expected = await calibrate(model, { requests }, { ...context, data: dataset });
     const exported = convReluConv({ channels: 3, seed: 2 });
     exported.graph.inputs = [{ ...exported.graph.inputs[0]!, shape: [fixed, 3, 8, 8] }];
     exported.graph.outputs = [{ ...exported.graph.outputs[0]!, shape: undefined }];
-    const calibration = await calibrate(exported, dataset, { requests, batchSize: 3 }, context);
+    const calibration = await calibrate(exported, { requests, batchSize: 3 }, { ...context, data: dataset });
     expect(calibration.serialize()).toBe(expected.serialize());
   });
 
@@ -215,7 +227,7 @@ describe("models and data that do not fit", () => {
     builder.output(builder.node("Relu", [kept]));
     const data = randomDataset([40], 9, 4, { min: -1, max: 1 });
     const asked = requestAll(sparse).filter(({ value }) => value === kept);
-    const calibration = await calibrate(sparse, data, { requests: asked, batchSize: 2 }, context);
+    const calibration = await calibrate(sparse, { requests: asked, batchSize: 2 }, { ...context, data });
     let count = 0;
     for (let i = 0; i < 9; i++) {
       const sample = new Float32Array(40);
@@ -230,13 +242,17 @@ describe("models and data that do not fit", () => {
     const shape = builder.node("Shape", [builder.input("input", ["N", 3])]);
     builder.output(shape, "int64");
     const request = { value: shape, moments: false, exactMinimum: false, histogram: false };
-    const calibration = await calibrate(shapes, randomDataset([3], 2, 1), { requests: [request] }, context);
+    const calibration = await calibrate(
+      shapes,
+      { requests: [request] },
+      { ...context, data: randomDataset([3], 2, 1) },
+    );
     expect(calibration).toMatchObject({ samples: 0, complete: true });
     expect(calibration.values.size).toBe(0);
   });
 
   test("statistics of another model", async () => {
-    const other = await calibrate(model, dataset, { requests: requests.slice(0, 1) }, context);
+    const other = await calibrate(model, { requests: requests.slice(0, 1) }, { ...context, data: dataset });
     expect(() => other.get("relu_output")).toThrow(expect.objectContaining({ code: "E5003" }));
     expect(() => planQuantization(model, other)).toThrow(expect.objectContaining({ code: "E5003" }));
     expect(() => other.forModel("aa").merge(other.forModel("bb"))).toThrow(expect.objectContaining({ code: "E3003" }));
@@ -279,8 +295,8 @@ describe("calibration.json", () => {
     const model = convReluConv({ channels: 2, seed: 3 });
     const dataset = randomDataset([2, 8, 8], 3, 1);
     const real = changed(dataset, () => {});
-    const all = await calibrate(model, real, { requests: requestAll(model) }, context);
-    const one = await calibrate(model, dataset, { requests: requestAll(model).slice(1, 2) }, context);
+    const all = await calibrate(model, { requests: requestAll(model) }, { ...context, data: real });
+    const one = await calibrate(model, { requests: requestAll(model).slice(1, 2) }, { ...context, data: dataset });
     expect(all.random).toBe(false);
     const merged = all.merge(one);
     expect([...merged.values.keys()]).toEqual([...one.values.keys()]);
@@ -291,7 +307,7 @@ describe("calibration.json", () => {
 test("statistics table: weights, biases and activations of every layer, as in MathWorks' equalization page", async () => {
   const model = convReluConv({ channels: 2, seed: 3 });
   const dataset = randomDataset([2, 8, 8], 3, 1, { min: -1, max: 1 });
-  const calibration = await calibrate(model, dataset, { requests: requestAll(model) }, context);
+  const calibration = await calibrate(model, { requests: requestAll(model) }, { ...context, data: dataset });
   const rows = statisticsTable(model, calibration);
   expect(rows.map(({ optimizedLayerName, kind }) => `${optimizedLayerName} ${kind}`)).toEqual([
     "input_Activations Activations",
@@ -344,7 +360,7 @@ test("types that are known are not looked for: one session, the same statistics"
   };
   const counting = { runner: { ...runner, using } };
   const shapes = await observeShapes(runner, model, zeroFeeds(model));
-  const given = await calibrate(model, dataset, { requests, shapes }, counting);
+  const given = await calibrate(model, { requests, shapes }, { ...counting, data: dataset });
   expect(opened).toBe(1);
-  expect(given.serialize()).toBe((await calibrate(model, dataset, { requests }, context)).serialize());
+  expect(given.serialize()).toBe((await calibrate(model, { requests }, { ...context, data: dataset })).serialize());
 });

@@ -44,7 +44,7 @@ describe("statistics against a loop over every element", () => {
     const model = randomNetwork(seed);
     const dataset = images(5);
     const requests = requestsFor(model, EVERYTHING);
-    const calibration = await calibrate(model, dataset, { requests, batchSize: 2 }, context);
+    const calibration = await calibrate(model, { requests, batchSize: 2 }, { ...context, data: dataset });
     compare(calibration, await naiveStatistics(model, dataset, allValues(model.graph)));
   });
 
@@ -52,7 +52,7 @@ describe("statistics against a loop over every element", () => {
     const model = build();
     const dataset = randomDataset(sample, 5, 9, { min: -1, max: 1 });
     const requests = requestsFor(model, EVERYTHING);
-    const calibration = await calibrate(model, dataset, { requests, batchSize: 3 }, context);
+    const calibration = await calibrate(model, { requests, batchSize: 3 }, { ...context, data: dataset });
     compare(calibration, await naiveStatistics(model, dataset, allValues(model.graph)));
   });
 
@@ -62,7 +62,7 @@ describe("statistics against a loop over every element", () => {
       const model = randomNetwork(seed);
       const dataset = images(3);
       const requests = requestsFor(model, {});
-      const calibration = await calibrate(model, dataset, { requests }, context);
+      const calibration = await calibrate(model, { requests }, { ...context, data: dataset });
       const naive = await naiveStatistics(model, dataset, allValues(model.graph));
       const index = indexGraph(model.graph);
       for (const [value, expected] of naive) {
@@ -89,7 +89,7 @@ test.each([{}, EVERYTHING])("the batch size changes nothing (%o)", async (what) 
   const texts = await Promise.all(
     [1, 8, 3, 11, undefined].map(async (batchSize) => {
       const options = { requests, ...(batchSize !== undefined && { batchSize }) };
-      return exactPart(await calibrate(model, dataset, options, context));
+      return exactPart(await calibrate(model, options, { ...context, data: dataset }));
     }),
   );
   expect(new Set(texts).size).toBe(1);
@@ -99,7 +99,7 @@ test("merging is the statistics of all samples together", async () => {
   const model = randomNetwork(5);
   const dataset = images(9);
   const requests = requestsFor(model, EVERYTHING);
-  const collect = (part: Dataset) => calibrate(model, part, { requests, batchSize: 2 }, context);
+  const collect = (part: Dataset) => calibrate(model, { requests, batchSize: 2 }, { ...context, data: part });
   const whole = await collect(dataset);
   const parts = await Promise.all(
     [[0, 1, 2, 3], [4], [5, 6, 7, 8]].map((indices) => collect(subset(dataset, indices))),
@@ -119,7 +119,7 @@ test("merging is the statistics of all samples together", async () => {
 test("the text of calibration.json survives a round trip byte for byte", async () => {
   const model = randomNetwork(6);
   const requests = requestsFor(model, EVERYTHING);
-  const calibration = (await calibrate(model, images(3), { requests }, context)).forModel("ab12");
+  const calibration = (await calibrate(model, { requests }, { ...context, data: images(3) })).forModel("ab12");
   const text = calibration.serialize();
   const read = Calibration.parse(text);
   expect(read.serialize()).toBe(text);

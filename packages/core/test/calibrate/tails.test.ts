@@ -40,8 +40,8 @@ describe.each([1, 2, 3, 4])("random network %i", (seed) => {
   test("tails are the scatter of the samples' own extremes, and parts merge to the whole", async () => {
     const { model, values, dataset, outputs } = await everyValue(seed, 6);
     const requests = tailsOf(values);
-    const whole = await calibrate(model, dataset, { requests, batchSize: 4 }, context);
-    const part = (indices: number[]) => calibrate(model, subset(dataset, indices), { requests }, context);
+    const whole = await calibrate(model, { requests, batchSize: 4 }, { ...context, data: dataset });
+    const part = (indices: number[]) => calibrate(model, { requests }, { ...context, data: subset(dataset, indices) });
     const merged = (await part([0, 1, 2])).merge(await part([3, 4, 5]));
     const read = Calibration.parse(whole.serialize());
     // A value that lost its channels, by flattening say, has extremes of another shape.
@@ -129,12 +129,11 @@ test("a channel at its bound has no tail; the others are extended, up to the bou
 test("chooser 'tail' widens ranges, asks for what it needs, and is not for weights", async () => {
   const model = convReluConv({ channels: 3, seed: 4 });
   const dataset = randomDataset([3, 8, 8], 12, 1, { min: -1, max: 1 });
-  const seen = await calibrate(model, dataset, { requests: quantizationRequests(model) }, context);
+  const seen = await calibrate(model, { requests: quantizationRequests(model) }, { ...context, data: dataset });
   const tails = await calibrate(
     model,
-    dataset,
     { requests: quantizationRequests(model, { calibrator: "tail" }) },
-    context,
+    { ...context, data: dataset },
   );
   const plain = planQuantization(model, tails, {}).activations;
   const wider = planQuantization(model, tails, { calibrator: "tail" }).activations;

@@ -5,7 +5,7 @@ import { randomDataset, subset } from "../../src/data/index.js";
 import { cloneModel, type Model, serializeModel, Tensor } from "../../src/graph/index.js";
 import { convReluConv } from "../helpers/build.js";
 import { NETWORKS } from "../helpers/networks.js";
-import { biasOf, naiveMean, quantized, runner, shifted } from "../helpers/quantized.js";
+import { applyTo, biasOf, naiveMean, quantized, runner, shifted } from "../helpers/quantized.js";
 
 const context = { runner };
 /** Coarse weights make shifts that correction must find. */
@@ -39,7 +39,11 @@ describe("correctBiases, sequential", () => {
         const actual = await quantized(build(), DATA, options);
         const naive = await quantized(build(), DATA, options);
         const before = serializeModel(actual.floatModel);
-        const report = await correctBiases({ ...actual, dataset: DATA, keep: "always", batchSize: 5 }, context);
+        const report = await applyTo(
+          correctBiases,
+          { ...actual, dataset: DATA, keep: "always", batchSize: 5 },
+          context,
+        );
         expect(serializeModel(actual.floatModel)).toEqual(before);
         expect(report).toMatchObject({ samples: 12, heldOut: false, kept: true, modified: true, skipped: [] });
         expect(report.layers.length).toBe(actual.plan.parameters.length);
@@ -65,7 +69,7 @@ describe("correctBiases, sequential", () => {
 
   it("makes the means of every layer equal, up to the bias's own grid", async () => {
     const { floatModel, model, plan } = await quantized(NETWORKS.residual!(), DATA, COARSE);
-    await correctBiases({ floatModel, model, plan, dataset: DATA, keep: "always" }, context);
+    await correctBiases({ floatModel, plan, keep: "always" })(model, { ...context, data: DATA });
     for (const { layer } of plan.parameters) {
       const expected = await naiveMean(floatModel, layer.output, DATA);
       const actual = await naiveMean(model, layer.node.outputs[0]!, DATA);
@@ -76,7 +80,7 @@ describe("correctBiases, sequential", () => {
 
   it("takes fewer samples where the kept values would not fit", async () => {
     const pair = await quantized(NETWORKS.chain!(), DATA, COARSE);
-    const { samples, cacheBytes } = await correctBiases({ ...pair, dataset: DATA, cacheBytes: 4000 }, context);
+    const { samples, cacheBytes } = await applyTo(correctBiases, { ...pair, dataset: DATA, cacheBytes: 4000 }, context);
     expect(samples).toBeLessThan(12);
     expect(samples).toBeGreaterThan(1);
     expect(cacheBytes).toBeLessThanOrEqual(4000);
@@ -86,7 +90,7 @@ describe("correctBiases, sequential", () => {
     const results = [];
     for (const batchSize of [1, 12]) {
       const pair = await quantized(NETWORKS.gate!(), DATA, COARSE);
-      await correctBiases({ ...pair, dataset: DATA, batchSize, keep: "always" }, context);
+      await applyTo(correctBiases, { ...pair, dataset: DATA, batchSize, keep: "always" }, context);
       results.push(pair.plan.parameters.map(({ layer }) => biasOf(pair.model, layer.node)));
     }
     for (const [at, one] of results[0]!.entries()) {
@@ -100,7 +104,7 @@ describe("correctBiases, parallel", () => {
   it("shifts every layer by the difference of means in the uncorrected network", async () => {
     const { floatModel, model, plan } = await quantized(NETWORKS.inception!(), DATA, COARSE);
     const uncorrected = cloneModel(model);
-    await correctBiases({ floatModel, model, plan, dataset: DATA, method: "parallel", keep: "always" }, context);
+    await correctBiases({ floatModel, plan, method: "parallel", keep: "always" })(model, { ...context, data: DATA });
     for (const { layer } of plan.parameters) {
       const expected = await naiveMean(floatModel, layer.output, DATA);
       const actual = await naiveMean(uncorrected, layer.node.outputs[0]!, DATA);
@@ -123,7 +127,7 @@ describe("bias formats", () => {
     async (bias, top) => {
       const options = { ...COARSE, bias } as const;
       const { floatModel, model, plan } = await quantized(NETWORKS.chain!(), DATA, options);
-      const report = await correctBiases({ floatModel, model, plan, dataset: DATA, keep: "always" }, context);
+      const report = await correctBiases({ floatModel, plan, keep: "always" })(model, { ...context, data: DATA });
       expect(report.modified).toBe(true);
       for (const { layer } of plan.parameters) {
         const { integers, scale, name } = biasOf(model, layer.node);
@@ -140,7 +144,7 @@ describe("bias formats", () => {
     second!.inputs[2] = first!.inputs[2]!;
     const options = { ...COARSE, target: "tensorrt" } as const;
     const { model, plan } = await quantized(floatModel, DATA, options);
-    const report = await correctBiases({ floatModel, model, plan, dataset: DATA, keep: "always" }, context);
+    const report = await correctBiases({ floatModel, plan, keep: "always" })(model, { ...context, data: DATA });
     expect(report.layers.length).toBe(2);
     const biases = plan.parameters.map(({ layer }) => model.graph.initializers.get(layer.node.inputs[2]!)!);
     expect(biases.map(({ dtype }) => dtype)).toEqual(["float32", "float32"]);
@@ -159,7 +163,7 @@ describe("self-check", () => {
   it("keeps a correction that brings the output closer, on samples the means have not seen", async () => {
     const pair = await quantized(NETWORKS.chain!(), many, COARSE);
     const uncorrected = cloneModel(pair.model);
-    const report = await correctBiases({ ...pair, dataset: many }, context);
+    const report = await applyTo(correctBiases, { ...pair, dataset: many }, context);
     expect(report).toMatchObject({ kept: true, modified: true, heldOut: true, samples: 30, checkSamples: 10 });
     expect(report.sqnrDbAfter).toBeGreaterThan(report.sqnrDbBefore + 1);
     // Independent check on the held-out quarter.
@@ -177,13 +181,17 @@ describe("self-check", () => {
       const pair = await quantized(NETWORKS.chain!(), many, { weightBits: 8 });
       const before = serializeModel(pair.model);
       const referenceDataset = shifted(many, 1.5);
-      const report = await correctBiases({ ...pair, dataset: many, referenceDataset, method }, context);
+      const report = await applyTo(correctBiases, { ...pair, dataset: many, referenceDataset, method }, context);
       expect(report.kept).toBe(false);
       expect(report.modified).toBe(false);
       expect(report.sqnrDbAfter).toBeLessThan(report.sqnrDbBefore - 3);
       expect(report.reason).toMatch(/not better, undone/);
       expect(serializeModel(pair.model)).toEqual(before);
-      const forced = await correctBiases({ ...pair, dataset: many, referenceDataset, method, keep: "always" }, context);
+      const forced = await applyTo(
+        correctBiases,
+        { ...pair, dataset: many, referenceDataset, method, keep: "always" },
+        context,
+      );
       expect(forced.modified).toBe(true);
       expect(serializeModel(pair.model)).not.toEqual(before);
     });
@@ -195,7 +203,7 @@ describe("refusals", () => {
     const floatModel = convReluConv({ channels: 3 });
     floatModel.graph.nodes[2]!.inputs = floatModel.graph.nodes[2]!.inputs.slice(0, 2);
     const pair = await quantized(floatModel, DATA, COARSE);
-    const report = await correctBiases({ ...pair, dataset: DATA, keep: "always" }, context);
+    const report = await applyTo(correctBiases, { ...pair, dataset: DATA, keep: "always" }, context);
     expect(report.layers.map(({ layer }) => layer)).toEqual(["conv1"]);
     expect(report.skipped).toEqual([
       { node: "conv2", opType: "Conv", reason: "no bias: call ensureBiases before planning" },
@@ -214,7 +222,7 @@ describe("refusals", () => {
         return runner.using(model, use, options);
       }) as typeof runner.using,
     };
-    await expect(correctBiases({ ...pair, dataset: DATA }, { runner: failing })).rejects.toThrow("broken");
+    await expect(applyTo(correctBiases, { ...pair, dataset: DATA }, { runner: failing })).rejects.toThrow("broken");
     expect(runs).toBe(7);
     expect(serializeModel(pair.model)).toEqual(before);
   });
@@ -222,7 +230,7 @@ describe("refusals", () => {
   it("names what is wrong with its arguments", async () => {
     const pair = await quantized(NETWORKS.chain!(), DATA, COARSE);
     const call = (changes: object, using: object = context) =>
-      correctBiases({ ...pair, dataset: DATA, ...changes } as never, using);
+      applyTo(correctBiases, { ...pair, dataset: DATA, ...changes } as never, using);
     await expect(call({ metod: "parallel" })).rejects.toMatchObject({ code: "E2001" });
     await expect(call({ method: "magic" })).rejects.toMatchObject({ code: "E2004" });
     await expect(call({ samples: 0 })).rejects.toMatchObject({ code: "E2002" });
@@ -237,7 +245,7 @@ describe("refusals", () => {
     const poisoned = cloneModel(pair.floatModel);
     const bias = poisoned.graph.nodes[0]!.inputs[2]!;
     poisoned.graph.initializers.set(bias, Tensor.float32([6], new Float32Array(6).fill(Number.NaN)));
-    const call = correctBiases({ ...pair, floatModel: poisoned, dataset: DATA }, context);
+    const call = applyTo(correctBiases, { ...pair, floatModel: poisoned, dataset: DATA }, context);
     await expect(call).rejects.toMatchObject({ code: "E7001" });
   });
 });
@@ -248,7 +256,7 @@ describe("ensureBiases before planning", () => {
     for (const node of floatModel.graph.nodes) node.inputs = node.inputs.slice(0, 2);
     ensureBiases(floatModel);
     const pair = await quantized(floatModel, DATA, COARSE);
-    const report = await correctBiases({ ...pair, dataset: DATA }, context);
+    const report = await applyTo(correctBiases, { ...pair, dataset: DATA }, context);
     expect(report.layers.length).toBe(2);
     expect(report.sqnrDbAfter).toBeGreaterThan(report.sqnrDbBefore);
   });

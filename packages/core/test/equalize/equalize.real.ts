@@ -110,7 +110,11 @@ interface Outcome {
 }
 
 async function quantizedSqnr(model: Model, dataset: Dataset, probe: OutputProbe): Promise<number> {
-  const calibration = await calibrate(model, dataset, { requests: quantizationRequests(model, {}) }, context);
+  const calibration = await calibrate(
+    model,
+    { requests: quantizationRequests(model, {}) },
+    { ...context, data: dataset },
+  );
   const copy = cloneModel(model);
   await quantize(calibration, {})(copy, context);
   return (await probe.measure(copy, context)).sqnrDb;
@@ -154,9 +158,9 @@ describe.each(SHARED_MODELS)("%s, dead channels removed, weights per tensor", (n
       exactMinimum: true,
       histogram: false,
     }));
-    const stats = (await calibrate(model, dataset, { requests }, context)).activationStats();
+    const stats = (await calibrate(model, { requests }, { ...context, data: dataset })).activationStats();
     await removeDeadChannels({ shapes: await shapesOf(model), stats })(model, context);
-    const input = await equalizationInput(model, await shapesOf(model), {}, dataset, context);
+    const input = await equalizationInput(model, await shapesOf(model), {}, { ...context, data: dataset });
     const random = randomDataset(SOURCES[name].shape, 2, 5, SOURCES[name].range);
     const probes = {
       real: await OutputProbe.of(cloneModel(model), dataset, context, dataset.length),

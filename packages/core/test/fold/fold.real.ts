@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { runner } from "../helpers/runner.js";
-import { fold, parseModel, serializeModel, type Transform, transformModel, upgradeOpset } from "./core.js";
+import { fold, parseModel, serializeModel, type Transform, transform, upgradeOpset } from "./core.js";
 import { opTypes, randomFeeds, runBytes } from "./helpers.js";
 
 const shared = process.env.EQUANT_SHARED ?? join(import.meta.dirname, "../../../../../shared");
@@ -31,7 +31,7 @@ describe.each(files)("%s", (file) => {
     const model = parseModel(bytes, { file });
     const feeds = randomFeeds(model);
     const expected = await runBytes(bytes, feeds);
-    const [upgraded, report] = await transformModel(model, [upgradeOpset(), fold()] as Transform[], { runner });
+    const [upgraded, report] = await transform(model, [upgradeOpset(), fold()] as Transform[], { runner });
     expect(upgraded).toMatchObject({ modified: false });
     if (BARE.includes(file)) expect(report).toMatchObject({ modified: true, skipped: [] });
     const actual = await runBytes(serializeModel(model), feeds);
@@ -55,7 +55,7 @@ describe.each(files)("%s", (file) => {
 
 test("cifar_resnet20: every Pad has a constant amount", async () => {
   const model = parseModel(new Uint8Array(readFileSync(join(folder, "cifar_resnet20.onnx"))));
-  await transformModel(model, [fold()], { runner });
+  await transform(model, [fold()], { runner });
   const pads = model.graph.nodes.filter(({ opType }) => opType === "Pad");
   expect(pads).toHaveLength(2);
   expect(pads.map((pad) => model.graph.initializers.get(pad.inputs[1]!)!.numbers())).toEqual([

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { batchNorm, convReluConv, type TestModel, testModel } from "../helpers/build.js";
 import { runner } from "../helpers/runner.js";
-import { type Attribute, fold, int, ints, type Model, serializeModel, Tensor, transformModel } from "./core.js";
+import { type Attribute, fold, int, ints, type Model, serializeModel, Tensor, transform } from "./core.js";
 import { countsOf, expectFolded, expectSameFunction, foldCopy, opTypes } from "./helpers.js";
 
 describe("options", () => {
@@ -30,7 +30,7 @@ describe("the step", () => {
     const model = convReluConv();
     const nodes = [...model.graph.nodes];
     const before = serializeModel(model);
-    const [report] = await transformModel(model, [fold()], { runner });
+    const [report] = await transform(model, [fold()], { runner });
     expect(report).toEqual({
       transform: "fold",
       modified: false,
@@ -100,7 +100,7 @@ describe("the step", () => {
     // The attribute has the wrong kind: reading it throws in the last pass, after the identity is gone.
     t.model.graph.nodes.at(-1)!.attributes.set("epsilon", int(1));
     const before = serializeModel(t.model);
-    await expect(transformModel(t.model, [fold()], { runner })).rejects.toMatchObject({ code: "E3003" });
+    await expect(transform(t.model, [fold()], { runner })).rejects.toMatchObject({ code: "E3003" });
     expect(Buffer.compare(before, serializeModel(t.model))).toBe(0);
   });
 });

@@ -9,7 +9,13 @@ import {
   type QuantizeOptions,
   quantizationRequests,
 } from "../../src/quantize/index.js";
-import { createRunner, exposeValues } from "../../src/runtime/index.js";
+import {
+  createRunner,
+  exposeValues,
+  type Transform,
+  type TransformContext,
+  type TransformReport,
+} from "../../src/runtime/index.js";
 
 /** One thread: the networks are tiny, and threads that wait spin. */
 export const runner = createRunner(ort as never, { threads: 1 });
@@ -22,7 +28,7 @@ export interface Quantized {
 
 /** What a plan needs to know. */
 export function calibrated(model: Model, dataset: Dataset, options: QuantizeOptions): Promise<Calibration> {
-  return calibrate(model, dataset, { requests: quantizationRequests(model, options) }, { runner });
+  return calibrate(model, { requests: quantizationRequests(model, options) }, { runner, data: dataset });
 }
 
 /** The float model, untouched, and its QDQ form. */
@@ -77,4 +83,13 @@ export function biasOf(model: Model, node: Node): { name: string; integers: Int3
     integers: model.graph.initializers.get(name)!.array() as Int32Array,
     scale: model.graph.initializers.get(scale)!.array() as Float32Array,
   };
+}
+
+/** A transform of a quantized network, options, network and samples given at once; options that are wrong reject as well. */
+export async function applyTo<O extends object, R extends TransformReport>(
+  transform: (options: O) => Transform<R>,
+  { model, dataset, ...options }: NoInfer<O> & { readonly model: Model; readonly dataset: Dataset },
+  context: TransformContext,
+): Promise<R> {
+  return transform(options as unknown as O)(model, { ...context, data: dataset });
 }

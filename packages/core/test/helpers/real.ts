@@ -5,7 +5,7 @@ import type { Dataset, PreprocessOptions } from "../../src/data/index.js";
 import { fold } from "../../src/fold/index.js";
 import { type Model, parseModel } from "../../src/graph/index.js";
 import { openDataset, sharpDecoder } from "../../src/node.js";
-import { createRunner, transformModel } from "../../src/runtime/index.js";
+import { createRunner, transform } from "../../src/runtime/index.js";
 import { sharedModel, sharedPath } from "./shared.js";
 
 /** One thread, so that processor time means the same whatever else the machine does. */
@@ -23,7 +23,7 @@ export async function realNetwork(
 ): Promise<{ model: Model; images: Dataset }> {
   const { model: file, data, shape, preset } = NETWORKS[name];
   const model = parseModel(readFileSync(sharedModel(file)));
-  await transformModel(model, [fold()], { runner });
+  await transform(model, [fold()], { runner });
   const dataset = await openDataset(sharedPath("data", data), {
     input: { shape },
     decode: sharpDecoder(sharp),

@@ -26,7 +26,7 @@ const validate = digitDataset({ ...DIGIT_SPLIT.heldOut, count: 100 });
 const steps: readonly RecipeStep[] = [{ use: "fold" }, { use: "quantize", weightBits: 2 }];
 let result: CompressResult;
 beforeAll(async () => {
-  result = await compress(original, calibrate, { steps }, { runner });
+  result = await compress(original, { steps }, { runner, data: calibrate });
 });
 
 function search(target: FloatTarget, controller = new AbortController(), onTrial = (_count: number) => {}) {
@@ -42,8 +42,8 @@ function search(target: FloatTarget, controller = new AbortController(), onTrial
 }
 
 async function measured(candidate: Model) {
-  const input = { candidate, baseline: original, dataset: validate, latency: false } as const;
-  const report = await validateModels(input, { runner });
+  const options = { baseline: original, latency: false } as const;
+  const report = await validateModels(candidate, options, { runner, data: validate });
   return { drop: report.drop!, sqnrDb: report.logitSqnrDb!, bytes: serializeModel(candidate).length };
 }
 
@@ -76,16 +76,15 @@ describe("layers kept in float", () => {
 
   test("biases are corrected where the recipe corrects them: a trial is the file that a run gives", async () => {
     const corrected: readonly RecipeStep[] = [...steps, { use: "bias-correct" }];
-    const run = await compress(original, calibrate, { steps: corrected }, { runner });
+    const run = await compress(original, { steps: corrected }, { runner, data: calibrate });
     const input = { original, result: run, steps: corrected, calibrate, validate };
     const { best } = await keepInFloat(input, { kind: "db", value: 12 }, { runner });
     expect(best.layers.length).toBeGreaterThan(0);
     const excluded = { use: "quantize", weightBits: 2, exclude: [...best.layers] } as const;
     const again = await compress(
       original,
-      calibrate,
       { steps: [{ use: "fold" }, excluded, { use: "bias-correct" }] },
-      { runner },
+      { runner, data: calibrate },
     );
     const { sqnrDb, bytes } = await measured(again.model);
     expect(best.bytes).toBe(bytes);

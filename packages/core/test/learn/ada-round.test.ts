@@ -5,7 +5,7 @@ import { type Model, serializeModel, Tensor } from "../../src/graph/index.js";
 import { adaRound } from "../../src/learn/index.js";
 import { linearLayers } from "../../src/operators/index.js";
 import { NETWORKS } from "../helpers/networks.js";
-import { quantized, runner } from "../helpers/quantized.js";
+import { applyTo, quantized, runner } from "../helpers/quantized.js";
 
 const context = { runner };
 const DATA = randomDataset([3, 8, 8], 32, 7, { min: -1, max: 2 });
@@ -46,9 +46,9 @@ describe("adaRound", () => {
         const pruned = [...model.graph.initializers].filter(([key]) => key.endsWith(".weight"));
         for (const [, tensor] of pruned) (tensor.array() as Float32Array)[2] = 0;
         const pair = await quantized(model, DATA, { weightBits: 4, granularity });
-        await correctBiases({ ...pair, dataset: DATA }, context);
+        await applyTo(correctBiases, { ...pair, dataset: DATA }, context);
         const floats = serializeModel(pair.floatModel);
-        const report = await adaRound({ ...pair, dataset: DATA, ...FAST, keep: "always" }, context);
+        const report = await applyTo(adaRound, { ...pair, dataset: DATA, ...FAST, keep: "always" }, context);
         expect(report.kept).toBe(true);
         if (name !== "floatBetween") expect(report.sqnrDbAfter).toBeGreaterThan(report.sqnrDbBefore);
         expect(report.layers.some(({ turned }) => turned > 0)).toBe(true);
@@ -69,7 +69,7 @@ describe("adaRound", () => {
   it("is the same for the same seed, and undone as a whole where the output did not come closer", async () => {
     const run = async (seed: number) => {
       const pair = await quantized(NETWORKS.chain!(), DATA, { weightBits: 3 });
-      await adaRound({ ...pair, dataset: DATA, ...FAST, rows: 64, seed }, context);
+      await applyTo(adaRound, { ...pair, dataset: DATA, ...FAST, rows: 64, seed }, context);
       return serializeModel(pair.model);
     };
     const [one, same, other] = [await run(1), await run(1), await run(2)];
@@ -78,7 +78,7 @@ describe("adaRound", () => {
     // Weights that lie on the grid: rounding to nearest loses nothing, so nothing can be better.
     const exact = await quantized(onTheGrid(NETWORKS.chain!()), DATA, { weightBits: 8 });
     const before = serializeModel(exact.model);
-    const report = await adaRound({ ...exact, dataset: DATA, ...FAST, rows: 16 }, context);
+    const report = await applyTo(adaRound, { ...exact, dataset: DATA, ...FAST, rows: 16 }, context);
     expect(report).toMatchObject({ kept: false, modified: false });
     expect(report.layers.length).toBeGreaterThan(0);
     expect(serializeModel(exact.model)).toEqual(before);
@@ -88,19 +88,19 @@ describe("adaRound", () => {
     const pair = await quantized(NETWORKS.chain!(), DATA, { weightBits: 4 });
     const before = serializeModel(pair.model);
     const all = { ...pair, dataset: DATA };
-    await expect(adaRound({ ...all, rows: 3 }, context)).rejects.toMatchObject({
+    await expect(applyTo(adaRound, { ...all, rows: 3 }, context)).rejects.toMatchObject({
       code: "E2002",
       message: "adaRound: rows 3 is not a whole number (16 or more)",
     });
-    await expect(adaRound({ ...all, bits: 3 } as never, context)).rejects.toMatchObject({ code: "E2001" });
-    await expect(adaRound(all, {})).rejects.toMatchObject({ code: "E4005" });
+    await expect(applyTo(adaRound, { ...all, bits: 3 } as never, context)).rejects.toMatchObject({ code: "E2001" });
+    await expect(applyTo(adaRound, all, {})).rejects.toMatchObject({ code: "E4005" });
     const controller = new AbortController();
     const stopping = {
       runner,
       signal: controller.signal,
       onProgress: ({ done }: { done: number }) => done === 2 && controller.abort(),
     };
-    await expect(adaRound({ ...all, ...FAST }, stopping as never)).rejects.toMatchObject({ code: "E6005" });
+    await expect(applyTo(adaRound, { ...all, ...FAST }, stopping as never)).rejects.toMatchObject({ code: "E6005" });
     expect(serializeModel(pair.model)).toEqual(before);
   });
 });

@@ -10,6 +10,7 @@ import { adaRound, tuneBiases } from "../../src/learn/index.js";
 import { openDataset, sharpDecoder } from "../../src/node.js";
 import { applyQdq, planQuantization, quantizationRequests } from "../../src/quantize/index.js";
 import { measureTop1 } from "../../src/train/index.js";
+import { applyTo } from "../helpers/quantized.js";
 import { runner } from "../helpers/real.js";
 import { sharedModel, sharedPath } from "../helpers/shared.js";
 
@@ -33,11 +34,15 @@ describe("learning from 64 unlabeled images, resnet8, 4 bits", () => {
   const options = { weightBits: 4, granularity: "per-channel" } as const;
 
   async function quantized() {
-    const calibration = await calibrate(float, calib, { requests: quantizationRequests(float, options) }, context);
+    const calibration = await calibrate(
+      float,
+      { requests: quantizationRequests(float, options) },
+      { ...context, data: calib },
+    );
     const model = cloneModel(float);
     const plan = planQuantization(model, calibration, options);
     applyQdq(model, plan);
-    await correctBiases({ floatModel: float, model, plan, dataset: calib }, context);
+    await correctBiases({ floatModel: float, plan })(model, { ...context, data: calib });
     return { floatModel: float, model, plan, calibration };
   }
 
@@ -49,9 +54,9 @@ describe("learning from 64 unlabeled images, resnet8, 4 bits", () => {
 
   it("AdaRound wins back top-1 on 500 images it never saw", async () => {
     const pair = await quantized();
-    const before = await measureTop1(pair.model, test, {}, context);
-    const report = await adaRound({ ...pair, dataset: calib, rows: 1024, iterations: 60 }, context);
-    const after = await measureTop1(pair.model, test, {}, context);
+    const before = await measureTop1(pair.model, {}, { ...context, data: test });
+    const report = await applyTo(adaRound, { ...pair, dataset: calib, rows: 1024, iterations: 60 }, context);
+    const after = await measureTop1(pair.model, {}, { ...context, data: test });
     expect(report.kept).toBe(true);
     // Measured: 10.1 → 20.8 dB on images kept back, top-1 72.0 → 74.4 %.
     expect(report.sqnrDbAfter).toBeGreaterThan(report.sqnrDbBefore + 5);
@@ -62,7 +67,7 @@ describe("learning from 64 unlabeled images, resnet8, 4 bits", () => {
     const { calibration: _calibration, ...pair } = await quantized();
     const bytes = serializeModel(pair.model);
     // A rate a thousand times too large.
-    const report = await tuneBiases({ ...pair, dataset: calib, samples: 32, epochs: 1, rate: 0.5 }, context);
+    const report = await applyTo(tuneBiases, { ...pair, dataset: calib, samples: 32, epochs: 1, rate: 0.5 }, context);
     expect(report.kept).toBe(false);
     expect(report.sqnrDbAfter).toBeLessThan(report.sqnrDbBefore);
     expect(report.reason).toContain("undone");

@@ -10,7 +10,7 @@ import { createRandom } from "../../src/math/index.js";
 import type { HostTensor } from "../../src/runtime/index.js";
 import { SCALARS } from "../../src/train/optimizer.js";
 import { NETWORKS } from "../helpers/networks.js";
-import { biasOf, quantized, runner } from "../helpers/quantized.js";
+import { applyTo, biasOf, quantized, runner } from "../helpers/quantized.js";
 
 const context = { runner };
 const DATA = randomDataset([3, 8, 8], 32, 7, { min: -1, max: 2 });
@@ -113,7 +113,7 @@ describe("tuneBiases", () => {
         pair.model.graph.initializers.set(bias.name, Tensor.of("int32", [damaged.length], damaged));
       }
       const options = { ...pair, dataset: DATA, rate: 0.01, epochs: 8, seed };
-      const report = await tuneBiases(options, context);
+      const report = await applyTo(tuneBiases, options, context);
       return { report, bytes: serializeModel(pair.model) };
     };
     const [one, same, other] = [await run(1), await run(1), await run(2)];
@@ -128,18 +128,18 @@ describe("tuneBiases", () => {
   it("undoes what made the output worse", async () => {
     const pair = await quantized(NETWORKS.chain!(), DATA, {});
     const before = serializeModel(pair.model);
-    const report = await tuneBiases({ ...pair, dataset: DATA, rate: 5 }, context);
+    const report = await applyTo(tuneBiases, { ...pair, dataset: DATA, rate: 5 }, context);
     expect(report).toMatchObject({ kept: false, modified: false });
     expect(report.reason).toMatch(/^output SQNR .* dB on 8 other samples: not better, undone$/);
     expect(serializeModel(pair.model)).toEqual(before);
-    const always = await tuneBiases({ ...pair, dataset: DATA, rate: 5, keep: "always" }, context);
+    const always = await applyTo(tuneBiases, { ...pair, dataset: DATA, rate: 5, keep: "always" }, context);
     expect(always.modified).toBe(true);
     expect(serializeModel(pair.model)).not.toEqual(before);
   });
 
   it("compares distributions where asked", async () => {
     const pair = await quantized(NETWORKS.chain!(), DATA, { weightBits: 4 });
-    const report = await tuneBiases({ ...pair, dataset: DATA, loss: "kl", features: 0, rate: 0.005 }, context);
+    const report = await applyTo(tuneBiases, { ...pair, dataset: DATA, loss: "kl", features: 0, rate: 0.005 }, context);
     expect(report.epochs.at(-1)!.loss).toBeLessThan(report.epochs[0]!.loss);
   });
 
@@ -147,17 +147,19 @@ describe("tuneBiases", () => {
     const pair = await quantized(NETWORKS.chain!(), DATA, {});
     const before = serializeModel(pair.model);
     const all = { ...pair, dataset: DATA };
-    await expect(tuneBiases({ ...all, epochs: 0 }, context)).rejects.toMatchObject({
+    await expect(applyTo(tuneBiases, { ...all, epochs: 0 }, context)).rejects.toMatchObject({
       code: "E2002",
       message: "tuneBiases: epochs 0 is not a whole number (1 or more)",
     });
-    await expect(tuneBiases({ ...all, loss: "l1" as never }, context)).rejects.toMatchObject({ code: "E2004" });
-    await expect(tuneBiases(all, {})).rejects.toMatchObject({ code: "E4005" });
+    await expect(applyTo(tuneBiases, { ...all, loss: "l1" as never }, context)).rejects.toMatchObject({
+      code: "E2004",
+    });
+    await expect(applyTo(tuneBiases, all, {})).rejects.toMatchObject({ code: "E4005" });
     const other = await quantized(NETWORKS.chain!(), subset(DATA, [0, 1]), {});
-    await expect(tuneBiases({ ...all, plan: other.plan }, context)).rejects.toMatchObject({ code: "E4005" });
+    await expect(applyTo(tuneBiases, { ...all, plan: other.plan }, context)).rejects.toMatchObject({ code: "E4005" });
     const controller = new AbortController();
     const stopping = { runner, signal: controller.signal, onProgress: () => controller.abort() };
-    await expect(tuneBiases(all, stopping)).rejects.toMatchObject({ code: "E6005" });
+    await expect(applyTo(tuneBiases, all, stopping)).rejects.toMatchObject({ code: "E6005" });
     expect(serializeModel(pair.model)).toEqual(before);
   });
 });

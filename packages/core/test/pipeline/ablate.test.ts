@@ -46,9 +46,8 @@ test("degradation of weights, activations and both is what a plain count says, w
   const emulation = { ...COARSE, format: "emulation" } as const;
   const statistics = await calibrate(
     reference,
-    calibration,
     { requests: quantizationRequests(reference, COARSE) },
-    context,
+    { ...context, data: calibration },
   );
   await quantize(statistics, emulation)(reference, {});
   const [before, after] = [await answers(float, measured), await answers(reference, measured)];

@@ -13,9 +13,9 @@ const context = { runner };
 async function advice(model: Model, images: Dataset): Promise<AdviceReport> {
   const calibration = await calibrated(model, images, {});
   const plan = planQuantization(model, calibration, {});
-  const sqnr = await measureSqnr(model, plan, images, context, { cumulative: false, samples: 4 });
-  const input = { model, calibration, plan, quantize: {}, sqnr, dataset: images };
-  return advise(input, context, { samples: 4, remedies: 1 });
+  const sqnr = await measureSqnr(model, { plan, cumulative: false, samples: 4 }, { ...context, data: images });
+  const options = { calibration, plan, quantize: {}, sqnr, samples: 4, remedies: 1 };
+  return advise(model, options, { ...context, data: images });
 }
 
 /** Blows up one channel of a layer that a Relu and one other layer follow: the function stays. Returns the layer's name. */

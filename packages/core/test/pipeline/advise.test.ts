@@ -3,7 +3,7 @@ import { measureSqnr } from "../../src/analyze/index.js";
 import { randomDataset } from "../../src/data/index.js";
 import { cloneModel, type Model, Tensor } from "../../src/graph/index.js";
 import { forEachWeight, linearLayers } from "../../src/operators/index.js";
-import { type AdviceReport, type AdviseInput, advise } from "../../src/pipeline/index.js";
+import { type AdviceReport, advise } from "../../src/pipeline/index.js";
 import { planQuantization, type QuantizeOptions } from "../../src/quantize/index.js";
 import { NETWORKS } from "../helpers/networks.js";
 import { calibrated, runner } from "../helpers/quantized.js";
@@ -14,8 +14,8 @@ const DATA = randomDataset([3, 8, 8], 8, 31, { min: -1, max: 2 });
 async function advice(model: Model, quantize: QuantizeOptions = {}): Promise<AdviceReport> {
   const calibration = await calibrated(model, DATA, quantize);
   const plan = planQuantization(model, calibration, quantize);
-  const sqnr = await measureSqnr(model, plan, DATA, context, { cumulative: false });
-  return advise({ model, calibration, plan, quantize, sqnr, dataset: DATA }, context);
+  const sqnr = await measureSqnr(model, { plan, cumulative: false }, { ...context, data: DATA });
+  return advise(model, { calibration, plan, quantize, sqnr }, { ...context, data: DATA });
 }
 
 function scale(model: Model, name: string, factor: (out: number, input: number) => number, bias = false): void {
@@ -93,8 +93,8 @@ describe("advise", () => {
   });
 
   it("refuses options that are none", async () => {
-    const input = {} as AdviseInput;
-    await expect(advise(input, context, { sample: 3 } as never)).rejects.toMatchObject({ code: "E2001" });
-    await expect(advise(input, context, { layers: 0 })).rejects.toMatchObject({ code: "E2002" });
+    const wrong = (options: object) => advise(chain, options as never, { ...context, data: DATA });
+    await expect(wrong({ sample: 3 })).rejects.toMatchObject({ code: "E2001" });
+    await expect(wrong({ layers: 0 })).rejects.toMatchObject({ code: "E2002" });
   });
 });

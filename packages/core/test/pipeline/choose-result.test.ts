@@ -18,7 +18,7 @@ const samples = randomDataset([3, 6, 6], 32, 1, { min: -1, max: 1 });
 async function plainDb(of: Model, dataset = samples) {
   const { learn, check } = splitSamples(dataset);
   const quantized = cloneModel(of);
-  const calibration = await calibrate(of, learn, { requests: quantizationRequests(of) }, context);
+  const calibration = await calibrate(of, { requests: quantizationRequests(of) }, { ...context, data: learn });
   await quantize(calibration)(quantized, {});
   return (await (await OutputProbe.of(of, check, context)).measure(quantized, context)).sqnrDb;
 }
@@ -27,7 +27,11 @@ async function ask(options: { calibrator?: string }, dataset = samples, recipe =
   const split = splitSamples(dataset);
   const state = async (of: Model) => ({
     model: of,
-    calibration: await calibrate(of, split.learn, { requests: quantizationRequests(of, options) }, context),
+    calibration: await calibrate(
+      of,
+      { requests: quantizationRequests(of, options) },
+      { ...context, data: split.learn },
+    ),
   });
   const plain = await state(model);
   const question = { original: model, recipe: recipe === model ? plain : await state(recipe), plain };
@@ -73,14 +77,13 @@ describe("the recipe is held against plain quantization", () => {
 test("compress undoes every step where plain quantization is better, and leaves what was asked for", async () => {
   const forced = await compress(
     model,
-    samples,
     {
       steps: [
         { use: "equalize", method: "one-step", keep: "always" },
         { use: "quantize", calibrator: "percentile:60" },
       ],
     },
-    context,
+    { ...context, data: samples },
   );
   expect(forced.choice!.taken).not.toBe("recipe");
   expect(forced.steps.map(({ step, kept }) => [step, kept])).toEqual([

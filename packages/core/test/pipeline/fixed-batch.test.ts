@@ -106,12 +106,12 @@ describe.each([1, 4])(
   (batch) => {
     test("calibrate", async () => {
       const statistics = async (model: Model) =>
-        JSON.parse((await calibrate(model, DATA, { requests: requestsOf(model) }, context)).serialize());
+        JSON.parse((await calibrate(model, { requests: requestsOf(model) }, { ...context, data: DATA })).serialize());
       expectAlike(await statistics(await prepared(batch)), await statistics(await prepared("N")), 1e-6);
     });
 
     test("compress, with every step", async () => {
-      const run = (model: Model) => compress(model, DATA, { steps: STEPS }, context);
+      const run = (model: Model) => compress(model, { steps: STEPS }, { ...context, data: DATA });
       const [fixed, open] = [await run(network(batch)), await run(network("N"))];
       const result = parseModel(fixed.bytes);
       expect(result.graph.inputs[0]!.shape).toEqual([batch, 3, 12, 12]);
@@ -124,13 +124,13 @@ describe.each([1, 4])(
 
     test("validate", async () => {
       const run = async (model: Model) => {
-        const candidate = parseModel((await compress(model, DATA, { steps: STEPS }, context)).bytes);
+        const candidate = parseModel((await compress(model, { steps: STEPS }, { ...context, data: DATA })).bytes);
         const {
           baseline,
           candidate: measured,
           agreement,
           logitSqnrDb,
-        } = await validateModels({ candidate, baseline: model, dataset: DATA, latency: false }, context);
+        } = await validateModels(candidate, { baseline: model, latency: false }, { ...context, data: DATA });
         return {
           top1: [baseline!.top1, measured.top1],
           macs: measured.macs,
@@ -144,10 +144,14 @@ describe.each([1, 4])(
 
     test("debug: ratios of layers, and sensitivity", async () => {
       const run = async (model: Model) => {
-        const calibration = await calibrate(model, DATA, { requests: quantizationRequests(model, {}) }, context);
+        const calibration = await calibrate(
+          model,
+          { requests: quantizationRequests(model, {}) },
+          { ...context, data: DATA },
+        );
         const plan = planQuantization(model, calibration, {});
-        const report = await measureSqnr(model, plan, DATA, context);
-        const study = await sensitivity(model, plan, DATA, context, { report });
+        const report = await measureSqnr(model, { plan }, { ...context, data: DATA });
+        const study = await sensitivity(model, { plan, report }, { ...context, data: DATA });
         return { layers: report.layers.map(({ local, cumulative }) => ({ local, cumulative })), study };
       };
       expectAlike(await run(await prepared(batch)), await run(await prepared("N")), 1e-3);
@@ -157,7 +161,10 @@ describe.each([1, 4])(
       const run = async (model: Model) => {
         const probe = await OutputProbe.of(cloneModel(model), DATA, context);
         const shapes = await observeShapes(context.runner, model, zeroFeeds(model));
-        const report = await equalize(await equalizationInput(model, shapes, {}, DATA, context))(model, context);
+        const report = await equalize(await equalizationInput(model, shapes, {}, { ...context, data: DATA }))(
+          model,
+          context,
+        );
         expect((await probe.measure(model, context)).maxDrift).toBeLessThan(1e-5);
         return report.layers;
       };

@@ -34,8 +34,8 @@ function network(): Model {
 }
 
 test("compress gives the same model when sessions take the weights in parts; it is saved beside them and reopened", async () => {
-  const result = await compress(network(), DATA, {}, { runner: parts });
-  const expected = await compress(network(), DATA, {}, { runner: whole });
+  const result = await compress(network(), {}, { runner: parts, data: DATA });
+  const expected = await compress(network(), {}, { runner: whole, data: DATA });
   expect(Buffer.compare(result.bytes, expected.bytes)).toBe(0);
   expect(result.verification).toEqual(expected.verification);
 
@@ -52,7 +52,7 @@ test("compress gives the same model when sessions take the weights in parts; it 
 test("verifyModel reopens in parts what is saved in parts", async () => {
   const float = network();
   const probe = await OutputProbe.of(float, DATA, { runner: whole });
-  const { model } = await compress(float, DATA, { steps: [{ use: "quantize" }] }, { runner: whole });
+  const { model } = await compress(float, { steps: [{ use: "quantize" }] }, { runner: whole, data: DATA });
   const verification = await verifyModel(model, probe, { runner: parts }, 1000);
   expect(verification).toEqual(await verifyModel(model, probe, { runner: whole }));
   expect(verification.samples).toBe(12);

@@ -11,7 +11,7 @@ const context = { runner };
 
 describe("a plan read from a file of cifar_resnet20", () => {
   async function quantized(model: Model, images: Awaited<ReturnType<typeof realNetwork>>["images"]) {
-    const calibration = await calibrate(model, images, { requests: quantizationRequests(model) }, context);
+    const calibration = await calibrate(model, { requests: quantizationRequests(model) }, { ...context, data: images });
     const file = cloneModel(model);
     const plan = planQuantization(file, calibration);
     applyQdq(file, plan);
@@ -21,9 +21,9 @@ describe("a plan read from a file of cifar_resnet20", () => {
   it("gives the ratios of the plan that made it", async () => {
     const { model, images } = await realNetwork("resnet20", 16);
     const { file, plan } = await quantized(model, images);
-    const expected = await measureSqnr(model, plan, images, context);
-    const read = await planOfFile(file, model, images, context);
-    const found = await measureSqnr(read.model, read.plan, images, context);
+    const expected = await measureSqnr(model, { plan }, { ...context, data: images });
+    const read = await planOfFile(file, { float: model }, { ...context, data: images });
+    const found = await measureSqnr(read.model, { plan: read.plan }, { ...context, data: images });
     let largest = 0;
     for (const [at, layer] of found.layers.entries()) {
       const other = expected.layers[at]!;
@@ -43,7 +43,7 @@ describe("a plan read from a file of cifar_resnet20", () => {
     const given = { quantize: {}, dataset: images, known: new Map(), biasCorrected: false };
     await applyFloatStep(scaled, { use: "equalize", method: "dfq" }, given, context);
     const { file } = await quantized(scaled, images);
-    const read = await planOfFile(file, model, images, context);
+    const read = await planOfFile(file, { float: model }, { ...context, data: images });
     expect(read.state.equalizedClasses).toBeGreaterThan(5);
     expect(Math.min(...read.layers.map(({ weightCosine }) => weightCosine))).toBeGreaterThan(0.99);
     const probe = await OutputProbe.of(model, images, context);

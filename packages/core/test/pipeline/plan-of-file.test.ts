@@ -36,7 +36,7 @@ describe("files of onnxruntime's quantize_static", () => {
   for (const [name, folded, scales] of cases) {
     it(`${name}: every layer and value is found, and the loss is explained`, async () => {
       const [file, float] = [fixture(name), fixture("float")];
-      const read = await planOfFile(file, float, DATA, context);
+      const read = await planOfFile(file, { float }, { ...context, data: DATA });
       expect(read.unmatched).toEqual([]);
       expect(read.plan.placement.skipped).toEqual([]);
       expect(read.layers.map(({ layer }) => layer).sort()).toEqual(["conv1", "conv2", "conv3", "fc"]);
@@ -53,15 +53,19 @@ describe("files of onnxruntime's quantize_static", () => {
 
   it("names the planted layer first: its channel sets the scale for all", async () => {
     const [file, float] = [fixture("ort-tensor-uint8"), fixture("float")];
-    const { model, plan } = await planOfFile(file, float, DATA, context);
-    const sqnr = await measureSqnr(model, plan, DATA, context);
+    const { model, plan } = await planOfFile(file, { float }, { ...context, data: DATA });
+    const sqnr = await measureSqnr(model, { plan }, { ...context, data: DATA });
     const calibration = await calibrated(model, DATA, {});
-    const { findings } = await advise({ model, calibration, plan, quantize: undefined, sqnr, dataset: DATA }, context);
+    const { findings } = await advise(
+      model,
+      { calibration, plan, quantize: undefined, sqnr },
+      { ...context, data: DATA },
+    );
     expect(findings[0]).toMatchObject({ layer: "conv2", kind: "dominantWeightChannel", channel: 3 });
     expect(findings[0]!.remedies.map(({ remedy }) => remedy)).toEqual(["float"]);
     // One scale a channel mends the weights: from the same float model, another file.
-    const other = await planOfFile(fixture("ort-channel-uint8"), float, DATA, context);
-    const mended = await measureSqnr(other.model, other.plan, DATA, context);
+    const other = await planOfFile(fixture("ort-channel-uint8"), { float }, { ...context, data: DATA });
+    const mended = await measureSqnr(other.model, { plan: other.plan }, { ...context, data: DATA });
     const weights = (report: typeof sqnr) => report.layers.find(({ layer }) => layer === "conv2")!.local.weights;
     expect(weights(mended) - weights(sqnr)).toBeGreaterThan(10);
   });
@@ -72,9 +76,9 @@ describe("our own files", () => {
     it(`${name}: the same ratios as from the plan itself`, async () => {
       const float = NETWORKS[name]!();
       const { model, plan } = await quantized(cloneModel(float), DATA, {});
-      const expected = await measureSqnr(float, plan, DATA, context);
-      const read = await planOfFile(model, float, DATA, context);
-      const found = await measureSqnr(read.model, read.plan, DATA, context);
+      const expected = await measureSqnr(float, { plan }, { ...context, data: DATA });
+      const read = await planOfFile(model, { float }, { ...context, data: DATA });
+      const found = await measureSqnr(read.model, { plan: read.plan }, { ...context, data: DATA });
       expect(found.layers.length).toBe(expected.layers.length);
       for (const [at, layer] of found.layers.entries()) {
         const other = expected.layers[at]!;
@@ -99,7 +103,7 @@ describe("our own files", () => {
     applyFactors(scaled, classes, factors);
     const before = cloneModel(scaled);
     const { model } = await quantized(scaled, DATA, { granularity: "per-channel" });
-    const read = await planOfFile(model, float, DATA, context);
+    const read = await planOfFile(model, { float }, { ...context, data: DATA });
     expect(read.state.equalizedClasses).toBeGreaterThan(0);
     // The float network was brought to the file's state: its weights are those before quantization.
     for (const [name, tensor] of before.graph.initializers) {
@@ -117,7 +121,7 @@ describe("our own files", () => {
   it("rounding of 3 bits is not taken for equalization", async () => {
     const float = NETWORKS.chain!();
     const { model } = await quantized(cloneModel(float), DATA, { weightBits: 3 });
-    expect((await planOfFile(model, float, DATA, context)).state.equalizedClasses).toBe(0);
+    expect((await planOfFile(model, { float }, { ...context, data: DATA })).state.equalizedClasses).toBe(0);
   });
 
   it("another network of the same shapes is no counterpart", async () => {
@@ -129,7 +133,7 @@ describe("our own files", () => {
       const values = Float32Array.from({ length: tensor.size }, () => random.normal());
       other.graph.initializers.set(name, Tensor.float32(tensor.dims, values));
     }
-    await expect(planOfFile(model, other, DATA, context)).rejects.toMatchObject({
+    await expect(planOfFile(model, { float: other }, { ...context, data: DATA })).rejects.toMatchObject({
       code: "E4005",
       details: { actual: [expect.stringContaining("nothing in common"), expect.anything(), expect.anything()] },
     });

@@ -27,9 +27,8 @@ function integers({ graph }: Model): number[] {
 const run = (prune: StepOf<"prune">) =>
   compress(
     buildDigitNetwork(2),
-    data,
     { steps: [{ use: "fold" }, prune, { use: "quantize" }, { use: "bias-correct" }] },
-    context,
+    { ...context, data },
   );
 
 it("a recipe prunes, keeps it although outputs got worse, and quantizes zeros to zeros", async () => {
@@ -52,7 +51,7 @@ it("channels leave the graph before it is quantized; a quantized network that is
   );
   expect(integers(parseModel(result.bytes)).length).toBeLessThan(0.8 * 21512);
   const steps = [{ use: "fold" }, { ...channels, method: "magnitude", keep: "better" }, { use: "quantize" }] as const;
-  const undone = await compress(buildDigitNetwork(2), data, { steps }, context);
+  const undone = await compress(buildDigitNetwork(2), { steps }, { ...context, data });
   expect(undone.steps.find((effect) => effect.step === "prune")!.kept).toBe(false);
   expect(integers(parseModel(undone.bytes))).toHaveLength(21512);
 });

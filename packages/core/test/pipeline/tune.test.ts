@@ -16,13 +16,12 @@ async function search(dataset: Dataset, options: TuneOptions) {
   const made: { id: string; bytes: Uint8Array | undefined; state: TuneState }[] = [];
   const report = await tune(
     chain(),
-    dataset,
     {
       calibrationSamples: 8,
       ...options,
       onTrial: async ({ trial, bytes, state }) => void made.push({ id: trial.id, bytes, state }),
     },
-    context,
+    { ...context, data: dataset },
   );
   return { report, made };
 }
@@ -112,9 +111,11 @@ describe("tune", { timeout: 60_000 }, () => {
   });
 
   it("refuses what is none", async () => {
-    await expect(tune(chain(), DATA, { trial: 1 } as never, context)).rejects.toMatchObject({ code: "E2001" });
-    await expect(tune(chain(), DATA, { trials: 0 }, context)).rejects.toMatchObject({ code: "E2002" });
-    await expect(tune(chain(), DATA, { maxDrop: -1 }, context)).rejects.toMatchObject({ code: "E2002" });
+    await expect(tune(chain(), { trial: 1 } as never, { ...context, data: DATA })).rejects.toMatchObject({
+      code: "E2001",
+    });
+    await expect(tune(chain(), { trials: 0 }, { ...context, data: DATA })).rejects.toMatchObject({ code: "E2002" });
+    await expect(tune(chain(), { maxDrop: -1 }, { ...context, data: DATA })).rejects.toMatchObject({ code: "E2002" });
   });
 });
 

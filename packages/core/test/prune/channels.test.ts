@@ -62,8 +62,8 @@ describe("channels", () => {
     { method: "random", channelMultiple: 4 },
   ])("%j: the shrunk network is the masked one", async (options) => {
     const model = residual();
-    const all: PruneOptions = { ...options, granularity: "channels", sparsity: 0.5, steps: 3, data: bands(32) };
-    const { model: masked, channels, iterations } = await prune(model, all, context);
+    const all: PruneOptions = { ...options, granularity: "channels", sparsity: 0.5, steps: 3 };
+    const { model: masked, channels, iterations } = await prune(model, all, { ...context, data: bands(32) });
     const small = cloneModel(masked);
     const shapes = await observeShapes(runner, small, zeroFeeds(small));
     const report = await shrink({ remove: channels, shapes })(small, context);

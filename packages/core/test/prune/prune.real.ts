@@ -41,8 +41,8 @@ it("MathWorks' pruning page on MNIST: SynFlow loses at most 2.5 points at 70 % a
   });
   const [learning, held] = splitByClass(cachedDataset(all, CACHE), 0.75, 0);
   const validation = cachedDataset(held, CACHE);
-  const { model } = await train(buildDigitNetwork(0), learning, { seed: 0 }, context);
-  const evaluate = (pruned: Model) => measureTop1(pruned, validation, {}, context);
+  const { model } = await train(buildDigitNetwork(0), { seed: 0 }, { ...context, data: learning });
+  const evaluate = (pruned: Model) => measureTop1(pruned, {}, { ...context, data: validation });
   const curve = async (method: "synflow" | "magnitude") =>
     (await prune(model, { method, evaluate }, context)).iterations.map(({ accuracy }) => accuracy!);
   const [flow, magnitude] = [await curve("synflow"), await curve("magnitude")];
@@ -93,16 +93,17 @@ it("ResNet-20 loses 40 % of its operations in blocks of 8 channels, and the file
   );
   const result = await prune(
     model,
-    { method: "taylor", granularity: "channels", count: "macs", sparsity: 0.4, steps: 1, channelMultiple: 8, data },
-    context,
+    { method: "taylor", granularity: "channels", count: "macs", sparsity: 0.4, steps: 1, channelMultiple: 8 },
+    { ...context, data },
   );
   const small = cloneModel(result.model);
   const shapes = await observeShapes(runner, small, zeroFeeds(small));
   const report = await shrink({ remove: result.channels, shapes })(small, context);
   expect(report.skipped).toEqual([]);
   const { candidate, baseline, agreement, logitSqnrDb } = await validateModels(
-    { candidate: small, baseline: result.model, dataset: spread(data, 40) },
-    { runner: createRunner(ort as never, { threads: 1 }) },
+    small,
+    { baseline: result.model },
+    { runner: createRunner(ort as never, { threads: 1 }), data: spread(data, 40) },
   );
   // The shrunk network is the masked one, smaller.
   expect(agreement).toBe(1);

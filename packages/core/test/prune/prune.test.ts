@@ -41,8 +41,9 @@ describe("iterations", () => {
       kept.push(all(pruned).map((value) => (value === 0 ? 0 : 1)));
       return 0.5;
     };
-    const options: PruneOptions = { method, sparsity: 0.6, steps: 7, evaluate, data: bands(40) };
-    const result = await prune(model, options, context);
+    const options: PruneOptions = { method, sparsity: 0.6, steps: 7, evaluate };
+    const withData = { ...context, data: bands(40) };
+    const result = await prune(model, options, withData);
     expect(all(model)).toEqual(before);
     result.iterations.forEach(({ iteration, target, sparsity, accuracy, layers }, k) => {
       expect(iteration).toBe(k + 1);
@@ -57,7 +58,7 @@ describe("iterations", () => {
     // Masks lie beside the weights: the dense network has its old values, and masking it gives the pruned one.
     expect(all(result.dense)).toEqual(before);
     expect(all(applyMasks(result.dense, result.masks))).toEqual(all(result.model));
-    const again = await prune(model, options, context);
+    const again = await prune(model, options, withData);
     expect(all(again.model)).toEqual(all(result.model));
   });
 
@@ -148,8 +149,8 @@ describe("fine-tuning", () => {
     const fineTune = { epochs: 2, rate: 0.05, batchSize: 30 };
     const tuned = await prune(
       model,
-      { method: "magnitude", sparsity: 0.7, steps: 3, data, fineTune, evaluate: () => 1 },
-      context,
+      { method: "magnitude", sparsity: 0.7, steps: 3, fineTune, evaluate: () => 1 },
+      { ...context, data },
     );
     let moved = 0;
     for (const [name, mask] of tuned.masks) {
@@ -168,12 +169,12 @@ describe("fine-tuning", () => {
 
   it("wins back what pruning lost", async () => {
     const data = bands(240, 3);
-    const { model } = await train(smallNetwork(), data, { epochs: 6, rate: 0.1, batchSize: 24 }, context);
-    const evaluate = (pruned: Model) => measureTop1(pruned, bands(150, 9), {}, context);
+    const { model } = await train(smallNetwork(), { epochs: 6, rate: 0.1, batchSize: 24 }, { ...context, data });
+    const evaluate = (pruned: Model) => measureTop1(pruned, {}, { ...context, data: bands(150, 9) });
     const options = { method: "magnitude", sparsity: 0.95, steps: 3, evaluate } as const;
     const plain = (await prune(model, options, context)).iterations.at(-1)!;
     const fineTune = { epochs: 3, rate: 0.1, batchSize: 24 };
-    const tuned = (await prune(model, { ...options, data, fineTune }, context)).iterations.at(-1)!;
+    const tuned = (await prune(model, { ...options, fineTune }, { ...context, data })).iterations.at(-1)!;
     expect(tuned.accuracy!).toBeGreaterThan(plain.accuracy! + 0.05);
   });
 });
@@ -245,7 +246,7 @@ describe("zeros stay exactly zero when the pruned network is quantized", () => {
     const float = cloneModel(model);
     const data = digitDataset({ seed: 0, count: 20 });
     const requests = quantizationRequests(model, options);
-    await quantize(await calibrate(model, data, { requests }, context), options)(model, context);
+    await quantize(await calibrate(model, { requests }, { ...context, data }), options)(model, context);
     let checked = 0;
     for (const layer of linearLayers(float.graph)) {
       const node = model.graph.nodes.find(({ name }) => name === layer.node.name)!;

@@ -48,7 +48,11 @@ describe.each(SHARED_MODELS)("%s: integers executed by ONNX Runtime against the 
     const model = parseModel(readFileSync(sharedModel(name)));
     await prepareModel(model, { runner });
     const dataset = await DATA[name]();
-    const calibration = await calibrate(model, dataset, { requests: quantizationRequests(model, options) }, { runner });
+    const calibration = await calibrate(
+      model,
+      { requests: quantizationRequests(model, options) },
+      { runner, data: dataset },
+    );
     const size = dataset.shape.reduce((a, b) => a * b, 1);
     const data = new Float32Array(dataset.length * size);
     for (let i = 0; i < dataset.length; i++) await dataset.fill(i, data, i * size);

@@ -31,7 +31,11 @@ async function quantized(model: Model, options = {}) {
   const float = cloneModel(model);
   await prepareModel(model, context);
   const probe = await OutputProbe.of(float, DATA, context);
-  const calibration = await calibrate(model, DATA, { requests: quantizationRequests(model, options) }, context);
+  const calibration = await calibrate(
+    model,
+    { requests: quantizationRequests(model, options) },
+    { ...context, data: DATA },
+  );
   const report = await quantize(calibration, options)(model, context);
   return { report, error: await probe.measure(model, context) };
 }
@@ -90,7 +94,7 @@ test("a Clip and its encoding load in ONNX Runtime wherever the range ends aroun
       async (low, high, below, above) => {
         const model = build(Math.fround(low), Math.fround(high), 1);
         const requests = quantizationRequests(model, {});
-        const calibration = await calibrate(model, images, { requests }, context);
+        const calibration = await calibrate(model, { requests }, { ...context, data: images });
         const value = model.graph.nodes[1]!.outputs[0]!;
         const statistics = calibration.values.get(value)!;
         statistics.min = low * below;

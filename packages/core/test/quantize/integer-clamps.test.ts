@@ -35,7 +35,11 @@ function clamped(seed: number): Model {
 async function quantized(seed: number, options: QuantizeOptions = {}): Promise<Model> {
   const model = clamped(seed);
   const dataset = randomDataset([4, 8, 8], 8, seed, { min: -1, max: 1 });
-  const calibration = await calibrate(model, dataset, { requests: quantizationRequests(model, options) }, context);
+  const calibration = await calibrate(
+    model,
+    { requests: quantizationRequests(model, options) },
+    { ...context, data: dataset },
+  );
   await quantize(calibration, options)(model, context);
   return model;
 }

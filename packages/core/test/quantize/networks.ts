@@ -100,7 +100,7 @@ export async function quantizeCopy(
   options: QuantizeOptions = {},
   data: Dataset = dataset,
 ): Promise<Result> {
-  const calibration = await calibrate(float, data, { requests: quantizationRequests(float, options) }, { runner });
+  const calibration = await calibrate(float, { requests: quantizationRequests(float, options) }, { runner, data });
   const model = cloneModel(float);
   const report = await quantize(calibration, options)(model, {});
   return { float, model, calibration, report };

@@ -246,9 +246,8 @@ describe("scales that are powers of two", () => {
       const options: QuantizeOptions = { powerOfTwo: true, granularity: "per-channel" };
       const calibration = await calibrate(
         float,
-        dataset,
         { requests: quantizationRequests(float, options) },
-        { runner },
+        { runner, data: dataset },
       );
       const { activations, parameters, constants } = planQuantization(float, calibration, options);
       const encodings = [

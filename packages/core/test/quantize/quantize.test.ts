@@ -300,9 +300,8 @@ describe("what is refused", () => {
     const fitting = convReluConv({ channels: 3, seed: 1 });
     const calibration = await calibrate(
       fitting,
-      dataset,
       { requests: quantizationRequests(fitting, options) },
-      context,
+      { ...context, data: dataset },
     );
     const before = serializeModel(model);
     try {
@@ -356,7 +355,11 @@ describe("what is refused", () => {
 
   test("NaN in a constant operand: E3006", async () => {
     const float = MORE_NETWORKS.constants!();
-    const calibration = await calibrate(float, dataset, { requests: quantizationRequests(float) }, context);
+    const calibration = await calibrate(
+      float,
+      { requests: quantizationRequests(float) },
+      { ...context, data: dataset },
+    );
     float.graph.initializers.set("gain", Tensor.float32([6, 1, 1], [1, 1, Number.NaN, 1, 1, 1]));
     expect(() => planQuantization(float, calibration)).toThrow(expect.objectContaining({ code: "E3006" }));
   });
@@ -364,7 +367,11 @@ describe("what is refused", () => {
   test("statistics of another model: E5003; a chooser without histograms: E4005", async () => {
     await expect(plan(MORE_NETWORKS.residual!())).rejects.toMatchObject({ code: "E5003" });
     const float = model();
-    const calibration = await calibrate(float, dataset, { requests: quantizationRequests(float) }, context);
+    const calibration = await calibrate(
+      float,
+      { requests: quantizationRequests(float) },
+      { ...context, data: dataset },
+    );
     expect(() => planQuantization(float, calibration, { calibrator: "mse" })).toThrow(
       expect.objectContaining({ code: "E4005" }),
     );

@@ -152,7 +152,11 @@ const large: Dataset = {
 
 async function worstSteps(options: QuantizeOptions): Promise<{ steps: number; dtype: string }> {
   const float = planted();
-  const calibration = await calibrate(float, large, { requests: quantizationRequests(float, options) }, { runner });
+  const calibration = await calibrate(
+    float,
+    { requests: quantizationRequests(float, options) },
+    { runner, data: large },
+  );
   const model = cloneModel(float);
   const { encodings, details } = await quantize(calibration, options)(model, {});
   const data = new Float32Array(256);

@@ -21,9 +21,8 @@ test.each(SHARED_MODELS)(
       const options = { target, processor: "avx2" as const };
       const calibration = await calibrate(
         float,
-        dataset,
         { requests: quantizationRequests(float, options) },
-        { runner },
+        { runner, data: dataset },
       );
       const model = cloneModel(float);
       await quantize(calibration, options)(model, {});

@@ -25,7 +25,7 @@ describe("the trap of float weights between Q/DQ nodes", () => {
     // Channel 0 between the layers is dead; its weights set the range of a whole tensor and round the others to zero.
     change(first!.inputs[2]!, (bias, channel) => (channel === 0 ? -1000 : bias));
     change(second!.inputs[1]!, (weight, at) => (at % 18 < 9 ? 2000 * weight : weight));
-    const calibration = await calibrate(model, dataset, { requests: quantizationRequests(model) }, { runner });
+    const calibration = await calibrate(model, { requests: quantizationRequests(model) }, { runner, data: dataset });
     const quantized = cloneModel(model);
     const plan = planQuantization(quantized, calibration, {});
     applyQdq(quantized, { ...plan, parameters: [] });

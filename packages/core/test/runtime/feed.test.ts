@@ -133,7 +133,7 @@ test("statistics of samples of different lengths are those of a naive count; an 
   };
   const request = { moments: false, exactMinimum: true, histogram: false };
   const requests = ["x", turned].map((value) => ({ value, ...request }));
-  const calibration = await calibrate(model, dataset, { requests }, context);
+  const calibration = await calibrate(model, { requests }, { ...context, data: dataset });
   const all = values.flatMap((list) => [...list]);
   expect(calibration.get("x")).toMatchObject({ min: Math.min(...all), max: Math.max(...all), count: 30 });
   expect(calibration.get("x").channelStats()!.max).toHaveLength(1);

@@ -94,7 +94,7 @@ describe("observed on 100 calibration images", () => {
   const statistics = async (model: Model, shapes: ObservedShapes, dataset: Dataset): Promise<ActivationStats> => {
     const values = deadChannelValues(model, shapes);
     const requests = values.map((value) => ({ value, moments: false, exactMinimum: true, histogram: false }));
-    return (await calibrate(model, dataset, { requests }, { runner })).activationStats();
+    return (await calibrate(model, { requests }, { runner, data: dataset })).activationStats();
   };
 
   it.each([

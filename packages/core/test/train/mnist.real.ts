@@ -15,7 +15,7 @@ describe("the digit network learns", () => {
     const shares: number[] = [];
     for (const seed of [0, 1]) {
       const [learning, validation] = splitByClass(all, 0.75, seed);
-      const { epochs } = await train(buildDigitNetwork(seed), learning, { seed, validation }, { runner });
+      const { epochs } = await train(buildDigitNetwork(seed), { seed, validation }, { runner, data: learning });
       shares.push(last(epochs).validationTop1!);
     }
     expect(shares.reduce((a, b) => a + b) / 2).toBeGreaterThanOrEqual(0.965);
@@ -23,7 +23,11 @@ describe("the digit network learns", () => {
 
   it("the embedded digits: at least 99.0 %", async () => {
     const validation = digitDataset(DIGIT_SPLIT.heldOut);
-    const { epochs } = await train(buildDigitNetwork(0), digitDataset(DIGIT_SPLIT.train), { validation }, { runner });
+    const { epochs } = await train(
+      buildDigitNetwork(0),
+      { validation },
+      { runner, data: digitDataset(DIGIT_SPLIT.train) },
+    );
     expect(last(epochs).validationTop1).toBeGreaterThanOrEqual(0.99);
   });
 });

@@ -55,7 +55,7 @@ describe("optimizers equal PyTorch's", () => {
       loss: { type: "mean-square" },
       teacher,
     } as const;
-    const { model, epochs } = await train(student, rows(numbers([5, 3], 1)), options, { runner });
+    const { model, epochs } = await train(student, options, { runner, data: rows(numbers([5, 3], 1)) });
     const expected = figures.final[name]!;
     expected.weight.forEach((value, i) => {
       expect(Math.abs(weightsOf(model, "weight")[i]! - value)).toBeLessThan(2e-6);
@@ -72,11 +72,11 @@ describe("train", () => {
     const validation = bands(60, 2);
     const before = smallNetwork();
     const bytes = serializeModel(before);
-    const { model, epochs } = await train(before, bands(100), { ...FAST, epochs: 8, validation }, { runner });
+    const { model, epochs } = await train(before, { ...FAST, epochs: 8, validation }, { runner, data: bands(100) });
     expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(epochs.at(-1)!.loss).toBeLessThan(0.25 * epochs[0]!.loss);
     expect(epochs.at(-1)!.top1).toBeGreaterThan(0.95);
-    expect(epochs.at(-1)!.validationTop1).toBe(await measureTop1(model, validation, {}, { runner }));
+    expect(epochs.at(-1)!.validationTop1).toBe(await measureTop1(model, {}, { runner, data: validation }));
     expect(epochs.at(-1)!.validationTop1).toBeGreaterThan(0.9);
     expect(serializeModel(before)).toEqual(bytes);
   });
@@ -84,7 +84,7 @@ describe("train", () => {
   it("averages the first epoch's loss over samples, the last, partial batch by its size", async () => {
     // With a rate next to nothing, the weights do not move: the loss is that of the given model.
     const data = bands(21);
-    const { epochs, model } = await train(smallNetwork(), data, { ...FAST, epochs: 1, rate: 1e-30 }, { runner });
+    const { epochs, model } = await train(smallNetwork(), { ...FAST, epochs: 1, rate: 1e-30 }, { runner, data });
     let total = 0;
     await runner.using(model, async (session) => {
       for await (const batch of batches(data, { batchSize: 21 })) {
@@ -100,7 +100,7 @@ describe("train", () => {
   });
 
   it("gives the same bits again, and others with another seed", async () => {
-    const run = (seed: number) => train(smallNetwork(), bands(50), { ...FAST, seed }, { runner });
+    const run = (seed: number) => train(smallNetwork(), { ...FAST, seed }, { runner, data: bands(50) });
     const [first, second, other] = [await run(3), await run(3), await run(4)];
     expect(serializeModel(second.model)).toEqual(serializeModel(first.model));
     expect(second.epochs).toEqual(first.epochs);
@@ -112,11 +112,11 @@ describe("train", () => {
     ["adam", { type: "adam" }],
   ] as const)("goes on from a checkpoint with the same bits: %s", async (_name, optimizer) => {
     const options = { ...FAST, optimizer, rate: 0.02, seed: 7, warmupSteps: 10, validation: bands(30, 9) };
-    const whole = await train(smallNetwork(), bands(50), options, { runner });
-    const half = await train(smallNetwork(), bands(50), { ...options, epochs: 2 }, { runner });
+    const whole = await train(smallNetwork(), options, { runner, data: bands(50) });
+    const half = await train(smallNetwork(), { ...options, epochs: 2 }, { runner, data: bands(50) });
     const resume = parseCheckpoint(serializeCheckpoint(half.checkpoint));
     expect(resume.epoch).toBe(2);
-    const rest = await train(smallNetwork(), bands(50), { ...options, resume }, { runner });
+    const rest = await train(smallNetwork(), { ...options, resume }, { runner, data: bands(50) });
     expect(serializeModel(rest.model)).toEqual(serializeModel(whole.model));
     expect(rest.epochs).toEqual(whole.epochs);
     expect(serializeCheckpoint(rest.checkpoint)).toEqual(serializeCheckpoint(whole.checkpoint));
@@ -134,17 +134,17 @@ describe("train", () => {
         if (row.epoch === 3) controller.abort();
       },
     };
-    const act = train(smallNetwork(), bands(50), options, { runner, signal: controller.signal });
+    const act = train(smallNetwork(), options, { runner, signal: controller.signal, data: bands(50) });
     await expect(act).rejects.toMatchObject({ code: "E6005" });
     expect(rowsSeen.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
-    const rest = await train(smallNetwork(), bands(50), { ...FAST, resume: kept! }, { runner });
-    const whole = await train(smallNetwork(), bands(50), FAST, { runner });
+    const rest = await train(smallNetwork(), { ...FAST, resume: kept! }, { runner, data: bands(50) });
+    const whole = await train(smallNetwork(), FAST, { runner, data: bands(50) });
     expect(serializeModel(rest.model)).toEqual(serializeModel(whole.model));
   });
 
   it("refuses a checkpoint of another training, and bytes that are none", async () => {
-    const { checkpoint } = await train(smallNetwork(), bands(20), { ...FAST, epochs: 1 }, { runner });
-    const act = train(smallNetwork(), bands(20), { ...FAST, seed: 1, resume: checkpoint }, { runner });
+    const { checkpoint } = await train(smallNetwork(), { ...FAST, epochs: 1 }, { runner, data: bands(20) });
+    const act = train(smallNetwork(), { ...FAST, seed: 1, resume: checkpoint }, { runner, data: bands(20) });
     await expect(act).rejects.toMatchObject({ code: "E4005" });
     expect(() => parseCheckpoint(new Uint8Array([1, 2, 3]))).toThrow("not a checkpoint");
     expect(() => parseCheckpoint(serializeModel(smallNetwork()))).toThrow("no header");
@@ -153,7 +153,7 @@ describe("train", () => {
   it("refuses a model that fixes the number of samples a run", async () => {
     const model = smallNetwork();
     model.graph.inputs = model.graph.inputs.map((info) => ({ ...info, shape: [4, ...info.shape!.slice(1)] }));
-    await expect(train(model, bands(20), FAST, { runner })).rejects.toMatchObject({
+    await expect(train(model, FAST, { runner, data: bands(20) })).rejects.toMatchObject({
       code: "E4005",
       details: { actual: 4 },
     });
@@ -168,9 +168,8 @@ describe("train", () => {
     for (const optimizer of [{ type: "sgd", weightDecay: 0.01 }, { type: "adam" }] as const) {
       const { model, epochs, checkpoint } = await train(
         smallNetwork(),
-        bands(60),
         { ...FAST, masks, optimizer },
-        { runner },
+        { runner, data: bands(60) },
       );
       weightsOf(model, "fc.weight").forEach((value, i) => {
         if (i % 4 === 0) expect(value).not.toBe(weightsOf(smallNetwork(), "fc.weight")[i]);
@@ -195,7 +194,7 @@ describe("train", () => {
       ...{ ...FAST, epochs: 12, rate: 0.3, optimizer: { type: "sgd", momentum: 0.5 } },
       ...{ loss: { type: "distillation", temperature: 2 }, teacher, select: ({ kind }: Parameter) => kind === "bias" },
     };
-    const { model, epochs } = await train(student, bands(64, 1, false), options, { runner });
+    const { model, epochs } = await train(student, options, { runner, data: bands(64, 1, false) });
     for (const name of ["conv.weight", "fc.weight"]) expect(weightsOf(model, name)).toEqual(weightsOf(teacher, name));
     expect(epochs[0]!.top1).toBeUndefined();
     expect(epochs.at(-1)!.loss).toBeLessThan(0.3 * epochs[0]!.loss);
@@ -211,7 +210,7 @@ describe("train", () => {
         optimizer: { type: "sgd", momentum: 0 },
         ...options,
       };
-      const { model, epochs } = await train(student, bands(32), all, { runner });
+      const { model, epochs } = await train(student, all, { runner, data: bands(32) });
       const [before, after] = [weightsOf(student, "fc.weight"), weightsOf(model, "fc.weight")];
       return { loss: epochs[0]!.loss, moved: after.map((value, at) => value - before[at]!), top1: epochs[0]!.top1 };
     };
@@ -231,21 +230,21 @@ describe("train", () => {
     const teacher = linearNetwork(Tensor.float32([2, 3], new Float32Array(6)), Tensor.float32([2], [0, 0]));
     const loss = { type: "distillation" } as const;
     const student = smallNetwork();
-    await expect(train(student, bands(8), { ...FAST, loss, teacher }, { runner })).rejects.toMatchObject({
+    await expect(train(student, { ...FAST, loss, teacher }, { runner, data: bands(8) })).rejects.toMatchObject({
       code: "E4005",
       message: expect.stringContaining("the teacher's output is [N, 2], the student's [N, 3]"),
     });
     const labels = { ...FAST, teacher: smallNetwork(), loss: { ...loss, labels: 0.5 } };
-    await expect(train(student, bands(8, 1, false), labels, { runner })).rejects.toMatchObject({ code: "E5004" });
+    await expect(train(student, labels, { runner, data: bands(8, 1, false) })).rejects.toMatchObject({ code: "E5004" });
     const beyond = { ...labels, loss: { ...loss, labels: 1.5 } };
-    await expect(train(student, bands(8), beyond, { runner })).rejects.toMatchObject({ code: "E2002" });
+    await expect(train(student, beyond, { runner, data: bands(8) })).rejects.toMatchObject({ code: "E2002" });
   });
 
   it("answeredBy labels data with a network's own answers", async () => {
     const network = smallNetwork();
     const answered = await answeredBy(network, bands(20, 3, false), { runner });
-    expect(await measureTop1(network, answered, { batchSize: 7 }, { runner })).toBe(1);
-    expect(await measureTop1(smallNetwork({ seed: 9 }), answered, {}, { runner })).toBeLessThan(1);
+    expect(await measureTop1(network, { batchSize: 7 }, { runner, data: answered })).toBe(1);
+    expect(await measureTop1(smallNetwork({ seed: 9 }), {}, { runner, data: answered })).toBeLessThan(1);
   });
 
   it("tunes the biases of an emulated quantized network towards its float teacher", async () => {
@@ -264,18 +263,18 @@ describe("train", () => {
       ...{ ...FAST, epochs: 10, rate: 0.1, loss: { type: "distillation" }, teacher },
       select: ({ kind }: Parameter) => kind === "bias",
     };
-    const { model, epochs } = await train(student, bands(64, 1, false), options, { runner });
+    const { model, epochs } = await train(student, options, { runner, data: bands(64, 1, false) });
     expect(weightsOf(model, "conv.bias")).not.toEqual(weightsOf(student, "conv.bias"));
     expect(epochs.at(-1)!.loss).toBeLessThan(0.7 * epochs[0]!.loss);
   });
 
   it("uses batch statistics where asked, and moves the running ones", async () => {
-    const running = await train(smallNetwork({ batchNorm: true }), bands(50), FAST, { runner });
+    const running = await train(smallNetwork({ batchNorm: true }), FAST, { runner, data: bands(50) });
     const before = smallNetwork({ batchNorm: true });
     expect(weightsOf(running.model, "bn.mean")).toEqual(weightsOf(before, "bn.mean"));
     expect(weightsOf(running.model, "bn.scale")).not.toEqual(weightsOf(before, "bn.scale"));
     const data = bands(50);
-    const batch = await train(before, data, { ...FAST, epochs: 10, batchNorm: "batch", validation: data }, { runner });
+    const batch = await train(before, { ...FAST, epochs: 10, batchNorm: "batch", validation: data }, { runner, data });
     expect(weightsOf(batch.model, "bn.mean")).not.toEqual(weightsOf(before, "bn.mean"));
     expect(batch.epochs.at(-1)!.validationTop1).toBeGreaterThan(0.9);
     expect(batch.model.graph.nodes.map(({ attributes }) => attributes.has("training_mode"))).not.toContain(true);
@@ -284,12 +283,12 @@ describe("train", () => {
   it("reports progress step by step", async () => {
     const events: [number, number][] = [];
     const onProgress = ({ done, total }: { done: number; total: number }) => events.push([done, total]);
-    await train(smallNetwork(), bands(40), { ...FAST, epochs: 2 }, { runner, onProgress });
+    await train(smallNetwork(), { ...FAST, epochs: 2 }, { runner, onProgress, data: bands(40) });
     expect(events).toEqual([1, 2, 3, 4, 5, 6].map((done) => [done, 6]));
   });
 
   it("stops at NaN and names the step and the place", async () => {
-    const act = () => train(smallNetwork(), bands(40), { ...FAST, rate: 1e30 }, { runner });
+    const act = () => train(smallNetwork(), { ...FAST, rate: 1e30 }, { runner, data: bands(40) });
     await expect(act()).rejects.toBeInstanceOf(RunError);
     await expect(act()).rejects.toMatchObject({ code: "E7003", details: { step: expect.any(Number) } });
     await expect(act()).rejects.toThrow(/train: diverged at step [23], (first in node|"[a-z.]+" is no longer finite)/);
@@ -299,7 +298,7 @@ describe("train", () => {
     const model = smallNetwork();
     model.graph.initializers.set("conv.bias", Tensor.float32([4], [0, 0, 3e38, 0]));
     model.graph.initializers.set("fc.weight", Tensor.float32([3, 36], new Float32Array(108).fill(2)));
-    const act = train(model, bands(20), { ...FAST, select: ({ name }) => name === "fc.bias" }, { runner });
+    const act = train(model, { ...FAST, select: ({ name }) => name === "fc.bias" }, { runner, data: bands(20) });
     await expect(act).rejects.toMatchObject({ code: "E7003", details: { step: 1, node: "fc", opType: "Gemm" } });
   });
 
@@ -324,12 +323,14 @@ describe("train", () => {
     [{ masks: new Map([["conv.bias", Tensor.scalar(1)]]) }, "E2002"],
     [{ select: () => false }, "E4005"],
   ])("rejects %j", async (options, code) => {
-    await expect(train(smallNetwork(), bands(20), options as never, { runner })).rejects.toMatchObject({ code });
+    await expect(train(smallNetwork(), options as never, { runner, data: bands(20) })).rejects.toMatchObject({ code });
   });
 
   it("wants data, labels and a runner", async () => {
-    await expect(train(smallNetwork(), bands(0), {}, { runner })).rejects.toMatchObject({ code: "E5001" });
-    await expect(train(smallNetwork(), bands(5, 1, false), {}, { runner })).rejects.toMatchObject({ code: "E5004" });
-    await expect(train(smallNetwork(), bands(5), {}, {})).rejects.toMatchObject({ code: "E4005" });
+    await expect(train(smallNetwork(), {}, { runner, data: bands(0) })).rejects.toMatchObject({ code: "E5001" });
+    await expect(train(smallNetwork(), {}, { runner, data: bands(5, 1, false) })).rejects.toMatchObject({
+      code: "E5004",
+    });
+    await expect(train(smallNetwork(), {}, { data: bands(5) })).rejects.toMatchObject({ code: "E4005" });
   });
 });

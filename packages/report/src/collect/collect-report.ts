@@ -61,10 +61,14 @@ export async function collectReport(input: CollectInput, context: TransformConte
   const after = { floatModel: result.floatModel, plan: result.plan };
   const nameOf = layerNames(after.floatModel);
   const observed = await observeActivations(after, dataset, samples, nameOf, context);
-  const sqnrAfter = await measureSqnr(after.floatModel, after.plan, dataset, context, { samples });
+  const sqnrAfter = await measureSqnr(after.floatModel, { plan: after.plan, samples }, { ...context, data: dataset });
   const changed = before.floatModel !== after.floatModel;
   const sqnrBefore = changed
-    ? await measureSqnr(before.floatModel, before.plan, dataset, context, { samples, cumulative: false })
+    ? await measureSqnr(
+        before.floatModel,
+        { plan: before.plan, samples, cumulative: false },
+        { ...context, data: dataset },
+      )
     : undefined;
   const validation = input.validation && collectValidation(input.validation);
   const latency = input.validation && collectLatency(input.validation);

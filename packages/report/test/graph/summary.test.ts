@@ -23,7 +23,11 @@ test("quantizing the digits network changes bytes, and no position", async () =>
   const before = inspectedGraph(await inspectModel(model));
   await prepareModel(model, { runner });
   const requests = quantizationRequests(model, {});
-  const calibration = await calibrate(cloneModel(model), digitDataset({ count: 8, seed: 5 }), { requests }, { runner });
+  const calibration = await calibrate(
+    cloneModel(model),
+    { requests },
+    { runner, data: digitDataset({ count: 8, seed: 5 }) },
+  );
   await quantize(calibration, {})(model, { runner });
   const after = inspectedGraph(await inspectModel(model));
   expect(after.nodes.length).toBeGreaterThan(before.nodes.length);
