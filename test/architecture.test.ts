@@ -15,6 +15,7 @@ const ORDER = [
   "bounds",
   "data",
   "runtime",
+  "tasks",
   "fold",
   "calibrate",
   "shrink",

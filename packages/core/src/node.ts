@@ -13,6 +13,7 @@ export {
   readModelSync,
 } from "./node/model-file.js";
 export { optimizedModel } from "./node/optimized-model.js";
+export { openTaskLabels } from "./node/task-labels.js";
 export {
   EXTERNAL_DATA,
   type ExternalData,

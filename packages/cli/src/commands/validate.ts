@@ -6,11 +6,12 @@ import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
 import { addDataOptions, type DataOptions } from "../options/option-groups.js";
 import { bytes, completing, flag, points, share, text } from "../options/options.js";
+import { addTaskOptions, type TaskFlags, taskOptions } from "../options/task-options.js";
 import { outputLines } from "../text/output-words.js";
 import { type ValidateFlags, validationGates, validationText } from "../text/validation-text.js";
 import { shellWord } from "../text/visible.js";
 
-interface ValidateCommandOptions extends ChartOptions, ValidateFlags, DataOptions {
+interface ValidateCommandOptions extends ChartOptions, ValidateFlags, DataOptions, TaskFlags {
   against?: string;
   latency: boolean;
 }
@@ -28,6 +29,7 @@ export const validate: CommandDefinition = {
       .addOption(bytes("--max-size <size>", "fail when the file is larger, for example 4MB"))
       .addOption(flag("--no-latency", "do not measure latency"))
       .addOption(svgOption("the confusions of both models"));
+    addTaskOptions(command);
     addDataOptions(command);
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
@@ -41,8 +43,9 @@ export const validate: CommandDefinition = {
     const { optimizedModel } = await import("@equant/core/node");
     const candidate = await context.loadModel(path);
     const baseline = options.against === undefined ? undefined : await context.loadModel(options.against);
-    const dataset = await openData(context, candidate.model, options, { part: "rest" });
-    if (!dataset.label) requireNoLabels(options);
+    const task = await taskOptions(context, options);
+    const dataset = await openData(context, candidate.model, options, { part: "rest", task: task?.task });
+    if (!task && !dataset.label) requireNoLabels(options);
     const transform = await context.transformContext();
     const report = await context.phase(
       "validate",
@@ -51,6 +54,7 @@ export const validate: CommandDefinition = {
           candidate.model,
           {
             ...(baseline && { baseline: baseline.model }),
+            ...(task && { task }),
             ...(options.batch !== undefined && { batchSize: options.batch }),
             ...(!options.latency && { latency: false }),
             bytes: {
@@ -61,11 +65,12 @@ export const validate: CommandDefinition = {
           },
           { ...transform, data: dataset },
         ),
-      ({ samples, output }) => `${samples} samples, ${output.labelled ? "labelled" : "without labels"}`,
+      ({ samples, output, task: own }) =>
+        `${samples} samples, ${output.labelled || own?.against === "labels" ? "labelled" : "without labels"}`,
     );
     const outputs = await outputLines(report.outputs);
     for (const { code, message } of report.warnings) context.warn(code, message);
-    if (!report.output.labelled) requireNoLabels(options, "the output is not one number a class");
+    if (!task && !report.output.labelled) requireNoLabels(options, "the output is not one number a class");
     const gates = validationGates(report, options);
     if (options.svg !== undefined) await writeConfusion(context, options.svg, report);
     return {

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { DataError, OptionsError } from "@equant/core/errors";
-import type { HostTensor, Model, PreprocessOptions, SignatureInput, Tokenize } from "@equant/core/lab";
+import type { HostTensor, Model, PreprocessOptions, SignatureInput, TaskName, Tokenize } from "@equant/core/lab";
 import type { OpenedDataset } from "@equant/core/node";
 import type { CommandContext } from "../frame/context.js";
 import { type DataOptions, PRESETS } from "./option-groups.js";
@@ -89,6 +89,8 @@ export interface DataUse {
   readonly samples?: number | undefined;
   /** With `--split`: the share itself, for calibration, or the rest, for measuring. Default: `'first'`. */
   readonly part?: "first" | "rest" | "all";
+  /** What the model is for, where its labels are more than a class. */
+  readonly task?: TaskName | undefined;
 }
 
 /** Reads the samples that the data options name, ready for the model's input. @throws {DataError} E5001 without --data. */
@@ -96,7 +98,7 @@ export async function openData(
   context: CommandContext,
   model: Model,
   options: DataOptions,
-  { part = "first", ...use }: DataUse = {},
+  { part = "first", task, ...use }: DataUse = {},
 ): Promise<OpenedDataset> {
   if (options.data === undefined) {
     throw new DataError("E5001", `${context.command}: no data given`, {
@@ -112,8 +114,10 @@ export async function openData(
   const labels = options.labels;
   const { split } = options;
   const samples = "samples" in use ? use.samples : options.samples;
-  const limit = split === undefined || part === "all" ? samples : undefined;
-  const { assertFloat32Input, plainInput } = await import("@equant/core/lab");
+  const { assertFloat32Input, plainInput, spread, TASKS } = await import("@equant/core/lab");
+  // Labels of a task decide which samples there are: only then some are chosen.
+  const ofTask = task !== undefined && !("classLabels" in TASKS[task]);
+  const limit = !ofTask && (split === undefined || part === "all") ? samples : undefined;
   assertFloat32Input(model);
   const { signature, constants } = await signatureOf(context, model, options);
   const input = plainInput(signature, options.layout, preprocess);
@@ -138,11 +142,31 @@ export async function openData(
     ...(labels !== undefined && {
       labels: ["auto", "folders", "none"].includes(labels) ? labels : resolve(context.io.cwd, labels),
     }),
+    ...(ofTask && { labels: "none" }),
   });
-  const dataset = split === undefined || part === "all" ? whole : await partOf(whole, split, part, samples, context);
+  const labelled = ofTask && labels !== "none" ? await withTaskLabels(context, whole, task, path, labels) : whole;
+  let dataset = labelled;
+  if (split !== undefined && part !== "all") dataset = await partOf(labelled, split, part, samples, context);
+  else if (ofTask && samples !== undefined) dataset = { ...labelled, ...spread(labelled, samples) };
   if (dataset.random) context.warn("W5001", "random data: results say nothing about real images");
   for (const note of dataset.notes) context.reporter.info(`note      ${note}`);
   return dataset;
+}
+
+/** The samples that the task's labels speak of, with what they say; all of them where there are none. */
+async function withTaskLabels(
+  context: CommandContext,
+  whole: OpenedDataset,
+  task: TaskName,
+  data: string,
+  labels: string | undefined,
+): Promise<OpenedDataset> {
+  const { openTaskLabels } = await import("@equant/core/node");
+  const named = labels === undefined || labels === "auto" ? {} : { labels: resolve(context.io.cwd, labels) };
+  const { dataset, format, notes } = await openTaskLabels(task, whole, { data, ...named });
+  // That its labels were left out among the data is no news where they are read now.
+  const known = format === undefined ? whole.notes : whole.notes.filter((note) => !/\.json\)$/.test(note));
+  return { ...whole, ...dataset, notes: [...known, ...notes], ...(format !== undefined && { format }) };
 }
 
 /** One part of a split by class; `samples` are spread over it. */
@@ -160,13 +184,15 @@ async function partOf(
 }
 
 async function preprocessOptions(context: CommandContext, options: DataOptions): Promise<PreprocessOptions> {
-  const { preset, mean, std, resize, crop, colorOrder } = options;
+  const { preset, mean, std, resize, crop, fit, pad, colorOrder } = options;
   const single = (values: number[]) => (values.length === 1 ? values[0]! : values);
   const given: PreprocessOptions = {
     ...(mean && { mean: single(mean) }),
     ...(std && { std: single(std) }),
     ...(resize !== undefined && { resize }),
     ...(crop !== undefined && { crop }),
+    ...(fit !== undefined && { fit }),
+    ...(pad !== undefined && { pad }),
     ...(colorOrder && { colorOrder }),
   };
   if (preset === undefined) return given;

@@ -67,6 +67,8 @@ export interface DataOptions {
   sampleRate?: number;
   stride?: number;
   colorOrder?: "RGB" | "BGR" | "gray";
+  fit?: "stretch" | "letterbox" | "corner";
+  pad?: number;
 }
 
 function presetOption(): Option {
@@ -109,6 +111,19 @@ export function addDataOptions(
     .addOption(numbers("--std <numbers>", "divided by, in pixel units 0-255: one number or one a channel"))
     .addOption(size("--resize <n|HxW>", "resize; a single number is the shorter side"))
     .addOption(size("--crop <n|HxW>", "then crop the centre"))
+    .addOption(
+      choice("--fit <how>", "keep proportions: letterbox (centred), corner (top left), or stretch (default)", [
+        "stretch",
+        "letterbox",
+        "corner",
+      ]),
+    )
+    .addOption(
+      integer("--pad <grey>", "what an image that keeps its proportions does not cover (default: 114)", {
+        min: 0,
+        max: 255,
+      }),
+    )
     .addOption(repeatable("--size <name=n>", "a size that the model leaves open; again for another"))
     .addOption(
       repeatable(

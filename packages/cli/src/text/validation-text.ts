@@ -3,6 +3,7 @@ import type { Gate } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { formatBytes, formatCount, formatDb, formatMs, formatPercent, formatPp } from "./format.js";
 import type { Column } from "./table.js";
+import { ROUNDING, taskGates, taskText } from "./task-text.js";
 
 /** Limits that a person sets. */
 export interface ValidateFlags {
@@ -13,9 +14,6 @@ export interface ValidateFlags {
 
 /** Classes with fewer samples are not named: one lost image of two is no −50 points. */
 const NAMED_CLASS_SAMPLES = 10;
-
-/** Differences of shares are rounded in the last bits: 1 pp of 1000 images is ten images, not nine. */
-const ROUNDING = 1e-9;
 
 interface Row {
   readonly name: string;
@@ -36,6 +34,7 @@ export function validationText(
   // Only the table itself can be read by programs as Markdown or CSV.
   if (context.options().table !== "text") return table;
   return (
+    (report.task ? taskText(context, report.task, names) : "") +
     table +
     detailLines(report)
       .map((line) => `  ${line}\n`)
@@ -119,9 +118,9 @@ function worstClassText({ worstClasses, evenDrop }: ValidationReport): string | 
 
 /** The limits the person set, judged. */
 export function validationGates(report: ValidationReport, flags: ValidateFlags): Gate[] {
-  const { candidate, drop } = report;
-  const gates: Gate[] = [];
-  if (flags.maxDrop !== undefined) {
+  const { candidate, drop, task } = report;
+  const gates: Gate[] = task ? taskGates(task, flags) : [];
+  if (!task && flags.maxDrop !== undefined) {
     const worst = worstClassText(report);
     gates.push({
       name: "max-drop",
@@ -130,7 +129,7 @@ export function validationGates(report: ValidationReport, flags: ValidateFlags):
       passed: drop! <= flags.maxDrop + ROUNDING,
     });
   }
-  if (flags.minAccuracy !== undefined) {
+  if (!task && flags.minAccuracy !== undefined) {
     gates.push({
       name: "min-accuracy",
       limit: `${trimmed(flags.minAccuracy * 100)}%`,

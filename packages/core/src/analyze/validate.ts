@@ -12,6 +12,7 @@ import {
   sumsExactly,
   type TransformContext,
 } from "../runtime/index.js";
+import { TaskJudge, type TaskOptions } from "../tasks/index.js";
 import { type Int8Coverage, int8Coverage, isQuantized } from "./int8-coverage.js";
 import { KERNEL_SQNR_DB, kernelAgreement } from "./kernel-agreement.js";
 import { type LatencyOptions, type LatencyReport, measureLatency } from "./latency.js";
@@ -27,6 +28,8 @@ export interface ValidateOptions {
   baseline?: Model;
   /** Output to look at. Default: the first one of each model. */
   output?: string;
+  /** What the network is for, to judge it in that measure. Default: by its largest output alone. */
+  task?: TaskOptions;
   /** Samples a run. Changes memory and speed, not the figures. Default: 8. */
   batchSize?: number;
   /** How latency is measured; false: not at all. Default: {@link LATENCY_DEFAULTS}. */
@@ -36,7 +39,7 @@ export interface ValidateOptions {
   /** Gives the graph the runtime executes, so that integer arithmetic is counted there. Default: read off the pattern. */
   optimize?: OptimizeModel;
 }
-const KEYS = ["baseline", "output", "batchSize", "latency", "bytes", "optimize"] as const;
+const KEYS = ["baseline", "output", "task", "batchSize", "latency", "bytes", "optimize"] as const;
 
 /**
  * Measures a model on `context.data`, whose labels give accuracy, alone or against the model it was made from: accuracy with its interval, whether a drop is
@@ -71,7 +74,8 @@ export async function validateModels(
   // A file for other hardware is run as that hardware computes; its latency is this machine's.
   const target = targetOf(candidate.model);
   const there = target ? await contextOf(target, context) : context;
-  const { score, outputs } = await scoreAll(models, dataset, batchSize, there);
+  const judge = options.task && new TaskJudge(options.task, dataset);
+  const { score, outputs } = await scoreAll(models, dataset, batchSize, there, judge);
   const kernels = (await kernelAgreement(candidate, dataset, there)) ?? null;
   const arithmetic: Awaited<ReturnType<typeof arithmeticOf>>[] = [];
   for (const under of models) arithmetic.push(await arithmeticOf(under, options.optimize, context));
@@ -100,6 +104,7 @@ export async function validateModels(
     baseline: baseline ? measures(baseline, options.bytes?.baseline) : null,
     candidate: measures(candidate, options.bytes?.candidate),
     ...score.comparison(),
+    task: judge ? await judge.report() : null,
     latency: timed,
     kernelAgreement: kernels,
   };
@@ -114,6 +119,7 @@ async function scoreAll(
   dataset: Dataset,
   batchSize: number,
   context: TransformContext,
+  judge: TaskJudge | undefined,
 ): Promise<{ score: PairScore; outputs: readonly NamedDifference[] }> {
   const runner = requireRunner(context, "validate");
   const sessions: Session[] = [];
@@ -137,6 +143,11 @@ async function scoreAll(
         requireNumbers(answer, under, batch, dataset);
         outputs.push(answer);
         all.push(results);
+        await judge?.add(
+          i,
+          under.outputs.map((name) => [name, results[name]!] as const),
+          batch,
+        );
       }
       if (all.length > 1) {
         // By position: the candidate may call its outputs by other names.

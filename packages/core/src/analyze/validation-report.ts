@@ -1,3 +1,4 @@
+import type { TaskReport } from "../tasks/index.js";
 import type { Confusion, PairedAccuracy } from "./class-pair.js";
 import type { AccuracySummary } from "./class-score.js";
 import type { Int8Coverage } from "./int8-coverage.js";
@@ -83,6 +84,8 @@ export interface ValidationReport {
   readonly worstSamples: readonly WorstSample[];
   /** Error sample by sample, evenly spread over the data where there are many; empty without a baseline. */
   readonly sampleErrors: readonly SampleError[];
+  /** In the measure of the task that was named; null where none was. */
+  readonly task: TaskReport | null;
   readonly latency: LatencyReport | null;
   /** The candidate as the runtime executes it against its literal execution; null for a float model. */
   readonly kernelAgreement: OutputDifferenceSummary | null;

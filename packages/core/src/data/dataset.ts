@@ -1,4 +1,6 @@
 import type { HostTensor } from "../graph/index.js";
+import type { ImagePlacement } from "./framing.js";
+import type { SampleTruth } from "./truth.js";
 
 /**
  * All that a network takes for one sample, by input name, with the batch dimension (of 1) where the input has one. A tensor that is the
@@ -25,6 +27,10 @@ export interface Dataset {
    * {@link fill} is not called.
    */
   record?(index: number): Promise<Sample> | Sample;
+  /** Where a sample's image lies in the input, so that what is found there can be said in the image's own pixels. */
+  placement?(index: number): Promise<ImagePlacement>;
+  /** What is in a sample, for tasks whose labels are more than a class. */
+  truth?(index: number): Promise<SampleTruth>;
   /** The data these samples are of: how they are fed is found out once for all subsets. Default: the dataset itself. */
   readonly origin?: object;
   /** What a person calls the sample: a file, or a file and row. */
@@ -39,7 +45,7 @@ export interface Dataset {
 
 /** The samples of `dataset` at `indices`, in that order. Labels, names and marks carry over. */
 export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
-  const { label, record, classNames, random, kept } = dataset;
+  const { label, record, placement, truth, classNames, random, kept } = dataset;
   return {
     length: indices.length,
     shape: dataset.shape,
@@ -48,6 +54,8 @@ export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
     origin: dataset.origin ?? dataset,
     ...(record && { record: (index: number) => record.call(dataset, indices[index]!) }),
     ...(label && { label: (index: number) => label.call(dataset, indices[index]!) }),
+    ...(placement && { placement: (index: number) => placement.call(dataset, indices[index]!) }),
+    ...(truth && { truth: (index: number) => truth.call(dataset, indices[index]!) }),
     ...(classNames && { classNames }),
     ...(random && { random }),
     ...(kept && { kept }),

@@ -2,6 +2,7 @@ import { OptionsError } from "../errors.js";
 import type { DataFile } from "./data-file.js";
 import type { Dataset } from "./dataset.js";
 import { fileError } from "./errors.js";
+import { type ImagePlacement, placementOf } from "./framing.js";
 import type { ImageDecoder } from "./image.js";
 import { imageTarget, type ModelInput } from "./input.js";
 import { createPreprocessor, type PreprocessOptions } from "./preprocess.js";
@@ -35,13 +36,23 @@ export function imageDataset(
   if (!decode) throw new OptionsError("E2005", "data: images need a decoder, none was given", { file: first });
   const toSample = createPreprocessor(preprocess, target);
   const labelled = items.length > 0 && items.every((item) => item.label !== undefined);
+  const placements = new Map<number, ImagePlacement>();
+  const read = async (index: number) => {
+    const { file } = items[index]!;
+    const image = await decode(await file.read(), file.path);
+    placements.set(index, placementOf(preprocess, target, image));
+    return image;
+  };
   return {
     length: items.length,
     shape: [...input.shape],
     id: (index) => items[index]!.file.path,
     async fill(index, out, offset) {
-      const { file } = items[index]!;
-      toSample(await decode(await file.read(), file.path), file.path, out, offset);
+      toSample(await read(index), items[index]!.file.path, out, offset);
+    },
+    async placement(index) {
+      if (!placements.has(index)) await read(index);
+      return placements.get(index)!;
     },
     ...(labelled && { label: (index: number) => items[index]!.label! }),
   };

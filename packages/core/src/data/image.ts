@@ -66,14 +66,25 @@ export function toGray(image: DecodedImage): DecodedImage {
   return { width, height, channels: 1, data: gray };
 }
 
-/** The rectangle of `width` × `height` pixels whose top left corner is (`left`, `top`). Requires: it lies inside. */
-export function cropImage(image: DecodedImage, left: number, top: number, width: number, height: number): DecodedImage {
-  if (width === image.width && height === image.height) return image;
+/**
+ * A picture of another size into which the image is laid with its top left corner at (`left`, `top`): what sticks out is cut off, what it
+ * does not cover is `pad` in every channel.
+ */
+export function framed(
+  image: DecodedImage,
+  left: number,
+  top: number,
+  { width, height }: { readonly width: number; readonly height: number },
+  pad: number,
+): DecodedImage {
+  if (left === 0 && top === 0 && width === image.width && height === image.height) return image;
   const { channels } = image;
-  const data = new Uint8Array(width * height * channels);
-  for (let y = 0; y < height; y++) {
-    const start = ((top + y) * image.width + left) * channels;
-    data.set(image.data.subarray(start, start + width * channels), y * width * channels);
+  const data = new Uint8Array(width * height * channels).fill(pad);
+  const from = Math.max(0, -left);
+  const count = Math.min(image.width - from, width - Math.max(0, left));
+  for (let y = Math.max(0, top); y < Math.min(height, top + image.height); y++) {
+    const start = ((y - top) * image.width + from) * channels;
+    data.set(image.data.subarray(start, start + count * channels), (y * width + Math.max(0, left)) * channels);
   }
   return { width, height, channels, data };
 }

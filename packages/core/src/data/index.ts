@@ -3,6 +3,7 @@ export { concatDatasets } from "./concat.js";
 export { blobFile, type DataFile, memoryFile } from "./data-file.js";
 export { type Dataset, type Sample, subset } from "./dataset.js";
 export * from "./digits.js";
+export type { ImagePlacement } from "./framing.js";
 export { type DecodedImage, type ImageDecoder, toGray, toRgb } from "./image.js";
 export { ARCHIVE_LIMITS, type ArchiveLimits } from "./inflate.js";
 export { imageTarget, type ModelInput } from "./input.js";
@@ -14,6 +15,8 @@ export { plainInput } from "./plain-input.js";
 export {
   type ColorOrder,
   createPreprocessor,
+  IMAGE_FITS,
+  type ImageFit,
   type ImageLayout,
   type ImageTarget,
   PRESETS,
@@ -26,5 +29,6 @@ export { randomRecords } from "./random-records.js";
 export { resizeBicubic } from "./resize.js";
 export { shuffled, splitByClass, spread } from "./split.js";
 export { type EncodedText, openTextLines, type Tokenize } from "./text-lines.js";
+export type * from "./truth.js";
 export type { Resample, SoundOptions } from "./wave-file.js";
 export { openZip } from "./zip.js";

@@ -13,10 +13,8 @@ export function keepSamples(dataset: Dataset, limit = KEPT_BYTES): Dataset {
   const size = dataset.shape.reduce((product, length) => product * length, 1);
   const kept: (Float32Array | undefined)[] = [];
   let room = Math.floor(limit / (4 * size));
-  const { label } = dataset;
   return {
-    length: dataset.length,
-    shape: dataset.shape,
+    ...whole(dataset),
     async fill(index, out, offset) {
       const known = kept[index];
       if (known) return out.set(known, offset);
@@ -27,22 +25,22 @@ export function keepSamples(dataset: Dataset, limit = KEPT_BYTES): Dataset {
       kept[index] = out.slice(offset, offset + size);
     },
     kept: true,
-    origin: dataset.origin ?? dataset,
-    id: (index) => dataset.id(index),
-    ...(label && { label: (index: number) => label.call(dataset, index) }),
-    ...(dataset.classNames && { classNames: dataset.classNames }),
-    ...(dataset.random && { random: dataset.random }),
   };
+}
+
+/** All samples, with everything that is known of them. */
+function whole(dataset: Dataset): Dataset {
+  return subset(
+    dataset,
+    Array.from({ length: dataset.length }, (_, index) => index),
+  );
 }
 
 function keepRecords(dataset: Dataset, limit: number): Dataset {
   const kept: Sample[] = [];
   let room = limit;
   return {
-    ...subset(
-      dataset,
-      Array.from({ length: dataset.length }, (_, index) => index),
-    ),
+    ...whole(dataset),
     kept: true,
     async record(index) {
       const known = kept[index];

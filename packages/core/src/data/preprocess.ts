@@ -1,6 +1,6 @@
 import { DataError, OptionsError, rejectUnknownOptions, requireOneOf } from "../errors.js";
-import { roundHalfEven } from "../math/rounding.js";
-import { cropImage, type DecodedImage, requireImage, toGray, toRgb } from "./image.js";
+import { type FramingOptions, framingOf, IMAGE_FITS, type ImageTarget } from "./framing.js";
+import { type DecodedImage, framed, requireImage, toGray, toRgb } from "./image.js";
 import { resizeBicubic } from "./resize.js";
 
 /** How pixel values become numbers, in pixel units: (x − mean) / std with x = 0 … 255; three numbers are red, green, blue. */
@@ -15,35 +15,23 @@ export const PRESETS = {
   raw: { mean: [0], std: [1] },
 } as const satisfies Record<string, { mean: readonly number[]; std: readonly number[] }>;
 
+export { IMAGE_FITS, type ImageFit, type ImageLayout, type ImageTarget } from "./framing.js";
+
 export type PresetName = keyof typeof PRESETS;
 export type ColorOrder = "RGB" | "BGR" | "gray";
-export type ImageLayout = "NCHW" | "NHWC";
 
 /** Options for {@link createPreprocessor}. */
-export interface PreprocessOptions {
+export interface PreprocessOptions extends FramingOptions {
   /** Source of mean and std where they are not given. Default: `'raw'`. */
   preset?: PresetName;
   /** Subtracted from a pixel, 0 … 255; one number, or one for each channel in the order of the model's channels. Default: the preset's. */
   mean?: number | readonly number[];
   /** Divides what remains, > 0; one number or one a channel. Default: the preset's. */
   std?: number | readonly number[];
-  /**
-   * A number: the shorter side, the longer in proportion (rounded down). A pair: exactly [height, width].
-   * Default: exactly the model's input size where the image differs from it, unless `crop` is given.
-   */
-  resize?: number | readonly [number, number];
-  /** Centre crop after resizing: a number for a square, or [height, width]. Default: none. */
-  crop?: number | readonly [number, number];
+  /** Grey level 0 … 255 of what the image does not cover. Default: 114, as YOLO pads. */
+  pad?: number;
   /** Order of the model's channels; `'gray'` makes a model's every channel the image's grey. Default: RGB, or gray for one channel. */
   colorOrder?: ColorOrder;
-}
-
-/** What a model's image input wants. */
-export interface ImageTarget {
-  readonly channels: number;
-  readonly height: number;
-  readonly width: number;
-  readonly layout: ImageLayout;
 }
 
 /**
@@ -52,7 +40,8 @@ export interface ImageTarget {
  */
 export type Preprocessor = (image: DecodedImage, file?: string, out?: Float32Array, offset?: number) => Float32Array;
 
-const OPTION_NAMES = ["preset", "mean", "std", "resize", "crop", "colorOrder"];
+const OPTION_NAMES = ["preset", "mean", "std", "resize", "crop", "fit", "pad", "colorOrder"];
+const GREY = 114;
 
 /** Mean and std of every channel of the model, in its order. */
 export function channelScaling(options: PreprocessOptions, channels: number): { mean: number[]; std: number[] } {
@@ -126,8 +115,7 @@ export function createPreprocessor(options: PreprocessOptions, target: ImageTarg
   if (channels === 1 && order !== "gray") {
     throw new OptionsError("E2002", `preprocess: colorOrder ${order} needs 3 channels, the model's input has 1`);
   }
-  const resize = sizeOption("resize", options.resize);
-  const shorterSide = typeof options.resize === "number" ? options.resize : undefined;
+  sizeOption("resize", options.resize);
   const crop = sizeOption("crop", options.crop);
   if (crop && (crop[0] !== height || crop[1] !== width)) {
     throw new OptionsError(
@@ -135,28 +123,21 @@ export function createPreprocessor(options: PreprocessOptions, target: ImageTarg
       `preprocess: crop ${crop[0]}x${crop[1]} is not the model's input size ${height}x${width} (height x width)`,
     );
   }
+  const { fit = "stretch", pad = GREY } = options;
+  requireOneOf("preprocess", "fit", fit, IMAGE_FITS);
+  if (fit !== "stretch" && (options.resize !== undefined || crop)) {
+    throw new OptionsError("E2002", `preprocess: fit ${fit} says the size itself, leave out resize and crop`);
+  }
+  if (!(pad >= 0 && pad <= 255)) throw new OptionsError("E2002", `preprocess: invalid pad ${pad}, expected 0-255`);
   const { mean, std } = channelScaling(options, channels);
   const tables = mean.map((m, c) => Float32Array.from({ length: 256 }, (_, x) => (x - m) / std[c]!));
 
-  function sized(image: DecodedImage): DecodedImage {
-    if (shorterSide !== undefined) {
-      const shorter = Math.min(image.width, image.height);
-      const longer = Math.floor((shorterSide * Math.max(image.width, image.height)) / shorter);
-      const wide = image.width >= image.height;
-      return resizeBicubic(image, wide ? longer : shorterSide, wide ? shorterSide : longer);
-    }
-    if (resize) return resizeBicubic(image, resize[1], resize[0]);
-    return crop ? image : resizeBicubic(image, width, height);
-  }
-
   return (image, file = "image", out = new Float32Array(channels * height * width), offset = 0) => {
     requireImage(image, file);
-    let pixels = sized(order === "gray" ? toGray(image) : toRgb(image));
-    if (crop && pixels.width >= width && pixels.height >= height) {
-      // torchvision's CenterCrop rounds half to even, too.
-      const left = roundHalfEven((pixels.width - width) / 2);
-      pixels = cropImage(pixels, left, roundHalfEven((pixels.height - height) / 2), width, height);
-    }
+    const { left, top, ...size } = framingOf(options, target, image);
+    const resized = resizeBicubic(order === "gray" ? toGray(image) : toRgb(image), size.width, size.height);
+    const cropped = crop && resized.width >= width && resized.height >= height;
+    const pixels = cropped || fit !== "stretch" ? framed(resized, left, top, target, pad) : resized;
     if (pixels.width !== width || pixels.height !== height) {
       const actual = `${pixels.height}x${pixels.width}`;
       throw new DataError("E5003", `preprocess: "${file}" is ${actual}, the model's input ${height}x${width}`, {

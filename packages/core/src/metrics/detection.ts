@@ -1,7 +1,13 @@
 import { mean } from "../math/index.js";
 import { type Box, boxArea, boxIou } from "./boxes.js";
 import { type AreaRange, matchDetections } from "./match-detections.js";
-import { type ImageVerdicts, type Interpolation, type PrecisionRecall, precisionRecall } from "./precision-recall.js";
+import {
+  type ImageVerdicts,
+  type Interpolation,
+  type PrecisionRecall,
+  precisionOfDraws,
+  precisionRecall,
+} from "./precision-recall.js";
 
 /** An object that is in an image. */
 export interface TrueObject {
@@ -177,5 +183,18 @@ export function detectionScore(matches: DetectionMatches, options: DetectionScor
     ),
     recallByArea: Object.fromEntries(names.map((area) => [area, meanOf(byArea.get(area)!.values(), "recall")])),
     byClass: new Map(all.map(([name, curve]) => [name, mean([...curve.averagePrecision])])),
+  };
+}
+
+/** The mean precision of any draw of images, for a bootstrap: found objects are put in order once. */
+export function meanPrecisionOfDraws(matches: DetectionMatches): (selection: ArrayLike<number>) => number {
+  const { images, thresholds, most, byArea } = matches;
+  const [all] = byArea.values();
+  const ofTimes = precisionOfDraws([...all!.values()], thresholds.length, most);
+  const times = new Uint32Array(images);
+  return (selection) => {
+    times.fill(0);
+    for (let i = 0; i < selection.length; i++) times[selection[i]!]!++;
+    return ofTimes(times);
   };
 }

@@ -65,6 +65,73 @@ export function precisionRecall(
   return { averagePrecision, recall };
 }
 
+/**
+ * The mean average precision (COCO's 101 points) of any draw of images, in one pass over found objects that were put in order once:
+ * an image that was drawn n times counts n times. Equal to {@link precisionRecall} of the draw, but for the order of equal scores.
+ */
+export function precisionOfDraws(
+  classes: readonly ReadonlyMap<number, ImageVerdicts>[],
+  thresholds: number,
+  most: number,
+): (times: Uint32Array) => number {
+  const prepared = classes.map((byImage) => {
+    const images = [...byImage.keys()];
+    const verdicts = [...byImage.values()];
+    const founds = verdicts.reduce((sum, { scores }) => sum + Math.min(most, scores.length), 0);
+    const order = byScore(verdicts, founds, most);
+    const rows = Array.from({ length: thresholds }, (_, row) =>
+      order.image.map((image, i) => {
+        const { scores, verdicts: own } = verdicts[image]!;
+        return own[row * scores.length + order.rank[i]!]!;
+      }),
+    );
+    return {
+      image: order.image.map((i) => images[i]!),
+      rows,
+      wanted: [...byImage].map(([image, own]) => [image, own.wanted] as const),
+    };
+  });
+  return (times) => {
+    let sum = 0;
+    let count = 0;
+    for (const { image, rows, wanted } of prepared) {
+      const total = wanted.reduce((all, [index, own]) => all + own * times[index]!, 0);
+      if (total === 0) continue;
+      for (const row of rows) sum += drawnPrecision(row, image, times, total);
+      count += rows.length;
+    }
+    return count === 0 ? Number.NaN : sum / count;
+  };
+}
+
+function drawnPrecision(row: Uint32Array, image: Uint32Array, times: Uint32Array, wanted: number): number {
+  const points = POINTS.coco;
+  const best = new Float64Array(points + 1);
+  let hits = 0;
+  let misses = 0;
+  for (let i = 0; i < row.length; i++) {
+    const drawn = times[image[i]!]!;
+    if (drawn === 0) continue;
+    if (row[i] === TRUE) {
+      hits += drawn;
+      // The last recall that this one reaches: what it is worth there, it is worth at all lower ones.
+      const recall = hits / wanted;
+      let point = Math.floor(recall * points);
+      while (point < points && (point + 1) * (1 / points) <= recall) point++;
+      while (point * (1 / points) > recall) point--;
+      const precision = hits / (misses + hits + Number.EPSILON);
+      if (precision > best[point]!) best[point] = precision;
+    } else if (row[i] === FALSE) misses += drawn;
+  }
+  let sum = 0;
+  let envelope = 0;
+  for (let point = points; point >= 0; point--) {
+    if (best[point]! > envelope) envelope = best[point]!;
+    sum += envelope;
+  }
+  return sum / (points + 1);
+}
+
 /** Mean of the precision at recall 0, 1/steps … 1; 0 at recalls that are never reached. */
 function sampled(recalls: Float64Array, precisions: Float64Array, steps: number): number {
   let sum = 0;
