@@ -1,28 +1,42 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import sharp from "sharp";
 import { checkConfig } from "../packages/cli/src/config/check.js";
+import { tokenizerFrom } from "../packages/cli/src/options/tokenizer.js";
 import { CompressionError } from "../packages/core/src/errors.js";
 import {
   assertValid,
   Calibration,
   cloneModel,
   demandOf,
-  digitImage,
   fold,
   inspectModel,
   memoryFile,
+  type OpenOptions,
   openFiles,
   parseModel,
+  type Signature,
   serializeModel,
   tensorsOf,
   upgradeOpset,
   validateModel,
 } from "../packages/core/src/lab.js";
+import { type Sharp, sharpDecoder } from "../packages/core/src/node/data-sharp.js";
 import { readReport } from "../packages/report/src/read-report.js";
+import { idx, npy, png, RECORDS, TOKENIZER, textOf, ZIPS } from "./samples.js";
 
 /** A kind of file that equant reads: sound ones to damage, and everything that is done with one. */
 export interface Kind {
-  readonly name: "models" | "arrays" | "configs" | "calibrations" | "reports";
+  readonly name:
+    | "models"
+    | "arrays"
+    | "records"
+    | "images"
+    | "zips"
+    | "tokenizers"
+    | "configs"
+    | "calibrations"
+    | "reports";
   /** Damaged as text, or as bytes. */
   readonly isText: boolean;
   readonly files: readonly Uint8Array[];
@@ -36,6 +50,7 @@ const decoder = new TextDecoder();
 /** Files that made trouble once, by kind: they are damaged further, too. */
 export function corpusOf(root: string, kind: Kind["name"]): Map<string, Uint8Array> {
   const folder = join(root, "fuzz/corpus", kind);
+  if (!existsSync(folder)) return new Map();
   const names = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
   return new Map(names.map(({ name }) => [name, new Uint8Array(readFileSync(join(folder, name)))]));
 }
@@ -70,28 +85,51 @@ async function useModel(bytes: Uint8Array): Promise<void> {
   }
 }
 
+const IMAGES = { input: { shape: [1, 28, 28] }, samples: 4, decode: sharpDecoder(sharp as unknown as Sharp) };
+const TOKENS: Signature = {
+  inputs: ["input_ids", "attention_mask"].map((name) => ({
+    name,
+    dtype: "int64",
+    dims: ["n", "length"],
+    role: "data",
+  })),
+  outputs: [],
+};
+const SOUND: Signature = {
+  inputs: [{ name: "sound", dtype: "float32", dims: [1, 512], role: "data" }],
+  outputs: [],
+};
+
+/** Opens a file as data, and reads its samples. */
+async function useData(name: string, bytes: Uint8Array, options: OpenOptions): Promise<void> {
+  await typed(async () => {
+    const data = await openFiles([memoryFile(name, bytes)], options);
+    const size = data.shape.reduce((product, dim) => product * dim, 1);
+    for (let i = 0; i < data.length; i++) await (data.record?.(i) ?? data.fill(i, new Float32Array(size), 0));
+  });
+}
+
 /** By content and name: an array is told by either. */
-const ARRAY_NAMES = ["a.npy", "a.npz", "a-images-idx3-ubyte", "data_batch_1.bin", "a.f32", "a.zip", "a.csv"];
+const ARRAY_NAMES = ["a.npy", "a.npz", "a-images-idx3-ubyte", "data_batch_1.bin", "a.f32", "a.csv"];
 
 async function useArray(bytes: Uint8Array): Promise<void> {
-  for (const name of ARRAY_NAMES) {
-    await typed(async () => {
-      const data = await openFiles([memoryFile(name, bytes)], { input: { shape: [1, 28, 28] }, samples: 4 });
-      const size = data.shape.reduce((product, dim) => product * dim, 1);
-      for (let i = 0; i < data.length; i++) await (data.record?.(i) ?? data.fill(i, new Float32Array(size), 0));
-    });
-  }
+  for (const name of ARRAY_NAMES) await useData(name, bytes, IMAGES);
 }
 
-function npy(descr: string, shape: string, data: Uint8Array): Uint8Array {
-  const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }\n`;
-  const start = new Uint8Array([0x93, ...encoder.encode("NUMPY"), 1, 0, header.length & 255, header.length >> 8]);
-  return new Uint8Array([...start, ...encoder.encode(header), ...data]);
+async function useRecords(bytes: Uint8Array): Promise<void> {
+  const tokenize = await tokenizerFrom(JSON.stringify(TOKENIZER), "tokenizer.json");
+  for (const name of ["a.jsonl", "a.txt", "a.wav"])
+    await useData(name, bytes, { signature: name === "a.wav" ? SOUND : TOKENS, tokenize, samples: 4 });
 }
 
-function idx(count: number): Uint8Array {
-  const images = Array.from({ length: count }, (_, i) => [...digitImage(i, 0)]).flat();
-  return new Uint8Array([0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 28, 0, 0, 0, 28, ...images]);
+async function useZip(bytes: Uint8Array): Promise<void> {
+  await useData("a.zip", bytes, IMAGES);
+  await useData("a.npz", bytes, { signature: TOKENS, samples: 4 });
+}
+
+async function useTokenizer(bytes: Uint8Array): Promise<void> {
+  const tokenize = await tokenizerFrom(decoder.decode(bytes), "tokenizer.json");
+  await useData("a.txt", RECORDS.at(-1)!, { signature: TOKENS, tokenize });
 }
 
 const CONFIG = {
@@ -105,7 +143,6 @@ const CONFIG = {
 /** All kinds; `root` is the repository. */
 export function kindsOf(root: string): Kind[] {
   const file = (path: string) => new Uint8Array(readFileSync(join(root, path)));
-  const text = (value: unknown) => encoder.encode(JSON.stringify(value));
   const quantized = "fixtures/quantized";
   const models = readdirSync(join(root, quantized)).filter((name) => name.endsWith(".onnx"));
   const plain = npy("|u1", "4, 28, 28", new Uint8Array(4 * 784));
@@ -129,9 +166,28 @@ export function kindsOf(root: string): Kind[] {
       use: useArray,
     },
     {
+      name: "records",
+      isText: false,
+      files: [...RECORDS, ...corpusOf(root, "records").values()],
+      use: useRecords,
+    },
+    {
+      name: "images",
+      isText: false,
+      files: [png(4), png(7), ...corpusOf(root, "images").values()],
+      use: (bytes) => useData("a.png", bytes, IMAGES),
+    },
+    { name: "zips", isText: false, files: [...ZIPS, ...corpusOf(root, "zips").values()], use: useZip },
+    {
+      name: "tokenizers",
+      isText: true,
+      files: [textOf(TOKENIZER), ...corpusOf(root, "tokenizers").values()],
+      use: useTokenizer,
+    },
+    {
       name: "configs",
       isText: true,
-      files: [text(CONFIG), ...corpusOf(root, "configs").values()],
+      files: [textOf(CONFIG), ...corpusOf(root, "configs").values()],
       use: (bytes) => void checkConfig(parsed(bytes), "config"),
     },
     {

@@ -84,36 +84,34 @@ function inProcess(first: number, step: number, script: string): { done(): numbe
   };
 }
 
-/** Command lines for a file of a kind. */
-const LINES: Readonly<Record<Kind["name"], (path: string, out: string) => string[]>> = {
-  models: (path, out) => ["quantize", path, "--data", "random", "--samples", "2", "-o", join(out, "q.onnx")],
-  arrays: (path, out) => [
-    "calibrate",
-    join(root, "packages/cli/assets/digits.onnx"),
-    "--data",
-    path,
-    "--samples",
-    "2",
-    "-o",
-    join(out, "c.json"),
-  ],
-  configs: (path, out) => ["run", path, "--out", join(out, "run")],
-  calibrations: (path, out) => [
-    "quantize",
-    join(root, "packages/cli/assets/digits.onnx"),
-    "--calibration",
-    path,
-    "-o",
-    join(out, "q.onnx"),
-  ],
-  reports: (path, out) => ["report", path, "-o", join(out, "r.html")],
-};
-const NAMES: Readonly<Record<Kind["name"], string>> = {
-  models: "m.onnx",
-  arrays: "a.npy",
-  configs: "c.json",
-  calibrations: "c.json",
-  reports: "r.json",
+const digits = join(root, "packages/cli/assets/digits.onnx");
+const calibrate = (path: string, out: string) => [
+  ...["calibrate", digits, "--data", path],
+  ...["--samples", "2", "-o", join(out, "c.json")],
+];
+
+/** For a file of a kind, its name and the command line that reads it. */
+const LINES: Readonly<
+  Record<Kind["name"], { readonly name: string; readonly argv: (path: string, out: string) => string[] }>
+> = {
+  models: {
+    name: "m.onnx",
+    argv: (path, out) => ["quantize", path, "--data", "random", "--samples", "2", "-o", join(out, "q.onnx")],
+  },
+  arrays: { name: "a.npy", argv: calibrate },
+  records: { name: "a.npz", argv: calibrate },
+  images: { name: "a.png", argv: calibrate },
+  zips: { name: "a.zip", argv: calibrate },
+  tokenizers: {
+    name: "t.json",
+    argv: (path, out) => [...calibrate(join(root, "README.md"), out), "--tokenizer", path],
+  },
+  configs: { name: "c.json", argv: (path, out) => ["run", path, "--out", join(out, "run")] },
+  calibrations: {
+    name: "c.json",
+    argv: (path, out) => ["quantize", digits, "--calibration", path, "-o", join(out, "q.onnx")],
+  },
+  reports: { name: "r.json", argv: (path, out) => ["report", path, "-o", join(out, "r.html")] },
 };
 
 /** One file through the real command: exit codes 0 and 2 to 7, in bounds, nothing partial. */
@@ -122,10 +120,11 @@ async function command(index: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "equant-fuzz-"));
   const out = join(folder, "out");
   mkdirSync(out);
-  const path = join(folder, NAMES[kind.name]);
+  const { name, argv: line } = LINES[kind.name];
+  const path = join(folder, name);
   writeFileSync(path, bytes);
   const limits = ["--max-memory", "1GB", "--threads", "1", "--quiet"];
-  const argv = [join(root, "packages/cli/bin/equant.js"), ...LINES[kind.name](path, out), ...limits];
+  const argv = [join(root, "packages/cli/bin/equant.js"), ...line(path, out), ...limits];
   const [code, stderr] = await new Promise<[number | string | null, string]>((resolve) => {
     const child = spawn(process.execPath, argv, { stdio: ["ignore", "ignore", "pipe"] });
     let said = "";
@@ -138,7 +137,7 @@ async function command(index: number): Promise<void> {
       resolve([exit ?? signal, said]);
     });
   });
-  const left = readdirSync(out).filter((name) => name.endsWith(".tmp"));
+  const left = readdirSync(out, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".tmp"));
   const allowed = code === 0 || (typeof code === "number" && code >= 2 && code <= 7);
   if (!allowed || (code !== 0 && !/error\[E\d{4}\]/.test(stderr)))
     fail(index, `the command ended with ${code}: ${stderr.slice(-600)}`);

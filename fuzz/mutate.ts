@@ -8,6 +8,7 @@ import {
   Tensor,
 } from "../packages/core/src/graph/index.js";
 import { createRandom, type Random } from "../packages/core/src/math/random.js";
+import { editContainer, isContainer, joined } from "./mutate-containers.js";
 
 /** A way to damage a file. `others` are the other files, to take parts from. */
 type Mutation = (bytes: Uint8Array, random: Random, others: readonly Uint8Array[]) => Uint8Array;
@@ -55,18 +56,22 @@ const hugeLength: Mutation = (bytes, random) => {
 
 const remove: Mutation = (bytes, random) => {
   const at = place(bytes, random);
-  return join(bytes.subarray(0, at), bytes.subarray(at + 1 + below(random, 64)));
+  return joined([bytes.subarray(0, at), bytes.subarray(at + 1 + below(random, 64))]);
 };
 
 const duplicate: Mutation = (bytes, random) => {
   const at = place(bytes, random);
   const part = bytes.subarray(at, at + 1 + below(random, 256));
-  return join(bytes.subarray(0, at), ...Array.from({ length: 1 + below(random, 20) }, () => part), bytes.subarray(at));
+  return joined([
+    bytes.subarray(0, at),
+    ...Array.from({ length: 1 + below(random, 20) }, () => part),
+    bytes.subarray(at),
+  ]);
 };
 
 const splice: Mutation = (bytes, random, others) => {
   const other = pick(random, others);
-  return join(bytes.subarray(0, place(bytes, random)), other.subarray(place(other, random)));
+  return joined([bytes.subarray(0, place(bytes, random)), other.subarray(place(other, random))]);
 };
 
 /** Other letters in names: the encoding stays sound, the graph does not. */
@@ -87,16 +92,6 @@ const zero: Mutation = (bytes, random) => {
   copy.fill(0, at, at + below(random, 128));
   return copy;
 };
-
-function join(...parts: Uint8Array[]): Uint8Array {
-  const result = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    result.set(part, at);
-    at += part.length;
-  }
-  return result;
-}
 
 function graphsIn(graph: Graph): Graph[] {
   return [graph, ...graph.nodes.flatMap((node) => subgraphsOf(node).flatMap(graphsIn))];
@@ -191,7 +186,25 @@ const editGraph: Mutation = (bytes, random) => {
   }
 };
 
-const MUTATIONS = { flipBits, setBytes, truncate, hugeLength, remove, duplicate, splice, zero, misspell, editGraph };
+/** A part of an archive, picture or sound is damaged, in a container that is sound. */
+const editPart: Mutation = (bytes, random, others) =>
+  editContainer(bytes, random, (part) => pick(random, PLAIN)(part, random, others));
+
+const PLAIN = [flipBits, setBytes, truncate, hugeLength, remove, duplicate, zero];
+
+const MUTATIONS = {
+  flipBits,
+  setBytes,
+  truncate,
+  hugeLength,
+  remove,
+  duplicate,
+  splice,
+  zero,
+  misspell,
+  editGraph,
+  editPart,
+};
 
 /** The damaged file number `index`, the same for the same `seed`. */
 export function mutated(
@@ -203,11 +216,11 @@ export function mutated(
   let bytes = pick(random, files);
   const kinds: string[] = [];
   if (random.uniform() < 0.4) {
-    const kind = random.uniform() < 0.6 ? "editGraph" : "misspell";
+    const kind = isContainer(bytes) ? "editPart" : random.uniform() < 0.6 ? "editGraph" : "misspell";
     bytes = MUTATIONS[kind](bytes, random, files);
     kinds.push(kind);
   }
-  const names = Object.keys(MUTATIONS).filter((name) => name !== "editGraph") as (keyof typeof MUTATIONS)[];
+  const names = Object.keys(MUTATIONS).filter((name) => !name.startsWith("edit")) as (keyof typeof MUTATIONS)[];
   for (
     let count = kinds.length === 0 ? 1 + below(random, 2) : below(random, 2);
     count > 0 && bytes.length > 0;

@@ -1,6 +1,6 @@
 import { OptionsError } from "@equant/core/errors";
 import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
-import { readInput } from "../files/model-file.js";
+import { readText } from "../files/model-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
@@ -41,7 +41,7 @@ export const calibrate: CommandDefinition = {
     const merged: import("@equant/core").Calibration[] = [];
     for (const file of options.merge ?? []) {
       context.addInput(file);
-      const part = core.Calibration.parse(new TextDecoder().decode(await readInput(file, context.io)), file);
+      const part = core.Calibration.parse(await readText(file, context.io), file);
       requireSameModel(part.fields.model, identity.sha256, file, path);
       merged.push(part);
     }

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { ModelError } from "@equant/core/errors";
 import type { Dataset, Model, ModelMeasures, ValidationReport } from "@equant/core/lab";
 import type { Report } from "@equant/report";
-import { readInput } from "../files/model-file.js";
+import { readText } from "../files/model-file.js";
 import type { CommandContext } from "../frame/context.js";
 
 /** What a person named: a model, or a run with or without its model. */
@@ -54,7 +54,7 @@ export async function contender(context: CommandContext, name: string): Promise<
     });
   }
   const { readReport } = await import("@equant/report");
-  const text = new TextDecoder().decode(await readInput(reportPath, context.io));
+  const text = await readText(reportPath, context.io);
   return { name, path, report: readReport(text, basename(reportPath)) };
 }
 

@@ -1,6 +1,6 @@
 import { ModelError, OptionsError } from "@equant/core/errors";
 import { type ChartOptions, svgOption } from "../files/chart-file.js";
-import { readInput } from "../files/model-file.js";
+import { readText } from "../files/model-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
@@ -158,7 +158,7 @@ async function calibrationOf(
   const { Calibration, throwIfAborted } = await import("@equant/core/lab");
   if (file !== undefined) {
     context.addInput(file);
-    const calibration = Calibration.parse(new TextDecoder().decode(await readInput(file, context.io)), file);
+    const calibration = Calibration.parse(await readText(file, context.io), file);
     requireSameModel(calibration.fields.model, sha256, file, path);
     if (!calibration.complete) {
       context.warn("W5004", `${file}: calibration was stopped early, after ${calibration.samples} samples`);

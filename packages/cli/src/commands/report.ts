@@ -3,7 +3,7 @@ import { OptionsError } from "@equant/core/errors";
 import { CHART_IDS, type Chart, type ChartId, chartRow, chartsOf, type Report, readReport } from "@equant/report";
 import { renderReport, verdictOf } from "@equant/report/node";
 import { type ChartOptions, svgOption, writeCharts } from "../files/chart-file.js";
-import { readInput } from "../files/model-file.js";
+import { readText } from "../files/model-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { addOutputOptions, type OutputOptions } from "../options/option-groups.js";
@@ -34,7 +34,7 @@ export const report: CommandDefinition = {
         hint: "add -o report.html, or -o - for stdout",
       });
     }
-    const json = new TextDecoder().decode(await readInput(path, context.io));
+    const json = await readText(path, context.io);
     context.addInput(path);
     const read = readReport(json, path);
     const { kind, sentence, figures } = verdictOf(read);

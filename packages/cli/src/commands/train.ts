@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import { DataError, OptionsError } from "@equant/core/errors";
 import type { Checkpoint, EpochRow, Loss, Optimizer, Schedule } from "@equant/core/lab";
 import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
+import { readInput } from "../files/model-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import {
@@ -193,7 +192,7 @@ async function resumePoint(context: CommandContext): Promise<Checkpoint | undefi
   const { parseCheckpoint } = await import("@equant/core/lab");
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(resolve(context.io.cwd, checkpoint));
+    bytes = await readInput(checkpoint, context.io);
   } catch (error) {
     throw new DataError(
       "E5002",

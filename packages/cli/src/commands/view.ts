@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { OptionsError, PreconditionError, RunError } from "@equant/core/errors";
-import { readInput } from "../files/model-file.js";
+import { readText } from "../files/model-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { integer, text } from "../options/options.js";
@@ -31,7 +31,7 @@ export const view: CommandDefinition = {
         import("@equant/report"),
         import("@equant/report/node"),
       ]);
-      const json = new TextDecoder().decode(await readInput(path, context.io));
+      const json = await readText(path, context.io);
       pages.set("/report/", renderReport(readReport(json, path)));
     }
     const { appFolder, createAppServer } = await import("./app-server.js");

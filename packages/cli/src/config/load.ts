@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { dirname, extname, isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { CompressionError, OptionsError } from "@equant/core/errors";
-import { fromSystemError } from "../files/system-errors.js";
+import { MAX_TEXT_BYTES, readWhole } from "@equant/core/files";
 import type { Config } from "./schema.js";
 
 export interface LoadedConfig {
@@ -36,13 +35,13 @@ export async function loadConfig(path: string, cwd: string): Promise<LoadedConfi
 async function readJson(absolute: string, path: string): Promise<unknown> {
   let text: string;
   try {
-    text = await readFile(absolute, "utf8");
+    // Editors on Windows may begin a file with a byte order mark, which the decoder takes off.
+    text = new TextDecoder().decode(await readWhole(absolute, { name: path, limit: MAX_TEXT_BYTES }));
   } catch (error) {
     throw notReadable(error, path);
   }
   try {
-    // Editors on Windows may begin a file with a byte order mark.
-    return JSON.parse(text.replace(/^\uFEFF/, ""));
+    return JSON.parse(text);
   } catch (error) {
     throw new OptionsError(
       "E2007",
@@ -56,7 +55,7 @@ async function readJson(absolute: string, path: string): Promise<unknown> {
 async function importConfig(absolute: string, path: string): Promise<unknown> {
   let exports: { default?: unknown };
   try {
-    await readFile(absolute);
+    await readWhole(absolute, { name: path, limit: MAX_TEXT_BYTES });
     exports = (await import(pathToFileURL(absolute).href)) as { default?: unknown };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "";
@@ -76,13 +75,13 @@ async function importConfig(absolute: string, path: string): Promise<unknown> {
 }
 
 function notReadable(error: unknown, path: string): unknown {
-  if ((error as NodeJS.ErrnoException).code === "ENOENT") {
+  if (error instanceof CompressionError && (error.cause as NodeJS.ErrnoException)?.code === "ENOENT") {
     return new OptionsError("E2007", `config file ${path} does not exist`, {
       file: path,
       hint: "equant init writes one; or give its path with -c",
     });
   }
-  return fromSystemError(error, "read", path);
+  return error;
 }
 
 /** Labels that are not a file. */

@@ -58,21 +58,3 @@ export function writeAll(stream: OutputStream, chunk: string | Uint8Array): Prom
     });
   });
 }
-
-/** Reads the whole of standard input. */
-export async function readAll(stream: InputStream): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of stream) {
-    const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
-    chunks.push(bytes);
-    length += bytes.length;
-  }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
-}

@@ -1,10 +1,8 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Model } from "@equant/core";
 import type { ModelIdentity } from "../frame/envelope.js";
-import { type Io, readAll } from "./io.js";
-import { fromSystemError } from "./system-errors.js";
+import type { Io } from "./io.js";
 
 /** A model read from disk or stdin, with what the envelope says about it. */
 export interface LoadedModel {
@@ -19,14 +17,17 @@ export function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** Reads an input file; `-` is stdin. @throws {ModelError} E3001 with the path and what to do. */
-export async function readInput(path: string, io: Io): Promise<Uint8Array> {
-  if (path === "-") return readAll(io.stdin);
-  try {
-    return await readFile(resolve(io.cwd, path));
-  } catch (error) {
-    throw fromSystemError(error, "read", path);
-  }
+/** Reads an input file; `-` is stdin. @throws {ModelError} E3001 with the path and what to do. @throws {RunError} E6001 above `limit` bytes. */
+export async function readInput(path: string, io: Pick<Io, "cwd" | "stdin">, limit?: number): Promise<Uint8Array> {
+  const { gathered, readWhole } = await import("@equant/core/files");
+  if (path === "-") return gathered(io.stdin, "standard input", limit);
+  return readWhole(resolve(io.cwd, path), { name: path, ...(limit !== undefined && { limit }) });
+}
+
+/** {@link readInput} of text, without its byte order mark. */
+export async function readText(path: string, io: Pick<Io, "cwd" | "stdin">): Promise<string> {
+  const { MAX_TEXT_BYTES } = await import("@equant/core/files");
+  return new TextDecoder().decode(await readInput(path, io, MAX_TEXT_BYTES));
 }
 
 /** Reads and parses a model, with the external data beside it. `identity.bytes` counts that too. */

@@ -1,9 +1,10 @@
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { DataError, OptionsError } from "@equant/core/errors";
 import type { TuneReport, TuneState, TuneTrial } from "@equant/core/lab";
 import type { CommandContext } from "../frame/context.js";
 import { toJson } from "../frame/envelope.js";
+import { readText } from "./model-file.js";
 import { writeOutputs } from "./output-file.js";
 
 /** What a search depends on: with another of these its trials say nothing. */
@@ -33,8 +34,8 @@ export class TuneFolder {
   async earlier(): Promise<TuneState | undefined> {
     const { overwrite } = this.context.options<{ overwrite?: boolean }>();
     const path = join(this.folder, "state.json");
-    const text = await readFile(resolve(this.context.io.cwd, path), "utf8").catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return undefined;
+    const text = await readText(path, this.context.io).catch((error: Error) => {
+      if ((error.cause as NodeJS.ErrnoException)?.code === "ENOENT") return undefined;
       throw error;
     });
     if (text === undefined) return undefined;

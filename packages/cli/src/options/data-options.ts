@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { DataError, OptionsError } from "@equant/core/errors";
 import type { HostTensor, Model, PreprocessOptions, SignatureInput, TaskName, Tokenize } from "@equant/core/lab";
 import type { OpenedDataset } from "@equant/core/node";
+import { readText } from "../files/model-file.js";
 import type { CommandContext } from "../frame/context.js";
 import { type DataOptions, PRESETS } from "./option-groups.js";
 
@@ -60,19 +60,8 @@ async function readConstant(path: string, input: SignatureInput): Promise<HostTe
 /** Tokens of text by the file that a model's tokenizer comes in. */
 async function tokenizerOf(context: CommandContext, file: string | undefined): Promise<{ tokenize?: Tokenize }> {
   if (file === undefined) return {};
-  const path = resolve(context.io.cwd, file);
-  try {
-    const { Tokenizer } = await import("@huggingface/tokenizers");
-    const tokenizer = new Tokenizer(JSON.parse(await readFile(path, "utf8")), {});
-    return { tokenize: (text) => tokenizer.encode(text) };
-  } catch (error) {
-    throw new OptionsError(
-      "E2007",
-      `--tokenizer ${file}: cannot be read as a tokenizer`,
-      { file, hint: "give the tokenizer.json that was saved with the model" },
-      error,
-    );
-  }
+  const { tokenizerFrom } = await import("./tokenizer.js");
+  return { tokenize: await tokenizerFrom(await readText(file, context.io), file) };
 }
 
 async function soundOptions({ sampleRate, stride }: DataOptions) {
@@ -197,15 +186,14 @@ async function preprocessOptions(context: CommandContext, options: DataOptions):
   };
   if (preset === undefined) return given;
   const known = PRESETS.find((name) => name === preset);
-  return known
-    ? { preset: known, ...given }
-    : { ...(await presetFile(resolve(context.io.cwd, preset), preset)), ...given };
+  return known ? { preset: known, ...given } : { ...(await presetFile(context, preset)), ...given };
 }
 
 /** A preset of one's own: JSON with the keys of the preprocessing options. */
-async function presetFile(path: string, name: string): Promise<PreprocessOptions> {
+async function presetFile(context: CommandContext, name: string): Promise<PreprocessOptions> {
+  const text = await readText(name, context.io);
   try {
-    return JSON.parse(await readFile(path, "utf8")) as PreprocessOptions;
+    return JSON.parse(text) as PreprocessOptions;
   } catch (error) {
     throw new OptionsError(
       "E2007",

@@ -3,6 +3,7 @@ import type { DataFile } from "./data-file.js";
 import { fileError } from "./errors.js";
 import type { RecordSource } from "./record-dataset.js";
 import { fitted, tensorOf } from "./record-input.js";
+import { filledLines, readText } from "./text.js";
 
 /** Numbers of one nested list, at most: what would not fit into memory is no sample. */
 const MAX_NUMBERS = 2 ** 26;
@@ -11,12 +12,10 @@ const MAX_DEPTH = 16;
 
 /** JSON lines: one object a line, keys are input names, values numbers or nested lists of one depth; `label` is the class. */
 export async function openJsonLines(file: DataFile, { inputs }: Signature): Promise<RecordSource> {
-  const text = new TextDecoder().decode(await file.read());
-  const lines = text.split(/\r?\n/).map((line, at) => ({ line, at: at + 1 }));
-  const filled = lines.filter(({ line }) => line.trim() !== "");
-  if (filled.length === 0) throw fileError("E5001", file.path, "holds no lines", "Write one JSON object a line.");
+  const lines = filledLines(await readText(file));
+  if (lines.length === 0) throw fileError("E5001", file.path, "holds no lines", "Write one JSON object a line.");
   const named = new Map(inputs.map((input) => [input.name, input]));
-  const objectOf = (index: number) => parsed(file.path, filled[index]!);
+  const objectOf = (index: number) => parsed(file.path, lines.line(index), lines.number(index));
   const first = objectOf(0);
   const names = new Set(Object.keys(first).filter((name) => named.has(name)));
   if (names.size === 0) {
@@ -33,12 +32,12 @@ export async function openJsonLines(file: DataFile, { inputs }: Signature): Prom
   }
   const labelled = typeof first.label === "number" && !named.has("label");
   return {
-    length: filled.length,
+    length: lines.length,
     names,
-    id: (index) => `${file.path}:${filled[index]!.at}`,
+    id: (index) => `${file.path}:${lines.number(index)}`,
     read(index) {
       const object = objectOf(index);
-      const where = `${file.path}:${filled[index]!.at}`;
+      const where = `${file.path}:${lines.number(index)}`;
       const tensors: [string, HostTensor][] = [...names].map((name) => [
         name,
         tensorIn(named.get(name)!, object[name], where),
@@ -52,7 +51,7 @@ export async function openJsonLines(file: DataFile, { inputs }: Signature): Prom
         throw fileError(
           "E5004",
           file.path,
-          `line ${filled[index]!.at} has no label`,
+          `line ${lines.number(index)} has no label`,
           "Give every line a label, or none.",
         );
       },
@@ -60,7 +59,7 @@ export async function openJsonLines(file: DataFile, { inputs }: Signature): Prom
   };
 }
 
-function parsed(path: string, { line, at }: { line: string; at: number }): Record<string, unknown> {
+function parsed(path: string, line: string, at: number): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(line);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;

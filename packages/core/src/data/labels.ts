@@ -1,8 +1,9 @@
 import { DataError } from "../errors.js";
-import { type CsvRow, readTable } from "./csv.js";
+import { readTable } from "./csv.js";
 import { baseName, type DataFile } from "./data-file.js";
 import type { Dataset } from "./dataset.js";
 import { fileError } from "./errors.js";
+import { readText } from "./text.js";
 
 /** Class names by index, and the index of a name; from `classes.csv` or from folder names. */
 export interface ClassList {
@@ -21,21 +22,21 @@ function parseIndex(text: string): number | undefined {
 /** Reads `classes.csv`: index,name or index,wordnet_id,name. */
 export async function readClasses(file: DataFile): Promise<ClassList> {
   const aliases = { index: ["index", "label", "id"], name: ["name", "class"], wordnet: ["wordnet_id", "wnid"] };
-  const { rows, column } = readTable(await file.read(), file.path, aliases, ["index", "name"]);
+  const table = readTable(await readText(file), file.path, aliases, ["index", "name"]);
   const names: string[] = [];
   const byName = new Map<string, number>();
-  for (const { line, cells } of rows) {
-    const index = parseIndex(cells[column.index!] ?? "");
+  for (let row = 0; row < table.length; row++) {
+    const index = parseIndex(table.cell(row, "index"));
     if (index === undefined) {
-      const problem = `line ${line}: "${cells[column.index!] ?? ""}" is not a class index`;
+      const problem = `line ${table.line(row)}: "${table.cell(row, "index")}" is not a class index`;
       throw fileError("E5004", file.path, problem, "Class indices are integers from 0.");
     }
-    const name = cells[column.name!] ?? "";
+    const name = table.cell(row, "name");
     names[index] = name;
     // Two ImageNet classes are called "crane": the first keeps the name, their ids tell them apart.
     if (!byName.has(name)) byName.set(name, index);
-    const id = column.wordnet === undefined ? undefined : cells[column.wordnet];
-    if (id) byName.set(id, index);
+    const id = table.cell(row, "wordnet");
+    if (id !== "") byName.set(id, index);
   }
   return { names: Array.from(names, (name, i) => name ?? String(i)), indexOf: (name) => byName.get(name) };
 }
@@ -58,8 +59,11 @@ export function classesOfFolders(folders: readonly string[], known?: ClassList):
 
 /** Rows of `labels.csv` with labels resolved to class indices, in the order of the file. */
 export interface LabelTable {
-  /** Path of the sample; undefined where the table has no file column (labels of an array, in order). */
-  readonly items: readonly { file?: string; label: number; line: number }[];
+  readonly labels: Int32Array;
+  /** Path of a sample; empty where the table has no file column (labels of an array, in order). */
+  file(row: number): string;
+  /** Where a row starts in the file; counts from 1. */
+  line(row: number): number;
   readonly classes?: ClassList;
 }
 
@@ -82,36 +86,39 @@ export interface LabelOptions {
 export async function readLabels(file: DataFile, options: LabelOptions = {}): Promise<LabelTable> {
   const { classes: known, mustCover = true, needFiles = true } = options;
   const aliases = { file: ["file", "filename", "path", "image"], label: ["label", "class"] };
-  const { rows, column } = readTable(await file.read(), file.path, aliases, needFiles ? ["file", "label"] : ["label"]);
-  const fail = (row: CsvRow, problem: string, hint: string) =>
-    fileError("E5004", file.path, `line ${row.line}: ${problem}`, hint, { line: row.line });
-  const text = ({ cells }: CsvRow) => cells[column.label!] ?? "";
-  const empty = rows.find((row) => text(row) === "" || (needFiles && !row.cells[column.file!]));
-  if (empty) throw fail(empty, "a cell is empty", "Every line is file,label.");
-  const negative = rows.find((row) => /^-\d+$/.test(text(row)));
-  if (negative) {
-    throw fail(
-      negative,
-      `label ${text(negative)} is negative`,
-      "Class indices start at 0; leave unlabelled files out.",
-    );
+  const table = readTable(await readText(file), file.path, aliases, needFiles ? ["file", "label"] : ["label"]);
+  const fail = (row: number, problem: string, hint: string) =>
+    fileError("E5004", file.path, `line ${table.line(row)}: ${problem}`, hint, { line: table.line(row) });
+  const [texts, distinct] = [[] as string[], new Map<string, string>()];
+  for (let row = 0; row < table.length; row++) {
+    const text = table.cell(row, "label");
+    if (text === "" || (needFiles && table.cell(row, "file") === ""))
+      throw fail(row, "a cell is empty", "Every line is file,label.");
+    if (/^-\d+$/.test(text))
+      throw fail(row, `label ${text} is negative`, "Class indices start at 0; leave unlabelled files out.");
+    // One string a class, however many samples it has.
+    if (!distinct.has(text)) distinct.set(text, text);
+    texts.push(distinct.get(text)!);
   }
-  const numeric = rows.every((row) => /^\d+$/.test(text(row)));
-  const covered = (row: CsvRow) =>
-    numeric ? Number(text(row)) < known!.names.length : known!.indexOf(text(row)) !== undefined;
-  const listed = known && (mustCover || rows.every(covered)) ? known : undefined;
-  const classes = listed ?? (numeric ? undefined : classesOfFolders([...new Set(rows.map(text))]));
-  const items = rows.map((row) => {
-    const label = numeric ? parseIndex(text(row)) : classes!.indexOf(text(row));
-    if (label === undefined) {
-      const problem = numeric ? "is too large for a class index" : "is not in the class list";
-      const hint = "Labels are all class indices from 0, or all names, listed in classes.csv if there is one.";
-      throw fail(row, `label "${text(row)}" ${problem}`, hint);
-    }
-    const path = column.file === undefined ? undefined : row.cells[column.file]!.replaceAll("\\", "/");
-    return { ...(path !== undefined && { file: path.replace(/^\.\//, "") }), label, line: row.line };
+  const names = [...distinct.keys()];
+  const numeric = names.every((name) => /^\d+$/.test(name));
+  const covered = (name: string) => (numeric ? Number(name) < known!.names.length : known!.indexOf(name) !== undefined);
+  const listed = known && (mustCover || names.every(covered)) ? known : undefined;
+  const classes = listed ?? (numeric ? undefined : classesOfFolders(names));
+  const indices = new Map(names.map((name) => [name, numeric ? parseIndex(name) : classes!.indexOf(name)]));
+  const labels = Int32Array.from(texts, (text, row) => {
+    const label = indices.get(text);
+    if (label !== undefined) return label;
+    const problem = numeric ? "is too large for a class index" : "is not in the class list";
+    const hint = "Labels are all class indices from 0, or all names, listed in classes.csv if there is one.";
+    throw fail(row, `label "${text}" ${problem}`, hint);
   });
-  return { items, ...(classes && { classes }) };
+  return {
+    labels,
+    file: (row) => table.cell(row, "file").replaceAll("\\", "/").replace(/^\.\//, ""),
+    line: (row) => table.line(row),
+    ...(classes && { classes }),
+  };
 }
 
 /** Labels as array files have them: whole numbers from 0, one a sample. */

@@ -86,12 +86,8 @@ export async function readArrayLabels(file: DataFile, count: number): Promise<re
   if (item.kind !== "text") {
     throw fileError("E5004", file.path, "is no table of labels", "Labels come as CSV, .npy or IDX.");
   }
-  const { items } = await readLabels(item.file, { needFiles: false });
-  return requireLabelValues(
-    items.map(({ label }) => label),
-    count,
-    file.path,
-  );
+  const { labels } = await readLabels(item.file, { needFiles: false });
+  return requireLabelValues(labels, count, file.path);
 }
 
 async function openSource(item: ClassifiedArray, raw: RawFloats, keep: boolean): Promise<LabelledArray> {

@@ -26,26 +26,27 @@ function tableFile(files: readonly DataFile[], name: string, root: string): Data
 async function listed(
   images: readonly DataFile[],
   files: readonly DataFile[],
-  table: DataFile,
+  tableFile: DataFile,
   classes: ClassList | undefined,
   mustCover: boolean,
 ): Promise<{ items: ImageItem[]; classes?: ClassList; notes: string[] }> {
-  const labels = await readLabels(table, { ...(classes && { classes }), mustCover });
-  const folder = table.path.slice(0, table.path.lastIndexOf("/") + 1);
+  const table = await readLabels(tableFile, { ...(classes && { classes }), mustCover });
+  const folder = tableFile.path.slice(0, tableFile.path.lastIndexOf("/") + 1);
   const byPath = new Map(files.map((file) => [file.path, file]));
   const missing: { file: string; line: number }[] = [];
   const items: ImageItem[] = [];
-  for (const { file = "", label, line } of labels.items) {
+  for (const [row, label] of table.labels.entries()) {
+    const file = table.file(row);
     // Paths count from the table's folder, or from the root of the data when the table lies elsewhere.
     const found = byPath.get(folder + file) ?? byPath.get(file);
     if (found) items.push({ file: found, label });
-    else missing.push({ file, line });
+    else missing.push({ file, line: table.line(row) });
   }
   if (missing.length > 0) {
     const more = missing.length > 1 ? `, and ${missing.length - 1} more` : "";
     throw fileError(
       "E5004",
-      table.path,
+      tableFile.path,
       `line ${missing[0]!.line}: file "${missing[0]!.file}" is not there${more}`,
       "Paths in the table count from the folder it lies in; remove lines of files that are gone.",
       { actual: missing.slice(0, 5).map((entry) => entry.file) },
@@ -53,8 +54,8 @@ async function listed(
   }
   const used = new Set(items.map((item) => item.file));
   const unused = images.filter((file) => !used.has(file)).length;
-  const notes = unused > 0 ? [`${unused} images are not in ${table.path} and were left out`] : [];
-  return { items, notes, ...(labels.classes && { classes: labels.classes }) };
+  const notes = unused > 0 ? [`${unused} images are not in ${tableFile.path} and were left out`] : [];
+  return { items, notes, ...(table.classes && { classes: table.classes }) };
 }
 
 /** Names that people give to sets, not to classes. */

@@ -3,6 +3,7 @@ import type { DataFile } from "./data-file.js";
 import { fileError } from "./errors.js";
 import type { RecordSource } from "./record-dataset.js";
 import { fitted, tensorOf } from "./record-input.js";
+import { filledLines, readText } from "./text.js";
 
 /** What a tokenizer makes of a text; `@huggingface/tokenizers` gives this. */
 export interface EncodedText {
@@ -26,10 +27,8 @@ const MAX_TOKENS = 512;
 
 /** Text, one sample a line, as tokens. A fixed length is filled up with zeros, which the mask leaves out. */
 export async function openTextLines(file: DataFile, { inputs }: Signature, tokenize: Tokenize): Promise<RecordSource> {
-  const text = new TextDecoder().decode(await file.read());
-  const lines = text.split(/\r?\n/).map((line, at) => ({ line, at: at + 1 }));
-  const filled = lines.filter(({ line }) => line.trim() !== "");
-  if (filled.length === 0) throw fileError("E5001", file.path, "holds no lines", "Write one text a line.");
+  const lines = filledLines(await readText(file));
+  if (lines.length === 0) throw fileError("E5001", file.path, "holds no lines", "Write one text a line.");
   const fed = inputs.flatMap((input) => {
     const part = PARTS.find(([, name]) => name.test(input.name))?.[0];
     return part && input.role === "data" && !/position/i.test(input.name) ? [{ input, part }] : [];
@@ -46,13 +45,12 @@ export async function openTextLines(file: DataFile, { inputs }: Signature, token
     );
   }
   return {
-    length: filled.length,
+    length: lines.length,
     names: new Set(fed.map(({ input }) => input.name)),
-    id: (index) => `${file.path}:${filled[index]!.at}`,
+    id: (index) => `${file.path}:${lines.number(index)}`,
     read(index) {
-      const { line, at } = filled[index]!;
-      const where = `${file.path}:${at}`;
-      const encoded = tokenize(line);
+      const where = `${file.path}:${lines.number(index)}`;
+      const encoded = tokenize(lines.line(index));
       const tensors = fed.map(({ input, part }): [string, HostTensor] => {
         const last = input.dims?.at(-1);
         const length = typeof last === "number" && last > 1 ? last : Math.min(encoded.ids.length, MAX_TOKENS);

@@ -1,9 +1,8 @@
-import { readFile } from "node:fs/promises";
-import { memoryFile } from "../data/data-file.js";
 import { fileError } from "../data/errors.js";
 import { openNpy } from "../data/npy.js";
 import { tensorOf } from "../data/record-input.js";
 import { type HostTensor, isFixed, type SignatureInput } from "../graph/index.js";
+import { diskFile, kindOf } from "./data-folder.js";
 
 /**
  * An input that is the same in all samples: an .npy file with the input's own shape, or a number, written instead of a path, for all of it.
@@ -16,10 +15,8 @@ export async function readConstantInput(path: string, input: SignatureInput): Pr
     const size = dims.reduce((product, dim) => product * dim, 1);
     return tensorOf(input, dims, new Array<number>(size).fill(number), path);
   }
-  const bytes = await readFile(path).catch(() => {
-    throw fileError("E5001", path, "does not exist", "Check the path of the input.");
-  });
-  const array = await openNpy(memoryFile(path, bytes));
+  if ((await kindOf(path)) !== "file") throw fileError("E5001", path, "does not exist", "Check the path of the input.");
+  const array = await openNpy(diskFile(path, path));
   const { shape } = array;
   const fits = shape.length === dims.length && input.dims!.every((dim, axis) => !isFixed(dim) || dim === shape[axis]);
   if (input.dims && !fits) {

@@ -11,6 +11,12 @@ function unreadable(path: string, error: unknown): Error {
   return fileError("E5002", path, `cannot be read: ${reasonOf(error)}`, hint, {}, error);
 }
 
+/** What lies at a path; a device and a pipe are neither. */
+export async function kindOf(path: string): Promise<"file" | "folder" | "special" | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  return found && (found.isDirectory() ? "folder" : found.isFile() ? "file" : "special");
+}
+
 /** A file on disk; opened for each read and closed again, so that any number of them may exist. */
 export function diskFile(location: string, path: string): DataFile {
   return {

@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import type { DataFile } from "../data/data-file.js";
 import { fileError } from "../data/errors.js";
@@ -9,7 +8,7 @@ import { plainInput } from "../data/plain-input.js";
 import { randomDataset, randomRange } from "../data/random-dataset.js";
 import { randomRecords } from "../data/random-records.js";
 import { SNIFF_BYTES, sniff } from "../data/sniff.js";
-import { diskFile, listFolder } from "./data-folder.js";
+import { diskFile, kindOf, listFolder } from "./data-folder.js";
 
 /** Samples of random input when no number is given. */
 const RANDOM_SAMPLES = 32;
@@ -20,11 +19,6 @@ export interface OpenDatasetOptions extends Omit<OpenOptions, "labels" | "main" 
   readonly labels?: string;
   /** Seed of random input. Default: 0. */
   readonly seed?: number;
-}
-
-async function kindOf(path: string): Promise<"file" | "folder" | undefined> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isDirectory() ? "folder" : found?.isFile() ? "file" : undefined;
 }
 
 async function optionalFile(path: string): Promise<DataFile | undefined> {
@@ -63,6 +57,7 @@ export async function openDataset(path: string, options: OpenDatasetOptions): Pr
   }
   const kind = await kindOf(path);
   if (!kind) throw fileError("E5001", path, "does not exist", "Check the path of the data.");
+  if (kind === "special") throw fileError("E5001", path, "is a device or a pipe", "Give a file or a folder.");
   const root = resolve(kind === "folder" ? path : dirname(path));
   // A class list is often kept once for several sets, in the folder that holds them.
   const nearby = kind === "folder" ? await optionalFile(join(root, "..", "classes.csv")) : undefined;

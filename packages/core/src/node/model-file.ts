@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ModelError } from "../errors.js";
 import { MAX_PROTOBUF_BYTES, type Model, parseModel, type Tensor, tensorsOf } from "../graph/index.js";
 import { ExternalFiles } from "./external-files.js";
 import { fromSystemError } from "./system-errors.js";
+import { readWhole, requireNoDevice } from "./whole-file.js";
 
 /** The files that tensors are read from, so that no writer replaces one that is still needed. */
 const SOURCES = new WeakMap<Tensor, string>();
@@ -43,11 +43,11 @@ export function readModelSync(path: string, { name = path }: ReadModelOptions = 
   return parseModelFile(bytes, path, { name });
 }
 
-/** The bytes of a model file. @throws {ModelError} E3001 missing or a folder; E3002 larger than any ONNX file. */
+/** The bytes of a model file. @throws {ModelError} E3001 missing, a folder or a device; E3002 larger than any ONNX file. */
 export async function readModelBytes(path: string, { name = path }: ReadModelOptions = {}): Promise<Uint8Array> {
   try {
     checkFile(path, name);
-    return await readFile(path);
+    return await readWhole(path, { name, limit: MAX_PROTOBUF_BYTES });
   } catch (error) {
     throw fromSystemError(error, "read", name);
   }
@@ -97,6 +97,7 @@ function checkFile(path: string, name: string): void {
     const message = `cannot read ${name}: it is a folder, a file was expected`;
     throw new ModelError("E3001", message, { file: name, hint: folderHint(path, name) });
   }
+  requireNoDevice(info, name);
   if (info.size > MAX_PROTOBUF_BYTES) {
     throw new ModelError("E3002", `${name}: ${info.size} bytes, but an ONNX file ends at 2 GiB`, {
       file: name,
