@@ -26,7 +26,16 @@ export function editContainer(bytes: Uint8Array, random: Random, damage: Damage)
 }
 
 /** Names that lead elsewhere, or are looked up. */
-const NAMES = ["../x.npy", "/etc/x.npy", "C:\\x.npy", "constructor", "constructor.npy", "labels.csv", "a/b/c/d.png", ""];
+const NAMES = [
+  "../x.npy",
+  "/etc/x.npy",
+  "C:\\x.npy",
+  "constructor",
+  "constructor.npy",
+  "labels.csv",
+  "a/b/c/d.png",
+  "",
+];
 
 function editZip(bytes: Uint8Array, random: Random, damage: Damage): Uint8Array {
   let entries: Record<string, Uint8Array>;
