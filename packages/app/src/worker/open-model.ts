@@ -5,6 +5,7 @@ import {
   ModelError,
   parseModel,
   requiredInputs,
+  runnableForm,
   tensorsOf,
   type WeightRanges,
 } from "@equant/core/lab";
@@ -28,7 +29,7 @@ declare const FileReaderSync: new () => { readAsArrayBuffer(blob: Blob): ArrayBu
 export async function openModel({ main, name, files }: ModelSource): Promise<OpenModel> {
   const file = files.find(({ path }) => path === main)!;
   const bytes = new Uint8Array(await file.blob.arrayBuffer());
-  const model = parseModel(bytes, { file: name, external: reader(files) });
+  const model = runnableForm(parseModel(bytes, { file: name, external: reader(files) }));
   let external = 0;
   for (const { tensor } of tensorsOf(model)) {
     if (!tensor.external) continue;

@@ -144,7 +144,7 @@ function factsOf(node: InspectReport["nodes"][number]): string[] {
 }
 
 /** Findings after which no other step would start. */
-const BLOCKING: readonly string[] = ["invalid", "nonFinite", "halfPrecision"];
+const BLOCKING: readonly string[] = ["invalid", "nonFinite"];
 
 function hintFor(path: string, { quantized, findings }: InspectReport): string | undefined {
   if (findings.some(({ kind }) => BLOCKING.includes(kind))) return undefined;

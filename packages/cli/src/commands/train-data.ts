@@ -23,10 +23,10 @@ export interface TrainingData {
 
 /** A network to train or to learn from, in an opset that there are gradients for. One that is quantized can be trained: gradients pass through its rounding. */
 export async function floatModel(context: CommandContext, path: string): Promise<Model> {
-  const { assertFloat32, assertValid, upgradeOpset } = await import("@equant/core/lab");
+  const { assertValid, toFloat32, upgradeOpset } = await import("@equant/core/lab");
   const { model } = await context.loadModel(path);
   assertValid(model);
-  assertFloat32(model);
+  toFloat32(model);
   await upgradeOpset()(model, await context.transformContext());
   return model;
 }

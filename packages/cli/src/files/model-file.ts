@@ -4,7 +4,7 @@ import type { Model } from "@equant/core";
 import type { ModelIdentity } from "../frame/envelope.js";
 import type { Io } from "./io.js";
 
-/** A model read from disk or stdin, with what the envelope says about it. */
+/** A model read from disk or stdin, in a form that runs here, with what the envelope says about it. */
 export interface LoadedModel {
   readonly model: Model;
   /** As the person wrote it; `-` for stdin. */
@@ -44,8 +44,9 @@ export async function loadModel(path: string, io: Io): Promise<LoadedModel> {
   return loaded(model, path, bytes, bytes.length + externalBytesOf(model));
 }
 
-function loaded(model: Model, path: string, bytes: Uint8Array, total: number): LoadedModel {
-  return { model, path, bytes, identity: { sha256: sha256(bytes), bytes: total } };
+async function loaded(read: Model, path: string, bytes: Uint8Array, total: number): Promise<LoadedModel> {
+  const { runnableForm } = await import("@equant/core/lab");
+  return { model: runnableForm(read), path, bytes, identity: { sha256: sha256(bytes), bytes: total } };
 }
 
 /** Names that `--exclude` and `--layer` accept: the model's nodes, for completion and did-you-mean. */

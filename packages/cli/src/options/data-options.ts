@@ -103,11 +103,10 @@ export async function openData(
   const labels = options.labels;
   const { split } = options;
   const samples = "samples" in use ? use.samples : options.samples;
-  const { assertFloat32Input, plainInput, spread, TASKS } = await import("@equant/core/lab");
+  const { plainInput, spread, TASKS } = await import("@equant/core/lab");
   // Labels of a task decide which samples there are: only then some are chosen.
   const ofTask = task !== undefined && !("classLabels" in TASKS[task]);
   const limit = !ofTask && (split === undefined || part === "all") ? samples : undefined;
-  assertFloat32Input(model);
   const { signature, constants } = await signatureOf(context, model, options);
   const input = plainInput(signature, options.layout, preprocess);
   if (input) {

@@ -37,7 +37,7 @@ export function findingsOf(model: Model, seen: Seen): Finding[] {
     `NaN or Inf in ${plural(broken.length, "tensor")} (${broken[0]?.tensor})`,
   );
   const half = otherFloatType(model);
-  add("halfPrecision", [], `weights are ${half}: quantizing starts from float32`, half === undefined ? 0 : 1);
+  add("halfPrecision", [], `weights are ${half}: quantizing makes them float32 first`, half === undefined ? 0 : 1);
   if (isQuantized(model)) add("quantized", [], "already quantized", 1);
   const opset = model.opsets.get("") ?? OLDEST_OPSET;
   if (opset < OLDEST_OPSET) add("oldOpset", [], `opset ${opset} will be raised to 17`, 1);

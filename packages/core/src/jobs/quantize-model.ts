@@ -2,6 +2,7 @@ import { OutputProbe, PROBE_SAMPLES } from "../analyze/output-probe.js";
 import type { Calibration } from "../calibrate/index.js";
 import type { Dataset } from "../data/index.js";
 import { cloneModel, type Model } from "../graph/index.js";
+import { runnableForm } from "../operators/index.js";
 import type { PhaseRunner } from "../pipeline/compress.js";
 import { type Verification, verifyModel } from "../pipeline/verify.js";
 import {
@@ -55,7 +56,8 @@ export async function quantizeModel(input: QuantizeModelInput, context: Transfor
 export async function quantizeModel(input: QuantizeModelInput, context: TransformContext): Promise<QuantizedModel> {
   const { options, dataset, phase = (_name, work) => work() } = input;
   resolveQuantizeOptions(options);
-  const floatModel = cloneModel(input.model);
+  const original = runnableForm(input.model);
+  const floatModel = cloneModel(original);
   // Folding checks the model first, with errors that say more than ONNX Runtime's.
   await phase(
     "fold",
@@ -64,7 +66,7 @@ export async function quantizeModel(input: QuantizeModelInput, context: Transfor
   );
   const probe =
     dataset &&
-    (await phase("float model", () => OutputProbe.of(input.model, dataset, context, PROBE_SAMPLES, input.batchSize)));
+    (await phase("float model", () => OutputProbe.of(original, dataset, context, PROBE_SAMPLES, input.batchSize)));
   const calibration = await input.calibration(floatModel);
   const model = cloneModel(floatModel);
   const { plan, report } = await phase(

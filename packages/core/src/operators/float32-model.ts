@@ -1,47 +1,139 @@
-import { ModelError } from "../errors.js";
-import { labelOf, type Model } from "../graph/document.js";
 import type { DType } from "../graph/dtype.js";
-import { requiredInputs } from "../graph/edit.js";
+import {
+  attributeOf,
+  cloneModel,
+  createNode,
+  DTYPE_CODES,
+  dtypeFromCode,
+  type Graph,
+  int,
+  type Model,
+  NameAllocator,
+  type Node,
+  replaceUses,
+  sortNodes,
+  subgraphsOf,
+  Tensor,
+  tensor as tensorAttribute,
+  tensorsOf,
+  type ValueInfo,
+} from "../graph/index.js";
+import { bfloat16ToFloat32, float16ToFloat32 } from "../math/index.js";
 import { linearLayers } from "./linear-layer.js";
 
-const HALVES: readonly (DType | undefined)[] = ["float16", "bfloat16", "float64"];
+/** Values of the other float types as float32; exact for the half ones. */
+const WIDEN: Partial<Record<DType, (values: Tensor) => Float32Array>> = {
+  float16: (values) => float16ToFloat32(values.array() as Uint16Array),
+  bfloat16: (values) => bfloat16ToFloat32(values.array() as Uint16Array),
+  float64: (values) => Float32Array.from(values.array() as Float64Array),
+};
+
+const isOther = (dtype: DType | undefined): dtype is DType => dtype !== undefined && WIDEN[dtype] !== undefined;
 
 /** The float type of a model's layers, where no layer has float32 weights and some have others; undefined otherwise. */
 export function otherFloatType({ graph }: Model): DType | undefined {
   const types = linearLayers(graph).map(({ tensor }) => tensor.dtype);
-  return types.includes("float32") ? undefined : types.find((type) => HALVES.includes(type));
-}
-
-const HINT = "start from the float32 model: export it without half precision (PyTorch: model.float())";
-
-/** Samples are float32. @throws {ModelError} E4001 an input of another float type. */
-export function assertFloat32Input(model: Model): void {
-  for (const { name, dtype } of requiredInputs(model.graph)) {
-    if (!HALVES.includes(dtype)) continue;
-    throw new ModelError("E4001", `model: input "${name}" is ${dtype}, expected float32`, {
-      tensor: name,
-      expected: "float32",
-      actual: dtype,
-      hint: HINT,
-    });
-  }
+  return types.includes("float32") ? undefined : types.find(isOther);
 }
 
 /**
- * Statistics and integers are made of float32; half precision is what a model is shipped in, not compressed from.
- * @throws {ModelError} E4001 an input, or the weights of all layers, of another float type.
+ * Makes a network of half or double precision compute in float32, which statistics and integers are made of: constants, casts
+ * and declared types, bodies included. Inputs and outputs stay as callers feed and read them, with a Cast behind and before them;
+ * those in bfloat16, which neither JavaScript nor the kernels of ONNX Runtime's CPU have, become float32. In place.
+ *
+ * Returns the types that it replaced; none where the model was float32 all along.
  */
-export function assertFloat32(model: Model): void {
-  assertFloat32Input(model);
-  const type = otherFloatType(model);
-  if (type === undefined) return;
-  const { node, weight } = linearLayers(model.graph).find(({ tensor }) => tensor.dtype === type)!;
-  throw new ModelError("E4001", `model: the weights of "${labelOf(node)}" are ${type}, expected float32`, {
-    node: labelOf(node),
-    opType: node.opType,
-    tensor: weight,
-    expected: "float32",
-    actual: type,
-    hint: HINT,
-  });
+export function toFloat32(model: Model): ReadonlySet<DType> {
+  const found = new Set<DType>();
+  widenGraph(model.graph, found);
+  if (found.size > 0) castEnds(model.graph);
+  return found;
+}
+
+/** The model in a form that ONNX Runtime runs on any processor: itself, or a float32 copy of one that computes in bfloat16. */
+export function runnableForm(model: Model): Model {
+  if (!usesBfloat16(model)) return model;
+  const copy = cloneModel(model);
+  toFloat32(copy);
+  return copy;
+}
+
+function usesBfloat16(model: Model): boolean {
+  if ([...model.graph.inputs, ...model.graph.outputs].some(({ dtype }) => dtype === "bfloat16")) return true;
+  for (const { tensor } of tensorsOf(model)) if (tensor.dtype === "bfloat16") return true;
+  return false;
+}
+
+function widenGraph(graph: Graph, found: Set<DType>): void {
+  for (const [name, value] of graph.initializers) {
+    if (isOther(value.dtype)) graph.initializers.set(name, widened(value, found));
+  }
+  for (const node of graph.nodes) {
+    widenNode(node, found);
+    for (const body of subgraphsOf(node)) {
+      widenGraph(body, found);
+      body.inputs = body.inputs.map((info) => typed(info, found));
+      body.outputs = body.outputs.map((info) => typed(info, found));
+    }
+  }
+  for (const [name, info] of graph.valueInfos) graph.valueInfos.set(name, typed(info, found));
+  for (const { dtype } of [...graph.inputs, ...graph.outputs]) if (isOther(dtype)) found.add(dtype);
+}
+
+/** What an operator writes into a node of the types it makes. */
+function widenNode(node: Node, found: Set<DType>): void {
+  if (node.domain !== "") return;
+  for (const name of ["to", "dtype"]) {
+    if (node.attributes.get(name)?.type !== "int") continue;
+    const type = dtypeFromCode(attributeOf(node, name, "int", 0));
+    if (!isOther(type)) continue;
+    found.add(type);
+    node.attributes.set(name, int(DTYPE_CODES.float32));
+  }
+  for (const [name, attribute] of node.attributes) {
+    if (attribute.type === "tensor" && isOther(attribute.value.dtype))
+      node.attributes.set(name, tensorAttribute(widened(attribute.value, found)));
+  }
+}
+
+function widened(value: Tensor, found: Set<DType>): Tensor {
+  found.add(value.dtype);
+  return Tensor.float32(value.dims, WIDEN[value.dtype]!(value));
+}
+
+function typed(info: ValueInfo, found: Set<DType>): ValueInfo {
+  if (isOther(info.dtype)) found.add(info.dtype);
+  return asFloat32(info);
+}
+
+/** A value of another float type as one of float32. */
+export function asFloat32(info: ValueInfo): ValueInfo {
+  return isOther(info.dtype) ? { ...info, dtype: "float32" } : info;
+}
+
+/** Inputs and outputs of another type than is computed with: that of callers, where JavaScript has it. */
+function castEnds(graph: Graph): void {
+  const names = new NameAllocator(graph);
+  const cast = (from: string, to: string, dtype: DType) =>
+    graph.nodes.push(
+      createNode({ opType: "Cast", inputs: [from], outputs: [to], attributes: { to: int(DTYPE_CODES[dtype]) } }),
+    );
+  const own = (info: ValueInfo) => (info.dtype === "bfloat16" ? asFloat32(info) : info);
+  graph.inputs = graph.inputs.map((info) => (graph.initializers.has(info.name) ? asFloat32(info) : own(info)));
+  graph.outputs = graph.outputs.map(own);
+  for (const { name, dtype } of graph.inputs) {
+    if (!isOther(dtype)) continue;
+    const inside = names.allocate(`${name}_float32`);
+    replaceUses(graph, name, inside);
+    cast(name, inside, "float32");
+  }
+  for (const { name, dtype } of graph.outputs) {
+    const maker = graph.nodes.find((node) => node.outputs.includes(name));
+    if (!isOther(dtype) || !maker) continue;
+    const inside = names.allocate(`${name}_float32`);
+    maker.outputs = maker.outputs.map((output) => (output === name ? inside : output));
+    replaceUses(graph, name, inside);
+    cast(inside, name, dtype);
+  }
+  sortNodes(graph);
 }

@@ -6,6 +6,7 @@ import { correctBiases, ensureBiases, type SampleSplit, splitSamples } from "../
 import { type Dataset, keepSamples } from "../data/index.js";
 import { OptionsError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
 import { cloneModel, type Model, serializeModel } from "../graph/index.js";
+import { runnableForm } from "../operators/index.js";
 import type { OptionsOf, OptionTable } from "../option.js";
 import {
   applyQdq,
@@ -127,7 +128,8 @@ export async function compress(
   const quantize: QuantizeOptions = stepOptions(steps.find(({ use }) => definitionOf(use).phase === "quantize")!);
   const here = await contextOf(quantize.target, context);
   const asked = await forThisProcessor(quantize, context);
-  return new RecipeRun(model, keepSamples(requireData(context, "compress")), steps, asked, options, here).execute();
+  const dataset = keepSamples(requireData(context, "compress"));
+  return new RecipeRun(runnableForm(model), dataset, steps, asked, options, here).execute();
 }
 
 class RecipeRun {

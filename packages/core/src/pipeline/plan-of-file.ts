@@ -15,7 +15,7 @@ import {
 } from "../match/index.js";
 import { clipBounds } from "../operators/attributes.js";
 import { assertFiniteWeights } from "../operators/finite-weights.js";
-import { assertFloat32 } from "../operators/index.js";
+import { toFloat32 } from "../operators/index.js";
 import { assertNotQuantized, type QuantizationPlan } from "../quantize/index.js";
 import { observeShapes, requireRunner, type Skip, type TransformContext, zeroFeeds } from "../runtime/index.js";
 import { applyFloatStep } from "../steps/index.js";
@@ -88,10 +88,11 @@ export async function planOfFile(
   assertValid(file);
   assertValid(float);
   assertNotQuantized(float);
-  assertFloat32(float);
   assertFiniteWeights(float);
+  const float32 = cloneModel(float);
+  toFloat32(float32);
   const qdq = readQdq(file);
-  const best = await equalized(qdq, await inState(qdq, float, context), context);
+  const best = await equalized(qdq, await inState(qdq, float32, context), context);
   const { model, state } = best;
   if (needsBiases(best.match)) ensureBiases(model);
   const match = separated(qdq, matchLayers(qdq, model.graph));

@@ -15,6 +15,7 @@ import {
   topologicalOrder,
 } from "../graph/index.js";
 import { factsOf } from "../operators/facts.js";
+import { asFloat32 } from "../operators/float32-model.js";
 import { LINEAR_RULES } from "./linear-rules.js";
 import type { LayerFeed, ScaleRule } from "./scales.js";
 
@@ -39,6 +40,9 @@ export interface LinearNetwork {
 export function linearize(source: Model, ranks: ReadonlyMap<string, number>): LinearNetwork {
   const model = cloneModel(source);
   const { graph } = model;
+  // Paths are positive float32 numbers from end to end: casts between float types are identities.
+  graph.inputs = graph.inputs.map(asFloat32);
+  graph.outputs = graph.outputs.map(asFloat32);
   // Integers do not flow: the first output of floats is scored, fed by the inputs of floats.
   const float = graph.outputs.find(({ dtype }) => dtype === undefined || dtype === "float32") ?? graph.outputs[0]!;
   graph.outputs = [float];

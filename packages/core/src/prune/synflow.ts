@@ -58,7 +58,8 @@ export class SynFlowScorer implements Scorer {
       shapes: known,
     });
     const session = await runner.open(step, { purpose: "synflow" });
-    const feeds = zeroFeeds(model);
+    const open = zeroFeeds(network.model);
+    const feeds = Object.fromEntries(Object.keys(zeroFeeds(model)).map((name) => [name, open[name]!]));
     for (const { dtype, data } of Object.values(feeds)) if (dtype === "float32") (data as Float32Array).fill(1);
     return new SynFlowScorer(network, layers, session, feeds, model);
   }

@@ -2,7 +2,7 @@ import { type FoldReport, fold, type UpgradeReport, upgradeOpset } from "../fold
 import type { Model } from "../graph/index.js";
 import { assertValid } from "../graph/index.js";
 import { assertFiniteWeights } from "../operators/finite-weights.js";
-import { assertFloat32 } from "../operators/index.js";
+import { toFloat32 } from "../operators/index.js";
 import { assertNotQuantized, FOLDED_KEY } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
 
@@ -13,17 +13,16 @@ export interface PrepareReport {
 }
 
 /**
- * Brings a model into the form every later step expects: valid, float, finite weights, opset 13 or newer, constants
+ * Brings a model into the form every later step expects: valid, float32, finite weights, opset 13 or newer, constants
  * computed, BatchNormalization folded. The function is preserved. In place. First of all steps: its errors say more than
  * ONNX Runtime's.
- * @throws {ModelError} E3003 invalid; E3006 NaN or Inf in weights; E4002 an opset without upgrade; E4003 already quantized;
- * E4001 half precision.
+ * @throws {ModelError} E3003 invalid; E3006 NaN or Inf in weights; E4002 an opset without upgrade; E4003 already quantized.
  */
 export async function prepareModel(model: Model, context: TransformContext): Promise<PrepareReport> {
   assertValid(model);
   assertNotQuantized(model);
-  assertFloat32(model);
   assertFiniteWeights(model);
+  toFloat32(model);
   const upgrade = await upgradeOpset()(model, context);
   const folded = await fold()(model, context);
   nameFolded(model, folded);
