@@ -4,7 +4,7 @@ import { type ChartOptions, svgOption } from "../files/chart-file.js";
 import { bytesOf, resultFiles, runReport, stepsTable } from "../files/result-folder.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
-import { openData } from "../options/data-options.js";
+import { openLearningData } from "../options/data-options.js";
 import {
   addDataOptions,
   addModelOutputOptions,
@@ -62,12 +62,17 @@ export const compress: CommandDefinition = {
     if (options.svg !== undefined) await context.checkOutput(options.svg);
     await context.lockFolder(options.out);
     const { model, identity } = await context.loadModel(path);
-    const dataset = await openData(context, model, options);
+    const { data: all, dataset } = await openLearningData(context, model, options, steps);
     const transform = await context.transformContext();
     const result = await core.compress(
       model,
-      { steps, phase: context.phase.bind(context), ...(options.batch !== undefined && { batchSize: options.batch }) },
-      { ...transform, data: dataset },
+      {
+        steps,
+        samples: dataset.length,
+        phase: context.phase.bind(context),
+        ...(options.batch !== undefined && { batchSize: options.batch }),
+      },
+      { ...transform, data: all },
     );
     if (!core.isQuantized(result.model)) context.warn("W4001", NOTHING_QUANTIZED);
     if (result.choice?.taken === "plain")

@@ -33,7 +33,7 @@ export async function sayFindings(
   },
 ): Promise<void> {
   const { resultFindings, timeRatio } = await import("@equant/core/lab");
-  const measured = context.options<FindingOptions>().latency !== false;
+  const measured = context.options<FindingOptions>().latency !== false && !context.signal.aborted;
   const ratio = measured
     ? await timeRatio(original, model, dataset, PAIRS, await context.transformContext())
     : undefined;

@@ -5,7 +5,7 @@ import type { Config } from "../config/schema.js";
 import { bytesOf, resultFiles, runReport, stepsTable } from "../files/result-folder.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
-import { openData } from "../options/data-options.js";
+import { openData, openLearningData } from "../options/data-options.js";
 import {
   addModelOutputOptions,
   addOutputOptions,
@@ -53,17 +53,18 @@ export const run: CommandDefinition = {
     await context.checkOutput(resolve(folder, "model.onnx"));
     await context.lockFolder(folder);
     const { model, identity } = await context.loadModel(config.model);
-    const calibrationSet = await openData(context, model, dataOptions(config, "calibrate"));
+    const { data, dataset } = await openLearningData(context, model, dataOptions(config, "calibrate"), steps);
     const validationSet = config.data.validate && (await openData(context, model, dataOptions(config, "validate")));
     const transform = await context.transformContext();
     const result = await core.compress(
       model,
       {
         steps,
+        samples: dataset.length,
         phase: context.phase.bind(context),
         ...(config.data.batch !== undefined && { batchSize: config.data.batch }),
       },
-      { ...transform, data: calibrationSet },
+      { ...transform, data },
     );
     const files = await context.modelFiles(resolve(folder, "model.onnx"), result.model);
     const size = bytesOf(files);
@@ -77,7 +78,7 @@ export const run: CommandDefinition = {
       ));
     const gates = validation ? validationGates(validation, gateFlags(config)) : sizeGate(config, size);
     const record = { result, files, recipe: steps, modelPath: config.model, data: { ...config.data }, validation };
-    await context.writeOutputs(await resultFiles(context, folder, record, calibrationSet));
+    await context.writeOutputs(await resultFiles(context, folder, record, dataset));
     const names = { candidate: "model.onnx", baseline: config.model };
     const change = formatResize(identity.bytes, size);
     return {

@@ -1,6 +1,15 @@
 import { resolve } from "node:path";
 import { DataError, OptionsError } from "@equant/core/errors";
-import type { HostTensor, Model, PreprocessOptions, SignatureInput, TaskName, Tokenize } from "@equant/core/lab";
+import type {
+  Dataset,
+  HostTensor,
+  Model,
+  PreprocessOptions,
+  RecipeStep,
+  SignatureInput,
+  TaskName,
+  Tokenize,
+} from "@equant/core/lab";
 import type { OpenedDataset } from "@equant/core/node";
 import { readText } from "../files/model-file.js";
 import type { CommandContext } from "../frame/context.js";
@@ -155,6 +164,23 @@ async function withTaskLabels(
   // That its labels were left out among the data is no news where they are read now.
   const known = format === undefined ? whole.notes : whole.notes.filter((note) => !/\.json\)$/.test(note));
   return { ...whole, ...dataset, notes: [...known, ...notes], ...(format !== undefined && { format }) };
+}
+
+/**
+ * The samples for ranges and checks, and those that steps learn from, which are more where one of them says so: bias tuning reads
+ * 1000 images where 100 do for ranges.
+ */
+export async function openLearningData(
+  context: CommandContext,
+  model: Model,
+  options: DataOptions,
+  steps: readonly RecipeStep[],
+): Promise<{ data: OpenedDataset; dataset: Dataset }> {
+  const { learningSamples, spread } = await import("@equant/core/lab");
+  const { samples } = options;
+  const most = samples === undefined ? undefined : Math.max(samples, ...steps.map(learningSamples));
+  const data = await openData(context, model, options, { samples: most });
+  return { data, dataset: samples === undefined ? data : spread(data, samples) };
 }
 
 /** One part of a split by class; `samples` are spread over it. */

@@ -2,7 +2,7 @@ import { OutputProbe } from "../analyze/output-probe.js";
 import { judge, type Verdict } from "../analyze/verdict.js";
 import { type Dataset, subset } from "../data/index.js";
 import type { Model } from "../graph/index.js";
-import type { TransformContext } from "../runtime/index.js";
+import { type TransformContext, uncancelled } from "../runtime/index.js";
 import { LITERAL_WEIGHTS } from "./options.js";
 
 /** From this many samples on, a quarter of them is kept back to check the effect on. */
@@ -57,7 +57,8 @@ export interface Lesson<S, T> {
 }
 
 /**
- * Probe, learn, probe, keep or put back. A throw leaves the model as it was. `learned` is undefined where nothing could be.
+ * Probe, learn, probe, keep or put back. A throw leaves the model as it was. `learned` is undefined where nothing could be. What was
+ * learned until it was cancelled, if `learn` returns it, is still judged.
  */
 export async function keepIfBetter<S, T>(
   { floatModel, model, dataset, keep, checkSamples, places, nothing, learn }: Lesson<S, T>,
@@ -65,8 +66,8 @@ export async function keepIfBetter<S, T>(
 ): Promise<{ readonly learned: T | undefined; readonly verdict: HeldOutVerdict }> {
   const { learn: samples, check, heldOut } = splitSamples(dataset);
   const probe = await OutputProbe.of(floatModel, check, context, checkSamples);
-  const measured = () => probe.measure(model, context, LITERAL_WEIGHTS);
-  const before = await measured();
+  const measured = (here: TransformContext) => probe.measure(model, here, LITERAL_WEIGHTS);
+  const before = await measured(context);
   const states = places.map(({ state }) => state);
   const restore = () => {
     for (const [at, place] of places.entries()) place.restore(states[at]!);
@@ -84,7 +85,7 @@ export async function keepIfBetter<S, T>(
   try {
     const learned = await learn(samples, check);
     const where = `${heldOut ? "on" : "over"} ${checked.checkSamples} ${heldOut ? "other" : "of the same"} samples`;
-    const verdict = { ...judge({ before, after: await measured(), where, keep }), ...checked };
+    const verdict = { ...judge({ before, after: await measured(uncancelled(context)), where, keep }), ...checked };
     if (!verdict.kept) restore();
     return { learned, verdict };
   } catch (error) {

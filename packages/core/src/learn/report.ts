@@ -14,7 +14,9 @@ export interface TuningVerdict extends HeldOutVerdict {
 /** What `tuneBiases` did. */
 export interface TuneBiasesReport extends TransformReport, TuningVerdict {
   readonly transform: "tuneBiases";
-  /** Rate at the end and mean loss of every epoch. */
+  /** False when it was cancelled before the last epoch: biases are those learned until then. */
+  readonly complete: boolean;
+  /** Rate at the end and mean loss of every epoch, the last one as far as it went. */
   readonly epochs: readonly { readonly rate: number; readonly loss: number }[];
   /** Largest move of each layer's bias, and the root mean square of the bias it moved from, in units of the layer's output. */
   readonly layers: readonly {

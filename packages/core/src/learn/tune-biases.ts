@@ -34,11 +34,12 @@ const CACHE_BYTES = 512 * 1024 * 1024;
  * teacher's outputs are computed once. Few parameters learn from many values, so some 100 unlabeled images do.
  *
  * A quarter of the samples is kept away from learning and decides, by output SQNR of the integer network against the float
- * one, whether the new biases stay. In place; a throw leaves the model as it was.
+ * one, whether the new biases stay. In place; a throw leaves the model as it was. Cancelled while it learns, it keeps what was learned
+ * until then, judged alike: `complete` is false.
  * Needs `context.data`, of which no labels are read: 100 do, more than 1000 gain nothing (Meller et al. 2019, §5.3).
  *
  * @throws {OptionsError} an option. @throws {PreconditionError} E4005: no runner, or `model` is not the plan's QDQ model.
- * @throws {ModelError} E4001 an operator without gradient. @throws {RunError} E7003 the loss is not finite; E6005 cancelled.
+ * @throws {ModelError} E4001 an operator without gradient. @throws {RunError} E7003 the loss is not finite; E6005 cancelled before the first step.
  */
 export function tuneBiases(options: TuneBiasesOptions): Transform<TuneBiasesReport> {
   const resolved = resolveTuneBiases(options);
@@ -56,27 +57,29 @@ async function tuneOf(task: TuneBiasesTask, context: TransformContext): Promise<
   const chosen = spread(task.dataset, Math.min(task.samples, task.dataset.length));
   const start = targets.map(({ bias }) => bias.values);
   let samples = 0;
-  const { learned: { epochs, shifts } = { epochs: [], shifts: [] }, verdict } = await keepIfBetter(
-    {
-      ...task,
-      dataset: cachedDataset(chosen, CACHE_BYTES),
-      checkSamples: CHECK_SAMPLES,
-      places: targets.map(({ bias }) => bias),
-      nothing: "no layer to tune",
-      async learn(learn) {
-        samples = learn.length;
-        const tuned = await learnShifts(task, targets, output, learn, context);
-        for (const [at, { bias }] of targets.entries()) bias.add(tuned.shifts[at]!);
-        return tuned;
+  const { learned: { epochs, shifts, complete } = { epochs: [], shifts: [], complete: true }, verdict } =
+    await keepIfBetter(
+      {
+        ...task,
+        dataset: cachedDataset(chosen, CACHE_BYTES),
+        checkSamples: CHECK_SAMPLES,
+        places: targets.map(({ bias }) => bias),
+        nothing: "no layer to tune",
+        async learn(learn) {
+          samples = learn.length;
+          const tuned = await learnShifts(task, targets, output, learn, context);
+          for (const [at, { bias }] of targets.entries()) bias.add(tuned.shifts[at]!);
+          return tuned;
+        },
       },
-    },
-    context,
-  );
+      context,
+    );
   return {
     transform: "tuneBiases",
     modified: verdict.kept,
     skipped: [...found.skipped, ...skipped],
     samples,
+    complete,
     epochs,
     layers: targets.map(({ parameters: { layer } }, at) => ({
       layer: labelOf(layer.node),
@@ -85,6 +88,7 @@ async function tuneOf(task: TuneBiasesTask, context: TransformContext): Promise<
       rmsBias: Math.sqrt(start[at]!.reduce((sum, value) => sum + value * value, 0) / start[at]!.length),
     })),
     ...verdict,
+    reason: complete ? verdict.reason : `${verdict.reason}; stopped in epoch ${epochs.length} of ${task.epochs}`,
   };
 }
 
@@ -115,7 +119,7 @@ async function learnShifts(
   output: string,
   dataset: Dataset,
   context: TransformContext,
-): Promise<{ shifts: Float64Array[]; epochs: { rate: number; loss: number }[] }> {
+): Promise<Learned> {
   const runner = requireRunner(context, "tuneBiases");
   const student = studentModel(options.model, targets);
   const floatLayers = targets.map(({ floatNode }) => floatNode);
@@ -153,8 +157,15 @@ interface Lesson {
   readonly context: TransformContext;
 }
 
-/** Runs all epochs; returns the shifts in units of the layers' outputs. */
-async function learn({ session, step, teaching, options, dataset, context }: Lesson) {
+interface Learned {
+  /** In units of the layers' outputs. */
+  readonly shifts: Float64Array[];
+  readonly epochs: { rate: number; loss: number }[];
+  readonly complete: boolean;
+}
+
+/** Runs all epochs, or as many steps as there are before it is cancelled. */
+async function learn({ session, step, teaching, options, dataset, context }: Lesson): Promise<Learned> {
   const { epochs, seed, rate, model } = options;
   const feed = await Feed.of(model, dataset, context);
   const { fixed } = feed;
@@ -170,13 +181,17 @@ async function learn({ session, step, teaching, options, dataset, context }: Les
   for (const [at, { from }] of step.shifts.entries()) feeds[from] = vector(teaching.rows[at + 1]!.width);
   const history: { rate: number; loss: number }[] = [];
   const { signal } = context;
+  const stopped = () => index > 0 && signal?.aborted === true;
   let index = 0;
-  for (let epoch = 0; epoch < epochs; epoch++) {
+  for (let epoch = 0; epoch < epochs && !stopped(); epoch++) {
     const order = Array.from(createRandom(seed, epoch).permutation(dataset.length));
-    let sum = 0;
+    let [sum, seen] = [0, 0];
     let current = rate;
-    const reading = { batchSize, ...(signal && { signal }) };
-    for await (const { feeds: samplesFed, count, firstIndex } of feed.over(subset(dataset, order)).batches(reading)) {
+    for await (const { feeds: samplesFed, count, firstIndex } of feed.over(subset(dataset, order)).batches({
+      batchSize,
+    })) {
+      if (stopped()) break;
+      throwIfAborted(signal, "tuneBiases");
       // A model that insists on its batch learns from whole ones: zeros would teach it, too.
       if (fixed !== undefined && count < fixed) continue;
       current = learningRate(rate, { type: "cosine" }, 0, { step: index, stepsPerEpoch, epochs });
@@ -186,7 +201,7 @@ async function learn({ session, step, teaching, options, dataset, context }: Les
       all[SCALARS.correction] = { dtype: "float32", dims: [], data: Float32Array.of(scalars.correction) };
       const samples = order.slice(firstIndex, firstIndex + count);
       for (const [at, name] of step.targets.entries()) all[name] = pick(teaching.rows[at]!, samples);
-      const results = await session.run(all, { signal });
+      const results = await session.run(all);
       const loss = results[step.loss]!.data[0] as number;
       if (!Number.isFinite(loss)) {
         throw new RunError("E7003", `tuneBiases: the loss is ${loss} at step ${index}`, {
@@ -195,14 +210,15 @@ async function learn({ session, step, teaching, options, dataset, context }: Les
         });
       }
       sum += loss * count;
+      seen += count;
       feeds = Object.fromEntries([...step.shifts, ...step.states].map(({ from, to }) => [from, results[to]!]));
       index++;
       context.onProgress?.({ phase: "tune biases", done: index, total: stepsPerEpoch * epochs });
     }
-    history.push({ rate: current, loss: sum / dataset.length });
+    if (seen > 0) history.push({ rate: current, loss: sum / seen });
   }
   const shifts = step.shifts.map(({ from }, at) =>
     Float64Array.from(feeds[from]!.data as Float32Array, (value) => value * teaching.scale[at]!),
   );
-  return { shifts, epochs: history };
+  return { shifts, epochs: history, complete: !stopped() || index >= stepsPerEpoch * epochs };
 }

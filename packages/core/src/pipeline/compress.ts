@@ -3,7 +3,7 @@ import { OutputProbe, PROBE_SAMPLES } from "../analyze/output-probe.js";
 import { judge, type Verdict } from "../analyze/verdict.js";
 import { type Calibration, calibrate } from "../calibrate/index.js";
 import { correctBiases, ensureBiases, type SampleSplit, splitSamples } from "../correct/index.js";
-import { type Dataset, keepSamples } from "../data/index.js";
+import { type Dataset, keepSamples, spread } from "../data/index.js";
 import { OptionsError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
 import { cloneModel, type Model, serializeModel } from "../graph/index.js";
 import { runnableForm } from "../operators/index.js";
@@ -21,7 +21,7 @@ import {
   quantizationRequests,
   resolveQuantizeOptions,
 } from "../quantize/index.js";
-import { requireData, type TransformContext } from "../runtime/index.js";
+import { requireData, type TransformContext, uncancelled } from "../runtime/index.js";
 import {
   type Attempt as AttemptOf,
   COMPRESS_RECIPE,
@@ -33,6 +33,7 @@ import {
   type IntegerWork,
   integerWorkOf,
   type Keep,
+  learningSamples,
   prepareModel,
   type RecipeStep,
   readSteps,
@@ -86,6 +87,11 @@ export type PhaseRunner = <T>(name: string, work: () => Promise<T>, note?: (valu
 export interface CompressOptions {
   /** Default: {@link COMPRESS_RECIPE}. */
   steps?: readonly RecipeStep[];
+  /**
+   * Samples that ranges come from and steps are judged by, spread over the data. A step that learns more from the quantized network takes
+   * its `samples` from all of the data. Default: all.
+   */
+  samples?: number;
   /** Samples a run. Default: by step. */
   batchSize?: number;
   /** Called around every phase. Default: only runs it. */
@@ -123,13 +129,14 @@ export async function compress(
   options: CompressOptions,
   context: TransformContext,
 ): Promise<CompressResult> {
-  rejectUnknownOptions("compress", options, ["steps", "batchSize", "phase"]);
+  rejectUnknownOptions("compress", options, ["steps", "samples", "batchSize", "phase"]);
   const steps = readSteps(options.steps ?? COMPRESS_RECIPE);
   const quantize: QuantizeOptions = stepOptions(steps.find(({ use }) => definitionOf(use).phase === "quantize")!);
   const here = await contextOf(quantize.target, context);
   const asked = await forThisProcessor(quantize, context);
-  const dataset = keepSamples(requireData(context, "compress"));
-  return new RecipeRun(runnableForm(model), dataset, steps, asked, options, here).execute();
+  const data = requireData(context, "compress");
+  const few = keepSamples(spread(data, options.samples ?? Math.max(data.length, 1)));
+  return new RecipeRun(runnableForm(model), few, data, steps, asked, options, here).execute();
 }
 
 class RecipeRun {
@@ -140,16 +147,19 @@ class RecipeRun {
   /** What steps learn from and are measured on, and what decides between the recipe and plain quantization. */
   readonly #samples: SampleSplit;
   /** With all samples, and with those to learn from. */
-  readonly context: TransformContext;
+  context: TransformContext;
   readonly #learning: TransformContext;
   #probe!: OutputProbe;
   #choice?: ResultChoice;
+  /** A step stopped early, and its result is kept: those behind it are left out. */
+  #cancelled = false;
   /** Effects of steps that plain quantization is compared with too. */
   #settled = 0;
 
   constructor(
     readonly model: Model,
     dataset: Dataset,
+    readonly all: Dataset,
     readonly steps: readonly RecipeStep[],
     public quantize: QuantizeOptions,
     readonly options: CompressOptions,
@@ -201,6 +211,7 @@ class RecipeRun {
           this.#settled = this.#effects.length;
         }
       } else if (onIntegers) best = await this.#adjust(best, step, onIntegers);
+      if (this.#cancelled) break;
     }
     return this.#finish(best, before);
   }
@@ -318,8 +329,13 @@ class RecipeRun {
   async #adjust(best: Candidate, step: RecipeStep, work: IntegerWork): Promise<Candidate> {
     const { model: floatModel, quantized: model, plan, calibration } = best;
     const options = { ...stepOptions(step), keep: keepOf(step) };
-    const apply = async () => work(options, { floatModel, plan, calibration })(model, this.context);
+    const { context } = this;
+    const here = learningSamples(step) > context.data!.length ? { ...context, data: this.all } : context;
+    const apply = async () => work(options, { floatModel, plan, calibration })(model, here);
     const report = await this.#phase(step.use, apply, ({ reason }) => reason);
+    // A step that was cancelled and did not throw has kept what it learned: the result is finished with it.
+    this.#cancelled = context.signal?.aborted ?? false;
+    if (this.#cancelled) this.context = uncancelled(context);
     const error = await this.#probe.measure(best.quantized, this.context);
     const { kept, better, sqnrDbBefore, sqnrDbAfter, reason } = report;
     const verdict = { kept, better, sqnrDbBefore, sqnrDbAfter, reason };

@@ -67,6 +67,11 @@ export function requireRunner(context: TransformContext, transform: string): Run
   return context.runner;
 }
 
+/** The same context for work that is short enough to be finished after a cancellation, so that what there is is kept. */
+export function uncancelled({ signal: _, ...context }: TransformContext): TransformContext {
+  return context;
+}
+
 /** The context's samples. @throws {DataError} E5001 when the caller gave none. */
 export function requireData(context: TransformContext, transform: string): Dataset {
   if (context.data) return context.data;

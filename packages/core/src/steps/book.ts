@@ -135,6 +135,13 @@ export function stepOptions({ use: _use, keep: _keep, ...options }: RecipeStep):
   return options;
 }
 
+/** Samples that a step on the quantized network learns from, at most. */
+export function learningSamples(step: RecipeStep): number {
+  const { phase, options } = definitionOf(step.use);
+  const { samples = options.samples?.default } = stepOptions(step);
+  return phase === "integer" ? Number(samples ?? 0) : 0;
+}
+
 /**
  * The preset. Order and reasons:
  *

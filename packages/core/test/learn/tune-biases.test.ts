@@ -125,6 +125,27 @@ describe("tuneBiases", () => {
     expect(one.bytes).not.toEqual(other.bytes);
   });
 
+  it("keeps what it learned until it was stopped, judged like the whole", async () => {
+    const pair = await quantized(NETWORKS.chain!(), DATA, {});
+    for (const { layer } of pair.plan.parameters) {
+      const bias = biasOf(pair.model, layer.node);
+      const damaged = bias.integers.map((value) => value + Math.round(0.05 / bias.scale[0]!));
+      pair.model.graph.initializers.set(bias.name, Tensor.of("int32", [damaged.length], damaged));
+    }
+    const before = serializeModel(pair.model);
+    const controller = new AbortController();
+    const onProgress = ({ done }: { done: number }) => done === 10 && controller.abort();
+    const stopping = { runner, signal: controller.signal, onProgress };
+    const options = { ...pair, dataset: DATA, rate: 0.01, epochs: 8 };
+    const report = await applyTo(tuneBiases, options, stopping);
+    expect(report).toMatchObject({ complete: false, kept: true, modified: true });
+    // 24 samples in batches of 8: the tenth step is the first of the fourth epoch.
+    expect(report.epochs.length).toBe(4);
+    expect(report.reason).toMatch(/; stopped in epoch 4 of 8$/);
+    expect(report.sqnrDbAfter).toBeGreaterThan(report.sqnrDbBefore);
+    expect(serializeModel(pair.model)).not.toEqual(before);
+  });
+
   it("undoes what made the output worse", async () => {
     const pair = await quantized(NETWORKS.chain!(), DATA, {});
     const before = serializeModel(pair.model);
@@ -143,7 +164,7 @@ describe("tuneBiases", () => {
     expect(report.epochs.at(-1)!.loss).toBeLessThan(report.epochs[0]!.loss);
   });
 
-  it("says what is wrong with its options, and stops when told, leaving the model as it was", async () => {
+  it("says what is wrong with its options, and does not begin once it was stopped, leaving the model as it was", async () => {
     const pair = await quantized(NETWORKS.chain!(), DATA, {});
     const before = serializeModel(pair.model);
     const all = { ...pair, dataset: DATA };
@@ -158,7 +179,8 @@ describe("tuneBiases", () => {
     const other = await quantized(NETWORKS.chain!(), subset(DATA, [0, 1]), {});
     await expect(applyTo(tuneBiases, { ...all, plan: other.plan }, context)).rejects.toMatchObject({ code: "E4005" });
     const controller = new AbortController();
-    const stopping = { runner, signal: controller.signal, onProgress: () => controller.abort() };
+    controller.abort();
+    const stopping = { runner, signal: controller.signal };
     await expect(applyTo(tuneBiases, all, stopping)).rejects.toMatchObject({ code: "E6005" });
     expect(serializeModel(pair.model)).toEqual(before);
   });
