@@ -22,6 +22,7 @@ export class ValueAccumulator {
   /** Range of the batch in hand. */
   #low = 0;
   #high = 0;
+  readonly #extremes: SampleExtremes;
   #settledMin = Number.POSITIVE_INFINITY;
   #settledMax = Number.NEGATIVE_INFINITY;
 
@@ -38,7 +39,9 @@ export class ValueAccumulator {
       ...(request.moments && { sum: new Float64Array(channels), sumSquares: new Float64Array(channels) }),
       ...(request.tail && { tail: emptyTail(channels) }),
       count: 0,
+      ...(outputs.axis !== undefined && { axis: outputs.axis }),
     };
+    this.#extremes = new SampleExtremes(channels);
   }
 
   /** Adds one batch. @throws {RunError} E7001 for NaN or Inf; the statistics are then not to be used. */
@@ -101,7 +104,7 @@ export class ValueAccumulator {
   /** Neighbouring elements of one channel in this run: samples may differ in size. */
   #inner(dims: readonly number[], data: Float32Array, { count }: BatchSpan): number {
     if (this.outputs.whole) return data.length / count;
-    const axis = channelAxis(dims);
+    const axis = this.outputs.axis ?? channelAxis(dims);
     return dims.length < 2 ? this.outputs.inner : dims.slice(axis + 1).reduce((product, size) => product * size, 1);
   }
 
@@ -111,7 +114,8 @@ export class ValueAccumulator {
     const width = this.outputs.channels;
     const rows = data.length / (width * inner);
     const { tail } = channels;
-    if (tail) tail.rows += rows;
+    // Where channels lie behind another axis a sample has many rows, whose extremes are those of the sample.
+    const rowsOfSample = this.outputs.axis === undefined ? 1 : rows / batch.count;
     for (let row = 0, at = 0; row < rows; row++) {
       let low = Number.POSITIVE_INFINITY;
       let high = Number.NEGATIVE_INFINITY;
@@ -132,8 +136,9 @@ export class ValueAccumulator {
             channels.sumSquares![channel] = channels.sumSquares![channel]! + x * x;
           }
         }
-        if (tail) addExtremes(tail, channel, top, bottom);
+        if (tail) this.#extremes.see(channel, top, bottom);
       }
+      if (tail && (row + 1) % rowsOfSample === 0) this.#extremes.addTo(tail);
       this.#widen(low, high, sampleOf(row, rows, batch));
     }
   }
@@ -179,6 +184,32 @@ export class ValueAccumulator {
       sample: this.sampleName(sample),
       hint: "check the preprocessing of that sample and the model's weights",
     });
+  }
+}
+
+/** Extremes of the sample in hand, by channel, while its rows come in. */
+class SampleExtremes {
+  readonly #high: Float64Array;
+  readonly #low: Float64Array;
+
+  constructor(channels: number) {
+    this.#high = new Float64Array(channels).fill(Number.NEGATIVE_INFINITY);
+    this.#low = new Float64Array(channels).fill(Number.POSITIVE_INFINITY);
+  }
+
+  see(channel: number, top: number, bottom: number): void {
+    if (top > this.#high[channel]!) this.#high[channel] = top;
+    if (bottom < this.#low[channel]!) this.#low[channel] = bottom;
+  }
+
+  /** Ends the sample. */
+  addTo(tail: TailSums): void {
+    tail.rows += 1;
+    for (let channel = 0; channel < this.#high.length; channel++) {
+      addExtremes(tail, channel, this.#high[channel]!, this.#low[channel]!);
+    }
+    this.#high.fill(Number.NEGATIVE_INFINITY);
+    this.#low.fill(Number.POSITIVE_INFINITY);
   }
 }
 

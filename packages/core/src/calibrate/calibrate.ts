@@ -66,7 +66,7 @@ export async function calibrate(
     shapes,
     requests,
     feed.fixed,
-    await varyingChannels(runner, model, feed, shapes),
+    await varyingChannels(runner, model, feed, shapes, requests),
   );
   const batchSize = wanted ?? fittingBatch(shapes, requests);
   const accumulators = outputs.map((output) => new ValueAccumulator(output, (sample) => dataset.id(sample)));
@@ -102,15 +102,18 @@ async function varyingChannels(
   model: Model,
   feed: Feed,
   shapes: ReadonlyMap<string, ObservedType>,
+  requests: readonly StatisticsRequest[],
 ): Promise<ReadonlySet<string>> {
   const other = await feed.other();
   if (!other) return new Set();
   const others = await observeShapes(runner, model, other);
-  const differs = ([name, { dims }]: [string, ObservedType]) => {
-    const own = others.get(name)?.dims ?? dims;
-    return own.length !== dims.length || own[channelAxis(own)] !== dims[channelAxis(dims)];
+  const differs = ({ value, axis }: StatisticsRequest) => {
+    const dims = shapes.get(value)?.dims ?? [];
+    const own = others.get(value)?.dims ?? dims;
+    const along = axis ?? channelAxis(dims);
+    return own.length !== dims.length || own[along] !== dims[along];
   };
-  return new Set([...shapes].filter(differs).map(([name]) => name));
+  return new Set(requests.filter(differs).map(({ value }) => value));
 }
 
 function fittingBatch(shapes: ReadonlyMap<string, ObservedType>, requests: readonly StatisticsRequest[]): number {

@@ -24,6 +24,7 @@ const channelsSchema = z
     sum: numbers.optional(),
     sumSquares: numbers.optional(),
     tail: tailSchema.optional(),
+    axis: z.int().nonnegative().optional(),
   })
   .refine(
     ({ min, max, sum = min, sumSquares = min, tail }) => {

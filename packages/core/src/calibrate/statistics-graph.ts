@@ -23,6 +23,8 @@ export interface StatisticsRequest {
   readonly histogram: boolean;
   /** How the extremes of single samples scatter, by channel: what unseen samples may reach. Default: false. */
   readonly tail?: boolean;
+  /** The axis of the channels. Default: {@link channelAxis}. Along another one the value comes back whole. */
+  readonly axis?: number;
 }
 
 /**
@@ -34,6 +36,8 @@ export interface StatisticsOutputs {
   readonly channels: number;
   /** Neighbouring elements of one channel at the first sample: the product of the axes behind it. */
   readonly inner: number;
+  /** Where channels lie along another axis than {@link channelAxis}. */
+  readonly axis?: number;
   /** The value has no channels that all samples share: it is one. */
   readonly whole?: boolean;
   readonly max?: string;
@@ -88,7 +92,8 @@ export function buildStatisticsGraph(
     const observed = shapes.get(value);
     if (observed?.dtype !== "float32") continue;
     const { dims } = observed;
-    const axis = channelAxis(dims);
+    const axis = request.axis ?? channelAxis(dims);
+    const elsewhere = axis !== channelAxis(dims);
     if (varying.has(value)) {
       const raw = index.isInput(value) ? builder.node("Identity", [value]) : value;
       outputs.push({ request, channels: 1, inner: sizeOf(dims), whole: true, raw: expose(raw) });
@@ -97,8 +102,8 @@ export function buildStatisticsGraph(
     // A list has one element a sample, or as many as the data decide.
     const channels = dims.length >= 2 ? dims[axis]! : 1;
     const inner = dims.slice(axis + 1).reduce((product, size) => product * size, 1);
-    const common = { request, channels, inner };
-    if (dims.length < 3 || (dims[0]! * channels * inner) / samples <= SMALL) {
+    const common = { request, channels, inner, ...(elsewhere && { axis }) };
+    if (elsewhere || dims.length < 3 || (dims[0]! * channels * inner) / samples <= SMALL) {
       const raw = index.isInput(value) ? builder.node("Identity", [value]) : value;
       outputs.push({ ...common, raw: expose(raw) });
       continue;

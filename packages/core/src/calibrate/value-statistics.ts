@@ -1,5 +1,5 @@
 import { tailScale, ValueHistogram, type ValueHistogramJson } from "../math/index.js";
-import type { ChannelStats, ChannelTail } from "./channel-stats.js";
+import type { ChannelStats, ChannelTail, RunExtremes } from "./channel-stats.js";
 
 /** Sums by channel, from which {@link ChannelStats} follow. Everything merges: min of mins, max of maxes, sums of sums. */
 export interface ChannelSums {
@@ -12,6 +12,8 @@ export interface ChannelSums {
   readonly tail?: TailSums | undefined;
   /** Elements a channel. */
   count: number;
+  /** The axis of the channels, where it is another than `channelAxis`. */
+  readonly axis?: number | undefined;
 }
 
 /** Sums by channel over the extremes of single samples. */
@@ -51,10 +53,11 @@ export class ValueStatistics {
   channelStats(): ChannelStats | undefined {
     const channels = this.channels;
     if (!channels) return undefined;
-    const { min, max, sum, sumSquares, count, tail } = channels;
+    const { min, max, sum, sumSquares, count, tail, axis } = channels;
     const mean = sum ? sum.map((value) => value / count) : min.map(() => Number.NaN);
     const meanSquare = sumSquares ? sumSquares.map((value) => value / count) : min.map(() => Number.NaN);
-    return { min, max, mean, meanSquare, ...(tail && { tail: tailOf(tail, count) }) };
+    const extremes = tail && { tail: tailOf(tail, count), run: runOf(tail) };
+    return { min, max, mean, meanSquare, ...extremes, ...(axis !== undefined && { axis }) };
   }
 
   toJSON(): ValueStatisticsJson {
@@ -71,6 +74,7 @@ export class ValueStatistics {
           ...(channels.sum && { sum: [...channels.sum] }),
           ...(channels.sumSquares && { sumSquares: [...channels.sumSquares] }),
           ...(channels.tail && { tail: tailJson(channels.tail) }),
+          ...(channels.axis !== undefined && { axis: channels.axis }),
         },
       }),
       ...(histogram && { histogram: histogram.toJSON() }),
@@ -83,7 +87,7 @@ export class ValueStatistics {
     statistics.max = json.max;
     statistics.count = json.count;
     if (json.channels) {
-      const { count, min, max, sum, sumSquares, tail } = json.channels;
+      const { count, min, max, sum, sumSquares, tail, axis } = json.channels;
       statistics.channels = {
         count,
         min: Float64Array.from(min),
@@ -91,6 +95,7 @@ export class ValueStatistics {
         ...(sum && { sum: Float64Array.from(sum) }),
         ...(sumSquares && { sumSquares: Float64Array.from(sumSquares) }),
         ...(tail && { tail: tailSums(tail) }),
+        ...(axis !== undefined && { axis }),
       };
     }
     if (json.histogram) statistics.histogram = ValueHistogram.fromJSON(json.histogram);
@@ -111,13 +116,14 @@ export interface ValueStatisticsJson {
         sum?: number[] | undefined;
         sumSquares?: number[] | undefined;
         tail?: TailJson | undefined;
+        axis?: number | undefined;
       }
     | undefined;
   histogram?: ValueHistogramJson | undefined;
 }
 
 function mergeChannels(a: ChannelSums, b: ChannelSums): ChannelSums | undefined {
-  if (a.min.length !== b.min.length) return undefined;
+  if (a.min.length !== b.min.length || a.axis !== b.axis) return undefined;
   const add = (x: Float64Array | undefined, y: Float64Array | undefined) =>
     x && y && x.map((value, i) => value + y[i]!);
   return {
@@ -127,6 +133,7 @@ function mergeChannels(a: ChannelSums, b: ChannelSums): ChannelSums | undefined 
     sumSquares: add(a.sumSquares, b.sumSquares),
     tail: a.tail && b.tail && mergeTails(a.tail, b.tail),
     count: a.count + b.count,
+    axis: a.axis,
   };
 }
 
@@ -151,6 +158,13 @@ function tailOf({ rows, high, highSquares, low, lowSquares }: TailSums, elements
     low: low.map((sum, c) => tailScale(rows, sum, lowSquares[c]!)),
     elements,
   };
+}
+
+/** Sums of squares count samples whose extreme lies on the other side of 0 too: what is meant is almost always the same. */
+function runOf({ rows, high, highSquares, low, lowSquares }: TailSums): RunExtremes {
+  const root = (squares: Float64Array, sums: Float64Array, sign: 1 | -1) =>
+    squares.map((square, c) => (sign * sums[c]! > 0 ? Math.sqrt(square / rows) : 0));
+  return { high: root(highSquares, high, 1), low: root(lowSquares, low, -1) };
 }
 
 function tailJson({ rows, high, highSquares, low, lowSquares }: TailSums): TailJson {

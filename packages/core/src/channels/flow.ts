@@ -8,11 +8,13 @@ import {
   type Tensor,
   topologicalOrder,
 } from "../graph/index.js";
-import { factsOf } from "../operators/facts.js";
+import { factsOf, operatorKey } from "../operators/facts.js";
 import { type LinearLayer, linearLayerOf } from "../operators/index.js";
 import { isLayer } from "../operators/linear-layer.js";
 import { findGates, type Gate } from "./gates.js";
-import { CHANNEL_RULES, type ChannelLink, type RuleView } from "./rules.js";
+import { beginsChannels } from "./norm-rules.js";
+import type { ChannelLink, RuleView } from "./rule.js";
+import { CHANNEL_RULES } from "./rules.js";
 import { type ChannelSpace, defaultSpace, sameAxes, spaceOf } from "./space.js";
 
 /** Sizes (and element types where known) of the values of a graph, as `observeShapes` returns them. */
@@ -62,7 +64,8 @@ export function channelFlow(graph: Graph, shapes: ObservedShapes): ChannelFlow {
   const constant = (value: string) => constantOf(graph, index, value);
   for (const { name } of graph.inputs) {
     const shape = shapes.get(name);
-    if (shape && isFloat(shape.dtype) && !graph.initializers.has(name)) spaces.set(name, defaultSpace(shape.dims));
+    if (!shape || !isFloat(shape.dtype) || graph.initializers.has(name)) continue;
+    spaces.set(name, { ...defaultSpace(shape.dims), assumed: true });
   }
   const isActivation = (value: string) =>
     value !== "" && !constant(value) && isFloat(shapes.get(value)?.dtype ?? declaredType(graph, value));
@@ -74,7 +77,7 @@ export function channelFlow(graph: Graph, shapes: ObservedShapes): ChannelFlow {
       const flow = followNode(graph, node, { inputs, outputs, shapes, spaces, constant });
       outputs.forEach((value, k) => {
         const shape = shapes.get(value);
-        const space = flow.spaces[k] ?? (shape && defaultSpace(shape.dims));
+        const space = flow.spaces[k] ?? (shape && { ...defaultSpace(shape.dims), assumed: true as const });
         if (space) spaces.set(value, space);
       });
       return { node, inputs, outputs, links: flow.links, layer: flow.layer, reason: flow.reason };
@@ -125,7 +128,7 @@ function followNode(graph: Graph, node: Node, view: NodeView): Followed {
   if (unknown !== undefined) return stopped(`the shape of "${unknown}" is not known`);
   const layer = linearLayerOf(graph, node);
   if (layer) return followLayer(layer, inputs, spaces, shapes);
-  const rule = node.domain === "" ? CHANNEL_RULES.get(node.opType) : undefined;
+  const rule = CHANNEL_RULES.get(operatorKey(node));
   if (!rule) return stopped(reasonWithoutRule(node));
   const ruleView: RuleView = {
     node,
@@ -134,15 +137,18 @@ function followNode(graph: Graph, node: Node, view: NodeView): Followed {
     space: (value) => spaces.get(value) ?? defaultSpace(shapes.get(value)?.dims ?? []),
     constant: (position) => constant(node.inputs[position] ?? ""),
   };
+  const begins = beginsChannels({ ...ruleView, constants: node.inputs.map((value) => constant(value)?.dims) });
+  if (begins !== undefined) return { spaces: [spaceOf(ruleView.dims(outputs[0]!), [begins])], links: [] };
   const result = rule(ruleView);
   if ("reason" in result) return stopped(result.reason);
+  const assumed = inputs.every((value) => spaces.get(value)?.assumed) && { assumed: true as const };
   const links = result.pairs.map(({ input, output, from, to }) => ({
     input: inputs[input]!,
     output: outputs[output]!,
     from,
     to,
   }));
-  return { spaces: result.spaces, links };
+  return { spaces: result.spaces.map((space) => ({ ...space, ...assumed })), links };
 }
 
 function followLayer(

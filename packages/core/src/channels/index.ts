@@ -9,5 +9,6 @@ export {
   scaledGateNodes,
   scalingInput,
 } from "./gates.js";
-export { CHANNEL_RULES, type ChannelLink } from "./rules.js";
+export type { ChannelLink } from "./rule.js";
+export { CHANNEL_RULES } from "./rules.js";
 export type { ChannelPairs, ChannelSpace } from "./space.js";

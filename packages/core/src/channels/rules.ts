@@ -1,5 +1,7 @@
-import { attributeOf, type Node, type Tensor } from "../graph/index.js";
+import { attributeOf } from "../graph/index.js";
 import { axisOf, padAmounts, permutationOf } from "../operators/attributes.js";
+import { matrixProduct, normalizedGroups, normalizedLast } from "./norm-rules.js";
+import type { ChannelRule, RulePairs, RuleResult } from "./rule.js";
 import {
   type ChannelPairs,
   type ChannelSpace,
@@ -11,36 +13,6 @@ import {
   sameAxes,
   spaceOf,
 } from "./space.js";
-
-/** What a rule may ask about the node it looks at. */
-export interface RuleView {
-  readonly node: Node;
-  /** Inputs that carry float activations, in input order; constants and empty names are left out. */
-  readonly activations: readonly string[];
-  dims(value: string): readonly number[];
-  space(value: string): ChannelSpace;
-  /** Value of input `position` when it is constant. */
-  constant(position: number): Tensor | undefined;
-}
-
-/** Channels of `from` that make channels of `to`. */
-export interface ChannelLink extends ChannelPairs {
-  readonly input: string;
-  readonly output: string;
-}
-
-/** What a rule finds: where the output's channels lie and what they are made of, or why that cannot be told. */
-export type RuleResult =
-  | { readonly spaces: readonly ChannelSpace[]; readonly pairs: readonly RulePairs[] }
-  | { readonly reason: string };
-
-/** Pairs between input number `input` among the activations and output number `output`. */
-export interface RulePairs extends ChannelPairs {
-  readonly input: number;
-  readonly output: number;
-}
-
-export type ChannelRule = (view: RuleView) => RuleResult;
 
 const one = (space: ChannelSpace, pairs: ChannelPairs): RuleResult => ({
   spaces: [space],
@@ -285,6 +257,13 @@ function positiveAxis(axis: number, dims: readonly number[]): number {
   return axis < 0 ? axis + dims.length : axis;
 }
 
+/** ONNX Runtime's own. */
+const RUNTIME_NORMS = [
+  "com.microsoft:SimplifiedLayerNormalization",
+  "com.microsoft:SkipLayerNormalization",
+  "com.microsoft:SkipSimplifiedLayerNormalization",
+];
+
 const table = (rule: ChannelRule, ...opTypes: string[]) => opTypes.map((opType) => [opType, rule] as const);
 
 /**
@@ -300,6 +279,10 @@ export const CHANNEL_RULES: ReadonlyMap<string, ChannelRule> = new Map([
   ...table(elementwise, "Min", "Pow"),
   ...table(withinChannels, "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"),
   ...table(withinChannels, "BatchNormalization", "InstanceNormalization"),
+  ...table(normalizedLast, "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"),
+  ...table(normalizedLast, ...RUNTIME_NORMS),
+  ...table(normalizedGroups, "GroupNormalization"),
+  ...table(matrixProduct, "MatMul"),
   ...table(resampled, "Resize", "Upsample"),
   ...table(reshaped, "Reshape", "Flatten", "Squeeze", "Unsqueeze"),
   ...table(transposed, "Transpose"),

@@ -6,6 +6,8 @@ export interface ChannelSpace {
   /** Ascending. Empty for a scalar, which counts as one channel. */
   readonly axes: readonly number[];
   readonly count: number;
+  /** Nothing told: the value comes from where channels are not followed. */
+  readonly assumed?: true;
 }
 
 /** Which channels of one value make which channels of another: pair k is (from[k], to[k]). */

@@ -11,7 +11,7 @@ import {
 import type { Relu6Mode } from "./clip-rules.js";
 import { factorsOf } from "./factors.js";
 import { type GraphEdit, gateEdits, type TensorEdit } from "./gate-edits.js";
-import type { ClassClip, ScaleClasses, ScaleFactors } from "./scale-classes.js";
+import type { ClassClip, ClassScaling, ScaleClasses, ScaleFactors } from "./scale-classes.js";
 import { channelTensor, scaleBroadcast, scaleChannels, scaleWeight } from "./scale-tensor.js";
 
 /** What became of a Clip. */
@@ -87,10 +87,27 @@ export function applyFactors(
       if (edit.by) nodes.push({ node: clip.node, by: edit.by });
     }
   }
+  for (const scaling of classes.scalings) tensors.push(...scaledConstants(classes, factors, scaling));
   const gates = gateEdits(classes, (value) => scaling(classes, factors, value));
   tensors.push(...gates.tensors);
   commit(model.graph, tensors, nodes, gates.edits);
   return { modified: tensors.length + nodes.length + gates.edits.length > 0, clips };
+}
+
+/** The constants of a node between two classes: multiplied by the output's factors, the first divided by the input's. */
+function scaledConstants(classes: ScaleClasses, factors: ScaleFactors, own: ClassScaling): TensorEdit[] {
+  const { node, input, output, constants, layout } = own;
+  const a = input === undefined ? undefined : scaling(classes, factors, input);
+  const b = scaling(classes, factors, output);
+  if (!a && !b) return [];
+  return constants.map((at, k) => {
+    const name = node.inputs[at]!;
+    const constant = classes.flow.constant(name)!;
+    const { count } = classes.flow.space(output)!;
+    const by = Float64Array.from({ length: count }, (_, c) => (b?.[c] ?? 1) / (k === 0 ? (a?.[c] ?? 1) : 1));
+    const tensor = layout === "channel" ? scaleChannels(constant, by) : along(classes, output, constant, by);
+    return { node, input: at, tensor, name };
+  });
 }
 
 /** Factors of a value, undefined when all are 1. */

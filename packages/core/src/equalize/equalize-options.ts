@@ -25,6 +25,12 @@ export interface EqualizeOptions extends NoiseOptions, OptionsOf<typeof EQUALIZE
   limitPreActivation?: boolean;
   /** `better`: factors are set back to 1 where they make matters worse. `always`: the method's factors stay. Default: `'better'`. */
   keep?: "better" | "always";
+  /**
+   * Where layers read a value that something else keeps from being scaled, as the residual stream of a transformer: a Mul by a vector in
+   * front of them, where the predicted noise says that it pays. Default: with dynamic activations, whose values are floats there; between
+   * integers a Mul would be one rounding more.
+   */
+  branches?: boolean;
   /** Rounds factors to powers of two, so that no weight is rounded. Default: false. */
   powerOfTwo?: boolean;
   /** `optimal`: share of the minimum within which the result is proved to be. Default: 0.005. */
@@ -61,6 +67,7 @@ export interface ResolvedEqualizeOptions {
   readonly smax: number;
   readonly limitPreActivation: boolean;
   readonly keep: "better" | "always";
+  readonly branches: boolean;
   readonly powerOfTwo: boolean;
   readonly gapTolerance: number;
   readonly absorbBias: AbsorbRule | "none";
@@ -71,7 +78,7 @@ export interface ResolvedEqualizeOptions {
   readonly noise: ResolvedNoiseOptions;
 }
 
-const DATA_KEYS = ["stats", "shapes", "probes", "quantized", "sensitivity"];
+const DATA_KEYS = ["stats", "shapes", "probes", "quantized", "sensitivity", "branches"];
 
 /** Fills in defaults. @throws {OptionsError} E2001, E2002, E2004, or E2005 where a method needs statistics. */
 export function resolveEqualizeOptions(options: EqualizeOptions): ResolvedEqualizeOptions {
@@ -96,6 +103,7 @@ export function resolveEqualizeOptions(options: EqualizeOptions): ResolvedEquali
     keep,
     smax,
     limitPreActivation: merged.limitPreActivation,
+    branches: options.branches ?? (options.activations === "dynamic" && options.stats !== undefined),
     powerOfTwo: merged.powerOfTwo,
     gapTolerance: merged.gapTolerance,
     driftTolerance: merged.driftTolerance,

@@ -64,6 +64,8 @@ export interface EqualizeReport extends TransformReport {
   readonly noise: { readonly before: number; readonly after: number } | undefined;
   /** `optimal`: no factors within 2^±20 have less noise than `lowerBound`. */
   readonly proof: { readonly lowerBound: number; readonly gap: number; readonly iterations: number } | undefined;
+  /** Muls put in front of layers that read what cannot be scaled, and by how many dB each lowers the predicted noise. */
+  readonly branches: readonly { readonly value: string; readonly gainDb: number }[];
   readonly absorbed: readonly AbsorbedBias[];
   /** Undefined without probes. */
   readonly drift: Drift | undefined;

@@ -25,6 +25,14 @@ import {
   type UndoneClass,
 } from "./equalize-report.js";
 import { powerOfTwoWithin, scaleStats, unitFactors } from "./factors.js";
+import {
+  type BranchMul,
+  type EqualizeKnowledge,
+  freeBranches,
+  payingBranches,
+  removeBranches,
+  withBranches,
+} from "./free-branches.js";
 import { type NoiseModel, noiseModel, predictedNoise } from "./noise-model.js";
 import { equalizationValues } from "./noise-values.js";
 import { type ScaleClasses, type ScaleFactors, scaleClasses } from "./scale-classes.js";
@@ -53,8 +61,9 @@ export function equalize(options: EqualizeOptions = {}): Transform<EqualizeRepor
   return async (model, context) => {
     const shapes = resolved.shapes ?? (await findShapes(model, context));
     const work = cloneModel(model);
-    const classes = scaleClasses(channelFlow(work.graph, shapes));
-    const result = await run(resolved, model, work, classes, shapes, context);
+    const known = { ...resolved, shapes };
+    const branches = resolved.branches ? freeBranches(work.graph, known) : [];
+    const result = await run(withBranches(known, branches), model, work, branches, context);
     if (result.modified) model.graph = work.graph;
     return result;
   };
@@ -66,13 +75,15 @@ async function findShapes(model: Model, context: TransformContext): Promise<Obse
 
 /** Chooses factors for the copy, applies them to it, and judges the outcome. */
 async function run(
-  options: ResolvedEqualizeOptions,
+  options: EqualizeKnowledge,
   original: Model,
   work: Model,
-  classes: ScaleClasses,
-  shapes: ObservedShapes,
+  branches: readonly BranchMul[],
   context: TransformContext,
 ): Promise<EqualizeReport> {
+  const { shapes } = options;
+  const unscaled = cloneModel(work);
+  const classes = scaleClasses(channelFlow(work.graph, shapes));
   const ones = unitFactors(classes);
   const noise = options.stats ? noiseModel(classes, options.stats, options.noise) : undefined;
   if (noise && noise.terms.length === 0 && classes.flow.nodes.some(({ layer }) => layer)) {
@@ -86,9 +97,10 @@ async function run(
   throwIfAborted(context.signal, "equalize");
   const undoes = options.keep === "better";
   const undone: UndoneClass[] = [];
-  const risen = noise && riseOf(noise, ones, chosen.factors);
+  const paying = noise ? payingBranches(noise, chosen.factors, branches) : { factors: chosen.factors, paying: [] };
+  const risen = noise && riseOf(noise, ones, paying.factors);
   if (risen) undone.push(risen);
-  let factors: ScaleFactors = risen && undoes ? ones : chosen.factors;
+  let factors: ScaleFactors = risen && undoes ? ones : paying.factors;
   const applied = applyFactors(work, classes, factors, {
     relu6: options.relu6,
     boundFactor: (clip, given) => chosen.rules.boundFactor(clip, given),
@@ -101,7 +113,7 @@ async function run(
   if (drifted() && undoes && !options.powerOfTwo) {
     // Where large terms cancel, rounding a weight once is too much; multiplying by powers of two rounds nothing.
     undone.push({ class: -1, producers: [], reason: `${driftReason(drift!, options)}: powers of two instead` });
-    work.graph = cloneModel(original).graph;
+    work.graph = cloneModel(unscaled).graph;
     factors = powerOfTwoWithin(factors, (given) => chosen.rules.project(given));
     const worse = noise && riseOf(noise, ones, factors);
     if (worse) {
@@ -119,6 +131,7 @@ async function run(
     modified = false;
     drift = { max: 0, mean: 0 };
   }
+  removeBranches(work.graph, branches);
   const absorption = await absorb(options, original, work, classes, factors, shapes, context, undone);
   const before = noise && noiseByClass(noise, ones);
   const after = noise && noiseByClass(noise, factors);
@@ -139,6 +152,7 @@ async function run(
     clips: describeClips(clips, reaches),
     noise: noise && { before: predictedNoise(noise, ones).total, after: predictedNoise(noise, factors).total },
     proof: chosen.proof,
+    branches: modified ? paying.paying : [],
     absorbed: absorption.absorbed,
     drift: absorption.drift ?? drift,
     undone: undoes ? undone : undone.filter(({ reason }) => reason.startsWith(ABSORPTION)),

@@ -17,6 +17,8 @@ export interface ClassExplanation {
   readonly clips: readonly string[];
   /** Gates that the factors pass, by the node that makes their output. */
   readonly gates: readonly string[];
+  /** Normalisations and Muls by a vector whose constants take the factors. */
+  readonly norms: readonly string[];
   readonly values: readonly string[];
   /** Why channels are pinned, with their number. */
   readonly reasons: readonly { readonly reason: string; readonly channels: number }[];
@@ -29,7 +31,7 @@ export function explainClasses(model: Model, shapes: ObservedShapes): ClassExpla
 
 /** One class in words. */
 export function explainClass(scaleClass: ScaleClass): ClassExplanation {
-  const { id, size, values, producers, consumers, clips, gates, pinned, reason } = scaleClass;
+  const { id, size, values, producers, consumers, clips, gates, scalings, pinned, reason } = scaleClass;
   const counts = new Map<string, number>();
   for (const why of pinned) if (why !== undefined) counts.set(why, (counts.get(why) ?? 0) + 1);
   const free = pinned.filter((why) => why === undefined).length;
@@ -42,6 +44,7 @@ export function explainClass(scaleClass: ScaleClass): ClassExplanation {
     consumers: consumers.map(({ layer }) => labelOf(layer.node)),
     clips: clips.map(({ node }) => labelOf(node)),
     gates: gates.map(({ nodes }) => labelOf(nodes.at(-1)!)),
+    norms: scalings.map(({ node }) => labelOf(node)),
     values,
     reasons: [...counts].map(([why, channels]) => ({ reason: why, channels })),
   };

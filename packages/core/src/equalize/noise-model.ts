@@ -1,9 +1,9 @@
 import type { ActivationStats } from "../calibrate/channel-stats.js";
 import { attributeOf, labelOf } from "../graph/index.js";
 import { productFactors } from "../operators/attributes.js";
-import { coverage, type LinearLayer } from "../operators/index.js";
+import { coverage, forEachWeight, type LinearLayer } from "../operators/index.js";
 import type { ResolvedNoiseOptions } from "./noise-options.js";
-import { defaultQuantizedValues, type ValuePower, valuePower } from "./noise-values.js";
+import { roundedValues, type ValuePower, valuePower } from "./noise-values.js";
 import type { ScaleClasses, ScaleFactors } from "./scale-classes.js";
 import { firstColumn, type WeightMagnitudes, weightMagnitudes } from "./weight-magnitudes.js";
 
@@ -62,14 +62,17 @@ export function noiseModel(classes: ScaleClasses, stats: ActivationStats, option
     if (!powers.has(value)) powers.set(value, valuePower(flow, stats, value));
     return powers.get(value);
   };
+  const dynamic = options.activations === "dynamic";
+  const values = options.quantized ?? roundedValues(flow, options.activations);
+  const rounded = new Set(values);
   const builder: Builder = { classes, options, power, sensitivity: sensitivities(classes, options, power) };
   for (const { layer, reason } of flow.nodes) {
-    if (layer?.tensor.dtype !== "float32") continue;
+    if (layer?.tensor.dtype !== "float32" || (dynamic && !rounded.has(layer.input))) continue;
     const term = reason === undefined ? weightTerm(builder, layer) : reason;
     if (typeof term === "string") missing.push({ label: labelOf(layer.node), reason: term });
     else terms.push(term);
   }
-  for (const value of options.quantized ?? defaultQuantizedValues(flow)) {
+  for (const value of values) {
     const term = activationTerm(builder, value);
     if (typeof term === "string") missing.push({ label: value, reason: term });
     else terms.push(term);
@@ -168,7 +171,8 @@ function activationTerm(builder: Builder, value: string): NoiseTerm | string {
   const { classes, options, power } = builder;
   const own = power(value);
   if (!own) return `no statistics of "${value}"`;
-  const rowWeights = builder.sensitivity(value);
+  const dynamic = options.activations === "dynamic";
+  const rowWeights = dynamic ? readSensitivity(builder, value) : builder.sensitivity(value);
   if (!(dot(rowWeights, own.meanSquare) > 0)) return "it is always 0, or reaches no output";
   const symmetric = options.activationSymmetric;
   const steps = symmetric ? 2 ** (options.activationBits - 1) - 1 : 2 ** options.activationBits - 1;
@@ -179,15 +183,16 @@ function activationTerm(builder: Builder, value: string): NoiseTerm | string {
     rowsPerGroup: rows,
     data: Float32Array.from({ length: rows }, (_, channel) => magnitude(channel)),
   });
-  const high = (channel: number) => Math.max(0, own.max[channel]!);
-  const low = (channel: number) => Math.max(0, -own.min[channel]!);
+  const run = dynamic ? own.run : undefined;
+  const high = (channel: number) => (run ? run.high[channel]! : Math.max(0, own.max[channel]!));
+  const low = (channel: number) => (run ? run.low[channel]! : Math.max(0, -own.min[channel]!));
   const parts = symmetric ? [part((channel) => Math.max(high(channel), low(channel)))] : [part(high), part(low)];
   const row = classes.values.get(value);
   return {
     kind: "activations",
     label: value,
     value,
-    coefficient: 1 / (12 * steps * steps * reference(builder, rowWeights, own)),
+    coefficient: 1 / (12 * steps * steps * (dynamic ? 1 : reference(builder, rowWeights, own))),
     parts: parts.filter(({ data }) => data.some((magnitude) => magnitude > 0)),
     rowClass: row?.class ?? -1,
     rowVariables: row?.variables ?? new Int32Array(rows),
@@ -198,6 +203,27 @@ function activationTerm(builder: Builder, value: string): NoiseTerm | string {
     slots: 1,
     slotOfRow: new Int32Array(rows),
   };
+}
+
+/**
+ * By channel of a value that only the layers behind it read rounded: what noise on it becomes at their outputs, Σ_j W_ji²·g_j, each layer's
+ * relative to its own output.
+ */
+function readSensitivity(builder: Builder, value: string): Float64Array {
+  const { flow } = builder.classes;
+  const result = new Float64Array(flow.space(value)!.count);
+  for (const { layer, reason } of flow.nodes) {
+    const output = layer?.input === value && reason === undefined ? builder.power(layer.output) : undefined;
+    if (layer?.tensor.dtype !== "float32" || !output) continue;
+    const weights = layer.tensor.array() as Float32Array;
+    const g = builder.sensitivity(layer.output);
+    const share = contributions(layer) / (layer.kernelArea * reference(builder, g, output));
+    if (!(share < Number.POSITIVE_INFINITY)) continue;
+    forEachWeight(layer, (flat, out, input) => {
+      result[input] = result[input]! + weights[flat]! ** 2 * g[out]! * share;
+    });
+  }
+  return result;
 }
 
 /** What noise is a share of: sensitivities have it in them, else the value's own power. */

@@ -4,6 +4,11 @@ import { OptionsError, requireOneOf } from "../errors.js";
 export interface NoiseOptions {
   /** One step a weight tensor, or one an output channel. Default: `'per-tensor'`. */
   granularity?: "per-tensor" | "per-channel";
+  /**
+   * `static`: one range a value, from calibration. `dynamic`: a range a run, found in the run; only what layers read is rounded then, and
+   * layers whose input is not are taken to stay in float. Default: `'static'`.
+   */
+  activations?: "static" | "dynamic";
   /** Bits of weights, 2–16. Default: 8. */
   weightBits?: number;
   /** Bits of activations, 2–16. Default: 8. */
@@ -19,7 +24,7 @@ export interface NoiseOptions {
   biasCorrected?: boolean;
   /**
    * Values that get an encoding. Default: the network's inputs, and the outputs of linear layers, Add and Concat
-   * behind the activation that fuses with them.
+   * behind the activation that fuses with them; with dynamic activations what MatMul and Gemm read.
    */
   quantized?: readonly string[];
   /**
@@ -35,6 +40,7 @@ export type ResolvedNoiseOptions = Required<Omit<NoiseOptions, "quantized" | "se
 
 export const NOISE_DEFAULTS = {
   granularity: "per-tensor",
+  activations: "static",
   weightBits: 8,
   activationBits: 8,
   weightSymmetric: true,
@@ -47,6 +53,7 @@ export function resolveNoiseOptions(options: NoiseOptions): ResolvedNoiseOptions
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const resolved = { ...NOISE_DEFAULTS, ...given };
   requireOneOf("equalize", "granularity", resolved.granularity, ["per-tensor", "per-channel"]);
+  requireOneOf("equalize", "activations", resolved.activations, ["static", "dynamic"]);
   for (const key of ["weightBits", "activationBits"] as const) {
     const bits = resolved[key];
     if (!(Number.isInteger(bits) && bits >= 2 && bits <= 16)) {

@@ -10,6 +10,8 @@ export interface ValuePower {
   readonly min: Float64Array;
   readonly mean: Float64Array;
   readonly meanSquare: Float64Array;
+  /** Typical extremes of one run, where they were collected. */
+  readonly run?: { readonly high: Float64Array; readonly low: Float64Array };
 }
 
 /**
@@ -22,22 +24,28 @@ export function valuePower(flow: ChannelFlow, stats: ActivationStats, value: str
   const space = flow.space(value);
   if (!given || !space || !allFinite(given)) return undefined;
   const rank = flow.dims(value).length;
-  const aligned = sameAxes(space.axes, rank === 0 ? [] : [Math.min(1, rank - 1)]) && given.max.length === space.count;
+  const along = given.axis ?? Math.min(1, rank - 1);
+  const aligned = sameAxes(space.axes, rank === 0 ? [] : [along]) && given.max.length === space.count;
+  const { run } = given;
   if (aligned) {
     return {
       max: Float64Array.from(given.max),
       min: Float64Array.from(given.min),
       mean: Float64Array.from(given.mean),
       meanSquare: Float64Array.from(given.meanSquare),
+      ...(run && { run: { high: Float64Array.from(run.high), low: Float64Array.from(run.low) } }),
     };
   }
   const length = given.max.length;
+  const widest = (values: ArrayLike<number>) =>
+    new Float64Array(space.count).fill(Array.from(values).reduce((a, b) => Math.max(a, b), 0));
   const average = (values: ArrayLike<number>) => Array.from(values).reduce((sum, x) => sum + x, 0) / length;
   return {
     max: new Float64Array(space.count).fill(Array.from(given.max).reduce((a, b) => Math.max(a, b))),
     min: new Float64Array(space.count).fill(Array.from(given.min).reduce((a, b) => Math.min(a, b))),
     mean: new Float64Array(space.count).fill(average(given.mean)),
     meanSquare: new Float64Array(space.count).fill(average(given.meanSquare)),
+    ...(run && { run: { high: widest(run.high), low: widest(run.low) } }),
   };
 }
 
@@ -76,6 +84,12 @@ export function defaultQuantizedValues(flow: ChannelFlow): string[] {
   }
   const ends = new Set(graph.outputs.map(({ name }) => name));
   return [...new Set(values)].filter((value) => !ends.has(value));
+}
+
+/** Values that are rounded: {@link defaultQuantizedValues}, or with ranges by run what MatMul and Gemm read. */
+export function roundedValues(flow: ChannelFlow, activations: "static" | "dynamic"): string[] {
+  if (activations === "static") return defaultQuantizedValues(flow);
+  return [...new Set(flow.nodes.flatMap(({ layer }) => (layer && !layer.convolves ? [layer.input] : [])))];
 }
 
 /** Values whose statistics equalization reads: what layers read and make, and what gets an encoding. */

@@ -2,9 +2,9 @@ import type { ChannelFlow, NodeFlow } from "../channels/flow.js";
 import type { Gate } from "../channels/gates.js";
 import { identityPairs } from "../channels/space.js";
 import { ChannelUnion } from "../channels/union.js";
-import { labelOf, type Node } from "../graph/index.js";
+import { isOp, labelOf, type Node } from "../graph/index.js";
 import type { LinearLayer } from "../operators/index.js";
-import { type ClipBounds, finiteBounds, refusalOf, SCALING_RULES } from "./scaling-rules.js";
+import { type ClipBounds, finiteBounds, refusalOf, ruleOf } from "./scaling-rules.js";
 
 /** A layer at the end or beginning of a class, with the class's variable of each of its channels. */
 export interface ClassLayer {
@@ -29,6 +29,19 @@ export interface ClassConstant {
 }
 
 /**
+ * A node that multiplies by a constant of one value a channel, and so begins a class as a layer does: the γ (and β) of a normalisation,
+ * or a Mul. Its constants take the factors of the output; those of the input, which only a Mul passes on, divide the first of them.
+ */
+export interface ClassScaling {
+  readonly node: Node;
+  /** The value whose factors divide; undefined where they are 1. */
+  readonly input: string | undefined;
+  readonly output: string;
+  readonly constants: readonly number[];
+  readonly layout: ClassConstant["layout"];
+}
+
+/**
  * Values whose channels are scaled together: multiply variable v of every producer by a factor, divide every consumer by
  * it, and the function of the network stays the same.
  */
@@ -43,6 +56,8 @@ export interface ScaleClass {
   readonly constants: readonly ClassConstant[];
   /** Gates inside the class. */
   readonly gates: readonly Gate[];
+  /** Normalisations and Muls that begin the class. */
+  readonly scalings: readonly ClassScaling[];
   /** Per variable, why its factor must stay 1; undefined where it is free. */
   readonly pinned: readonly (string | undefined)[];
   /** Set when no variable is free: the reason of most of them. */
@@ -62,6 +77,8 @@ export interface ScaleClasses {
   readonly values: ReadonlyMap<string, ValueVariables>;
   /** Gates that factors pass. */
   readonly gates: readonly Gate[];
+  /** Normalisations and Muls at which factors change. */
+  readonly scalings: readonly ClassScaling[];
 }
 
 /** One factor a variable, one array a class, in class order. */
@@ -90,10 +107,43 @@ export function scaleClasses(flow: ChannelFlow, { gates: mode = "scale" }: Scale
     union.unite(input, channels.from, output, channels.to);
   }
   const outside = flow.nodes.filter(({ node }) => !inGates.has(node));
-  for (const nodeFlow of outside) visit(flow, union, nodeFlow);
+  const scalings: ClassScaling[] = [];
+  for (const nodeFlow of outside) {
+    const scaling = scalingOf(flow, union, nodeFlow);
+    if (!scaling) {
+      visit(flow, union, nodeFlow);
+      continue;
+    }
+    scalings.push(scaling);
+    const label = labelOf(nodeFlow.node);
+    for (const value of nodeFlow.outputs)
+      if (value !== scaling.output) union.pin(value, `${label}: not its first output`);
+    for (const value of nodeFlow.inputs) if (value !== scaling.input) union.pin(value, `${label}: normalised`);
+  }
   pinEnds(flow, union);
   for (const nodeFlow of outside) if (isProduct(nodeFlow)) visitProduct(flow, union, nodeFlow);
-  return collect(flow, outside, gates, union);
+  return collect(flow, outside, gates, scalings, union);
+}
+
+/** A node at which factors change, if it is one: a normalisation with a scale by channel, or a Mul by a vector. */
+function scalingOf(flow: ChannelFlow, union: ChannelUnion, nodeFlow: NodeFlow): ClassScaling | undefined {
+  const { node, inputs, outputs, links, layer } = nodeFlow;
+  const [output] = outputs;
+  const rule = ruleOf(node);
+  if (layer || output === undefined || output !== node.outputs[0] || !rule) return undefined;
+  if (refusalFor(flow, union, nodeFlow) !== undefined) return undefined;
+  if (rule.kind === "origin") {
+    const constants = (rule.constants as readonly number[]).filter((at) => (node.inputs[at] ?? "") !== "");
+    const fits = constants.every((at) => flow.constant(node.inputs[at]!)!.size === union.count(output));
+    return fits ? { node, input: undefined, output, constants, layout: "channel" } : undefined;
+  }
+  if (!isOp(node, "Mul") || inputs.length !== 1) return undefined;
+  const at = node.inputs.findIndex((value) => flow.constant(value));
+  const vector = flow.constant(node.inputs[at] ?? "");
+  if (vector?.dtype !== "float32" || vector.size < 2) return undefined;
+  const input = links.length > 0 ? inputs[0] : undefined;
+  if (input !== undefined && union.count(input) !== union.count(output)) return undefined;
+  return { node, input, output, constants: [at], layout: "broadcast" };
 }
 
 function addValue(flow: ChannelFlow, union: ChannelUnion, value: string): void {
@@ -102,13 +152,14 @@ function addValue(flow: ChannelFlow, union: ChannelUnion, value: string): void {
 }
 
 function isProduct({ node, inputs, reason }: NodeFlow): boolean {
-  const kind = SCALING_RULES.get(node.opType)?.kind;
+  const kind = ruleOf(node)?.kind;
   return reason === undefined && inputs.length > 1 && (kind === "product" || kind === "quotient");
 }
 
 function visit(flow: ChannelFlow, union: ChannelUnion, nodeFlow: NodeFlow): void {
   const { node, inputs, outputs, layer } = nodeFlow;
-  const refusal = refusalFor(flow, union, nodeFlow);
+  const origin = ruleOf(node)?.kind === "origin" ? "it has no scale by channel" : undefined;
+  const refusal = refusalFor(flow, union, nodeFlow) ?? origin;
   if (refusal !== undefined) {
     for (const value of [...inputs, ...outputs]) union.pin(value, `${labelOf(node)}: ${refusal}`);
     return;
@@ -158,7 +209,7 @@ function visitProduct(flow: ChannelFlow, union: ChannelUnion, nodeFlow: NodeFlow
     for (const value of [...nodeFlow.inputs, ...nodeFlow.outputs]) union.pin(value, `${label}: product of values`);
     return;
   }
-  const quotient = SCALING_RULES.get(node.opType)!.kind === "quotient";
+  const quotient = ruleOf(node)!.kind === "quotient";
   // The smaller operand is the gate (squeeze-and-excite); of two alike, one that is pinned already, else the second.
   const smaller = flow.size(first.input) < flow.size(second.input);
   const firstIsGate = !quotient && (union.isPinned(first.input) || (!union.isPinned(second.input) && smaller));
@@ -184,9 +235,11 @@ function collect(
   flow: ChannelFlow,
   nodes: readonly NodeFlow[],
   gates: readonly Gate[],
+  scalings: readonly ClassScaling[],
   union: ChannelUnion,
 ): ScaleClasses {
   const ends = new Set(nodes.flatMap(({ layer }) => (layer ? [layer.input, layer.output] : [])));
+  const changing = new Set(scalings.map(({ node }) => node));
   const values = new Map<string, ValueVariables>();
   const drafts: Draft[] = [];
   for (const group of union.groups()) {
@@ -201,7 +254,19 @@ function collect(
     clips: [] as ClassClip[],
     constants: [] as ClassConstant[],
     gates: [] as Gate[],
+    scalings: [] as ClassScaling[],
+    /** Variables that no layer, but a node between two classes makes or reads. */
+    made: [] as Int32Array[],
+    read: [] as Int32Array[],
   }));
+  for (const scaling of scalings) {
+    const [output, input] = [values.get(scaling.output), values.get(scaling.input ?? "")];
+    if (output) {
+      parts[output.class]!.scalings.push(scaling);
+      parts[output.class]!.made.push(output.variables);
+    }
+    if (input) parts[input.class]!.read.push(input.variables);
+  }
   for (const gate of gates) {
     const own = values.get(gate.input);
     if (own) parts[own.class]!.gates.push(gate);
@@ -215,7 +280,8 @@ function collect(
       continue;
     }
     if (reason !== undefined || !output || refusalOf(node, inputs, flow.constant) !== undefined) continue;
-    const rule = SCALING_RULES.get(node.opType)!;
+    if (changing.has(node)) continue;
+    const rule = ruleOf(node)!;
     const part = parts[output.class]!;
     if (rule.kind === "clip") {
       const bounds = finiteBounds(node, flow.constant)!;
@@ -228,20 +294,25 @@ function collect(
       else if (rule.constants?.includes(position)) part.constants.push({ node, input: position, layout: "channel" });
     });
   }
-  return { flow, values, gates, classes: drafts.map((draft, id) => finish(draft, parts[id]!)) };
+  return { flow, values, gates, scalings, classes: drafts.map((draft, id) => finish(draft, parts[id]!)) };
 }
 
 type Draft = Pick<ScaleClass, "id" | "size" | "values"> & { pinned: (string | undefined)[] };
-type Parts = Pick<ScaleClass, "producers" | "consumers" | "clips" | "constants" | "gates">;
+type Parts = Pick<ScaleClass, "producers" | "consumers" | "clips" | "constants" | "gates" | "scalings"> & {
+  readonly made: readonly Int32Array[];
+  readonly read: readonly Int32Array[];
+};
 
-function finish(draft: Draft, parts: Parts): ScaleClass {
-  const touched = (layers: readonly ClassLayer[]) => {
+function finish(draft: Draft, { made: madeBetween, read: readBetween, ...parts }: Parts): ScaleClass {
+  const touched = (layers: readonly ClassLayer[], others: readonly Int32Array[]) => {
     const marks = new Uint8Array(draft.size);
-    for (const { variables } of layers) for (const variable of variables) marks[variable] = 1;
+    for (const variables of [...layers.map((own) => own.variables), ...others]) {
+      for (const variable of variables) marks[variable] = 1;
+    }
     return marks;
   };
-  const made = touched(parts.producers);
-  const read = touched(parts.consumers);
+  const made = touched(parts.producers, madeBetween);
+  const read = touched(parts.consumers, readBetween);
   const pinned = draft.pinned.map(
     (reason, variable) =>
       reason ?? (made[variable] ? (read[variable] ? undefined : "no layer reads it") : "no layer makes it"),

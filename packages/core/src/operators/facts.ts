@@ -245,7 +245,10 @@ export const OPERATORS: ReadonlyMap<string, OperatorFacts> = new Map([
       LayerNormalization: { learned: [1, 2] },
       GroupNormalization: { learned: [1, 2] },
       RMSNormalization: { learned: [1] },
+      SimplifiedLayerNormalization: { learned: [1] },
+      "com.microsoft:SimplifiedLayerNormalization": { learned: [1] },
       "com.microsoft:SkipLayerNormalization": { learned: [2, 3, 4] },
+      "com.microsoft:SkipSimplifiedLayerNormalization": { learned: [2, 3] },
     },
   ),
   ...plain({ kind: "normalize", output: "same" }, "LRN LpNormalization MeanVarianceNormalization"),
@@ -309,8 +312,12 @@ interface Named {
 
 /** Facts of a node's operator; undefined for operators that the table does not have. */
 export function factsOf(node: Named | undefined): OperatorFacts | undefined {
-  if (!node) return undefined;
-  return OPERATORS.get(node.domain === "" ? node.opType : `${node.domain}:${node.opType}`);
+  return node && OPERATORS.get(operatorKey(node));
+}
+
+/** How tables name an operator: with its domain where that is not ONNX's own. */
+export function operatorKey({ domain, opType }: Named): string {
+  return domain === "" ? opType : `${domain}:${opType}`;
 }
 
 /** Only cuts off, as integers do at their ends: Relu and Clip. */

@@ -72,6 +72,10 @@ function bind(union: ChannelUnion, node: NodeFlow, reason: string | undefined): 
     union.unite(input, from, output, to);
     for (const channel of to) made.get(output)![channel] = 1;
   }
+  for (const value of node.inputs) {
+    if (!node.links.some(({ input }) => input === value))
+      union.pin(value, `${node.node.opType} reads all channels at once`);
+  }
   for (const [value, reached] of made) {
     reached.forEach((yes, channel) => {
       if (yes === 0) union.pinChannel(value, channel, `${node.node.opType} makes it from no channel of its input`);

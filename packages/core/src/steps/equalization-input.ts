@@ -28,25 +28,34 @@ export async function equalizationInput(
   shapes: ReadonlyMap<string, ObservedType>,
   quantize: QuantizeOptions,
   context: TransformContext,
-  { quantized, biasCorrected = false }: Pick<NoiseOptions, "quantized" | "biasCorrected"> = {},
+  {
+    quantized,
+    biasCorrected = false,
+    activations,
+  }: Pick<NoiseOptions, "quantized" | "biasCorrected" | "activations"> = {},
 ): Promise<EqualizationInput> {
   const dataset = requireData(context, "equalize");
   const flow = channelFlow(model.graph, shapes);
   const values = equalizationValues(flow, quantized);
-  const requests = values.map((value) => ({
+  const axes = values.map((value) => ({ value, axes: flow.space(value)!.axes }));
+  const requests = axes.map(({ value, axes: [axis, ...others] }) => ({
     value,
     moments: true,
     exactMinimum: false,
     histogram: false,
     tail: true,
+    ...(axis !== undefined && others.length === 0 && { axis }),
   }));
-  const axes = values.map((value) => ({ value, axes: flow.space(value)!.axes }));
   const sensitivity = await sensitivityOf(model, axes, dataset, context);
   const stats = (await calibrate(model, { requests }, context)).activationStats();
   const { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric } =
     resolveQuantizeOptions(quantize);
   const noise = { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric, biasCorrected };
-  const known = { ...(quantized && { quantized }), ...(sensitivity && { sensitivity }) };
+  const known = {
+    ...(activations && { activations }),
+    ...(quantized && { quantized }),
+    ...(sensitivity && { sensitivity }),
+  };
   return { ...noise, ...known, stats, shapes, probes: await probesOf(model, dataset, context) };
 }
 
