@@ -1,4 +1,3 @@
-import type { Dataset } from "../data/index.js";
 import { type EqualizeReport, equalize } from "../equalize/index.js";
 import type { Model } from "../graph/index.js";
 import type { TransformContext } from "../runtime/index.js";
@@ -17,18 +16,18 @@ export interface DynamicEqualization {
 
 /**
  * Equalizes a network whose layers find the range of their input in every run (DynamicQuantizeLinear), in place: channels are scaled through
- * normalisations, attention and gates, and by a Mul where a residual stream pins them. The float function stays the same.
+ * normalisations, attention and gates, and by a Mul where a residual stream pins them. Reads the samples of `context.data`. The float function
+ * stays the same.
  * @throws as `equalize` and `calibrate`.
  */
 export async function equalizeDynamic(
   model: Model,
-  dataset: Dataset,
   { granularity = "per-channel", weightBits = 8, values }: DynamicEqualization,
   context: TransformContext,
 ): Promise<EqualizeReport> {
-  const shapes = await shapesOf(model, dataset, context);
+  const shapes = await shapesOf(model, context);
   const quantize = { granularity, weightBits };
   const noise = { activations: "dynamic", ...(values && { quantized: values }) } as const;
-  const input = await equalizationInput(model, shapes, quantize, dataset, context, noise);
+  const input = await equalizationInput(model, shapes, quantize, context, noise);
   return equalize(input)(model, context);
 }

@@ -75,16 +75,12 @@ describe("scale classes of a transformer", () => {
 
   it("equalizes for ranges by run, by a Mul in front of layers only where a residual Add pins the normalisation", async () => {
     for (const order of ["post", "pre"] as const) {
+      const data = randomDataset([5, 12], 24, 1, { min: -2, max: 2 });
       let gain = 0;
       for (const seed of [7, 8]) {
         const model = transformerBlock(seed, "LayerNormalization", order);
         const equalized = cloneModel(model);
-        const report = await equalizeDynamic(
-          equalized,
-          randomDataset([5, 12], 24, 1, { min: -2, max: 2 }),
-          {},
-          { runner },
-        );
+        const report = await equalizeDynamic(equalized, {}, { runner, data });
         expect(report.branches).toHaveLength(order === "post" ? 2 : 0);
         const index = indexGraph(equalized.graph);
         const muls = linearLayers(equalized.graph).filter(({ input }) => isOp(index.producer(input), "Mul"));
