@@ -20,6 +20,7 @@ export function optionDefaults(
     batch: config.data?.batch,
     seed: config.data?.seed,
     threads: config.threads,
+    provider: config.provider,
     out: config.out,
     ...preprocess,
     mean: mean === undefined ? undefined : [mean].flat(),

@@ -1,4 +1,5 @@
 import type { RecipeStep } from "@equant/core";
+import { PROVIDER_CHOICES } from "@equant/core/steps";
 import { z } from "zod";
 import { parseBytes, parsePp, parseShare } from "../options/values.js";
 
@@ -62,6 +63,7 @@ export const shell = z.strictObject({
   steps: z.array(z.looseObject({ use: z.string() })).optional(),
   gates: gates.optional(),
   threads: z.int().min(1).optional(),
+  provider: z.enum(PROVIDER_CHOICES).optional(),
   out: z.string().describe("output folder").optional(),
 });
 

@@ -2,6 +2,7 @@ import { availableParallelism, freemem } from "node:os";
 import { resolve } from "node:path";
 import type { Model, Runner, TransformContext } from "@equant/core";
 import { OptionsError, RunError } from "@equant/core/errors";
+import type { ProviderName } from "@equant/core/lab";
 import type { ModelFile } from "@equant/core/node";
 import type { Command } from "commander";
 import type { LoadedConfig } from "../config/load.js";
@@ -65,6 +66,8 @@ export class CommandContext {
   readonly #inputs: string[] = [];
   /** Free memory at the start, within the limits of a container. */
   readonly #freeMemory = process.availableMemory?.() ?? freemem();
+  /** Who executed networks; undefined as long as none ran. */
+  provider: ProviderName | undefined;
   #runner: Promise<Runner> | undefined;
 
   constructor(parts: ContextParts) {
@@ -142,8 +145,18 @@ export class CommandContext {
   /** ONNX Runtime for Node, loaded at the first call. */
   runner(): Promise<Runner> {
     this.#runner ??= (async () => {
-      const [ort, { createRunner }] = await Promise.all([import("onnxruntime-node"), import("@equant/core/lab")]);
-      return createRunner(ort, { threads: this.threads, maxValueBytes: this.maxMemory });
+      const [ort, { provideRunner }] = await Promise.all([import("onnxruntime-node"), import("@equant/core/lab")]);
+      const options = { threads: this.threads, maxValueBytes: this.maxMemory };
+      const { provider: asked = "cpu" } = this.options();
+      const { runner, provider, refused } = await provideRunner(ort, asked, options);
+      for (const { provider: name, reason } of refused) {
+        const told = `${name} cannot be had: ${reason}`;
+        if (asked === "auto") this.reporter.info(`provider  ${told}`);
+        else this.warn("W6005", told);
+      }
+      if (asked === "auto") this.reporter.info(`provider  ${provider} taken`);
+      this.provider = provider;
+      return runner;
     })();
     return this.#runner;
   }

@@ -19,6 +19,8 @@ export interface Envelope {
   readonly tool: { readonly version: string };
   /** Null when the command got no model, or failed before reading it. */
   readonly model: ModelIdentity | null;
+  /** Who executed networks: `cpu`, `cuda` …; null when none ran. */
+  readonly provider: string | null;
   readonly settings: Record<string, Setting>;
   /** Null when the command failed; present when only a gate failed. */
   readonly result: unknown;
@@ -35,6 +37,7 @@ export function envelope(parts: Partial<Omit<Envelope, "tool" | "schema">> & { c
     ok: parts.ok ?? error === undefined,
     tool: { version: toolVersion() },
     model: parts.model ?? null,
+    provider: parts.provider ?? null,
     settings: parts.settings ?? {},
     result: parts.result ?? null,
     ...(error && { error }),

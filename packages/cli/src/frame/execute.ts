@@ -42,6 +42,7 @@ export async function execute({ name, definition, command, args, commands }: Inv
     const base = {
       command: name,
       model: context?.model ?? null,
+      provider: context?.provider ?? null,
       settings: context?.settings.toJSON() ?? {},
       warnings: context?.warnings.toJSON() ?? [],
       timings,

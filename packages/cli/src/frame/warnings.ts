@@ -9,6 +9,7 @@ export const WARNING_CODES = {
   W6002: "the result is larger than its input",
   W6003: "the result is slower than its input on this machine",
   W6004: "output SQNR under 20 dB",
+  W6005: "an execution provider cannot be had; the processor is used",
   W7001: "a step was undone because it made matters worse",
   W7002: "layer collapse: a layer lost its last weight",
   W6001: "integer kernels of this processor lose accuracy",

@@ -1,4 +1,5 @@
 import { OptionsError } from "@equant/core/errors";
+import { PROVIDER_CHOICES, type ProviderChoice } from "@equant/core/steps";
 import type { Command } from "commander";
 import { Option } from "commander";
 import { bytes, choice, completing, flag, integer, numbers, repeatable, share, size, text } from "./options.js";
@@ -24,6 +25,7 @@ export interface GlobalOptions {
   color: ColorMode;
   seed: number;
   threads?: number;
+  provider?: ProviderChoice;
   maxMemory?: number;
   dryRun?: boolean;
   log?: string;
@@ -36,6 +38,13 @@ export function addGlobalOptions(command: Command): Command {
     .addOption(completing(text("-c, --config <file>", "take defaults from a config file"), "file"))
     .addOption(integer("--seed <n>", "seed of everything random", { min: 0, max: 2 ** 32 - 1 }, 0))
     .addOption(integer("--threads <n>", "threads (default: cores of this machine)", { min: 1, max: 1024 }))
+    .addOption(
+      choice(
+        "--provider <name>",
+        "what executes networks; auto: the first that works here (default: cpu)",
+        PROVIDER_CHOICES,
+      ),
+    )
     .addOption(bytes("--max-memory <size>", "memory the run may take, such as 4GB (default: 70 % of what is free)"))
     .addOption(flag("--dry-run", "check everything and say what would be done; write nothing"))
     .addOption(flag("--json", "print one JSON document on stdout"))

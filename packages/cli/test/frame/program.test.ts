@@ -69,6 +69,7 @@ test("a usage error with --json is one envelope on stdout", async () => {
     ok: false,
     tool: { version },
     model: null,
+    provider: null,
     settings: {},
     result: null,
     error: { code: "E2002", message: "--threads: '0' is not an integer from 1 to 1024" },

@@ -111,7 +111,17 @@ test("warnings: each once on stderr, counted in the summary and in the envelope"
 
 test("the envelope has exactly the published fields", async () => {
   const document = (await runDefinition(sample, ["--json"])).json();
-  expect(Object.keys(document)).toEqual(["schema", "ok", "tool", "model", "settings", "result", "warnings", "timings"]);
+  expect(Object.keys(document)).toEqual([
+    "schema",
+    "ok",
+    "tool",
+    "model",
+    "provider",
+    "settings",
+    "result",
+    "warnings",
+    "timings",
+  ]);
   expect(document).toMatchObject({ schema: "equant.sample/1", ok: true, model: null });
 });
 

@@ -2,7 +2,7 @@ import type { Dataset } from "../data/index.js";
 import { throwIfAborted } from "../errors.js";
 import type { Model } from "../graph/index.js";
 import { median } from "../math/index.js";
-import { type Feeds, requireRunner, type TransformContext } from "../runtime/index.js";
+import { describeRuntime, type Feeds, requireRunner, type TransformContext } from "../runtime/index.js";
 import { type ModelUnderTest, modelUnderTest } from "./model-under-test.js";
 
 /** Options for {@link measureLatency}. */
@@ -80,7 +80,7 @@ export async function measureLatency(
     protocol: "interleaved, one run each a round, threads do not spin",
     rounds: first.length,
     threads: runner.options.threads ?? null,
-    runtime: `onnxruntime-${runner.backend} ${runner.version ?? "unknown"}`,
+    runtime: describeRuntime(runner),
     models: times.map((list) => ({ minMs: Math.min(...list), medianMs: median(list) })),
     ratio: models.length > 1 ? median(last.map((time, i) => time / first[i]!)) : null,
   };

@@ -2,5 +2,7 @@ export { type Demand, demandOf } from "./demand.js";
 export * from "./expose.js";
 export { countedPart, type FedBatch, Feed, type FeedOptions, type Feeds, forEachBatch } from "./feed.js";
 export * from "./kernel-sums.js";
+export * from "./provider-names.js";
+export * from "./providers.js";
 export * from "./runner.js";
 export * from "./transform.js";
