@@ -9,6 +9,7 @@ import {
   type Model,
   labelOf as nodeLabel,
   parseModel,
+  qdqName,
   type Runner,
   subset,
   topK,
@@ -127,8 +128,8 @@ export function comparedValues(
   if (!node) return undefined;
   const made = new Set(quantized.graph.nodes.flatMap(({ outputs }) => outputs));
   const values = activationChain(indexGraph(float.graph), node.outputs[0]!);
-  const rounded = values.findLast((value) => made.has(`${value}_dequantized`));
-  if (rounded !== undefined) return { float: rounded, quantized: `${rounded}_dequantized` };
+  const rounded = values.findLast((value) => made.has(qdqName(value, "dequantized")));
+  if (rounded !== undefined) return { float: rounded, quantized: qdqName(rounded, "dequantized") };
   const kept = values.findLast((value) => made.has(value));
   return kept === undefined ? undefined : { float: kept, quantized: kept };
 }

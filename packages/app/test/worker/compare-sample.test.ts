@@ -80,10 +80,10 @@ describe("one image in two networks", () => {
       ...start,
       ["QuantizeLinear", ["clip", "s", "z"], "clip_quantized"],
       ["Min", ["clip_quantized", "q"], "min_quantized"],
-      ["DequantizeLinear", ["min_quantized", "s", "z"], "min_dequantized"],
-      ["Conv", ["min_dequantized", "v"], "y"],
+      ["DequantizeLinear", ["min_quantized", "s", "z"], "min_dq"],
+      ["Conv", ["min_dq", "v"], "y"],
     );
-    expect(comparedValues(before, after, "conv")).toEqual({ float: "min", quantized: "min_dequantized" });
+    expect(comparedValues(before, after, "conv")).toEqual({ float: "min", quantized: "min_dq" });
   });
 
   test("answers are those of the networks; a coarse layer differs more than a fine one", async () => {

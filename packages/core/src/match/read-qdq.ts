@@ -140,7 +140,7 @@ class QdqReader {
 
   #add(output: string, name: string, encoding: Encoding, data: Tensor): void {
     this.#graph.initializers.set(output, dequantizeTensor(data, encoding));
-    const stem = name.replace(/_quantized(_\d+)?$/, "");
+    const stem = name.replace(/_q(uantized)?(_\d+)?$/, "");
     this.#constants.set(output, { stem, encoding: usedBits(encoding, data), data });
   }
 

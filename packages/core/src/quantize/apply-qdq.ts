@@ -45,6 +45,18 @@ export function applyQdq(model: Model, plan: QuantizationPlan): void {
   if (plan.parameters.length + plan.activations.size > 0) model.metadata.set(TARGET_KEY, plan.target);
 }
 
+const ENDINGS = { quantized: "_q", dequantized: "_dq", scale: "_s", zeroPoint: "_z" } as const;
+/** Names of more than this are those of exporters that write paths, of which the end says most. */
+const LONG_NAME = 40;
+
+/**
+ * Name of what a quantized file adds to a value. Short: each is written up to four times, and beside the weights of small layers names
+ * weigh more than anything else.
+ */
+export function qdqName(value: string, what: keyof typeof ENDINGS): string {
+  return (value.length > LONG_NAME ? value.slice(-LONG_NAME / 2) : value) + ENDINGS[what];
+}
+
 /** Data types that only Microsoft's operators take below opset 21. */
 const WIDE: ReadonlySet<DType> = new Set(["int16", "uint16", "int4", "uint4"]);
 
@@ -56,6 +68,8 @@ class QdqWriter {
   readonly #dequantized = new Map<string, string>();
   /** Scale and zero-point initializers of an encoding: values of one group share them. */
   readonly #constants = new Map<Encoding, { scale: string; zeroPoint: string }>();
+  /** Zero-point initializers by type and contents: there are few different ones. */
+  readonly #zeroPoints = new Map<string, string>();
 
   constructor(model: Model) {
     this.#model = model;
@@ -96,10 +110,10 @@ class QdqWriter {
     const key = JSON.stringify([stem, dtype, axis, [...scale], [...zeroPoint]]);
     const known = this.#dequantized.get(key);
     if (known !== undefined) return known;
-    const quantized = this.#names.allocate(`${stem}_quantized`);
+    const quantized = this.#names.allocate(qdqName(stem, "quantized"));
     this.#graph.initializers.set(quantized, data);
     const constants = this.#encodingConstants(stem, encoding);
-    const output = this.#names.allocate(`${stem}_dequantized`);
+    const output = this.#names.allocate(qdqName(stem, "dequantized"));
     this.#graph.nodes.push(
       this.#node("DequantizeLinear", [quantized, constants.scale, constants.zeroPoint], output, encoding),
     );
@@ -109,12 +123,12 @@ class QdqWriter {
 
   #pair(value: string, encoding: Encoding, integer: ReadonlySet<Node>): void {
     const graph = this.#graph;
-    const target = this.#names.allocate(`${value}_dequantized`);
+    const target = this.#names.allocate(qdqName(value, "dequantized"));
     const { source, isOutput, untouched } = placeOf(graph, this.#names, value, integer);
     if (!isOutput) replaceUses(graph, value, target, new Set(untouched));
     const clip = this.#clip(value, source, encoding);
     const { scale, zeroPoint } = this.#encodingConstants(value, encoding);
-    const quantized = this.#names.allocate(`${value}_quantized`);
+    const quantized = this.#names.allocate(qdqName(value, "quantized"));
     const from = clip?.outputs[0] ?? source;
     graph.nodes.push(
       ...(clip ? [clip] : []),
@@ -159,13 +173,20 @@ class QdqWriter {
     const known = this.#constants.get(encoding);
     if (known) return known;
     const dims = encoding.axis === null ? [] : [encoding.scale.length];
-    const names = {
-      scale: this.#names.allocate(`${stem}_scale`),
-      zeroPoint: this.#names.allocate(`${stem}_zero_point`),
-    };
-    this.#graph.initializers.set(names.scale, Tensor.float32(dims, Float32Array.from(encoding.scale)));
-    this.#graph.initializers.set(names.zeroPoint, integerTensor(encoding.dtype as DType, dims, encoding.zeroPoint));
+    const scale = this.#names.allocate(qdqName(stem, "scale"));
+    this.#graph.initializers.set(scale, Tensor.float32(dims, Float32Array.from(encoding.scale)));
+    const names = { scale, zeroPoint: this.#zeroPoint(stem, encoding, dims) };
     this.#constants.set(encoding, names);
     return names;
+  }
+
+  #zeroPoint(stem: string, { dtype, zeroPoint }: Encoding, dims: readonly number[]): string {
+    const key = JSON.stringify([dtype, dims, [...zeroPoint]]);
+    const known = this.#zeroPoints.get(key);
+    if (known !== undefined) return known;
+    const name = this.#names.allocate(qdqName(stem, "zeroPoint"));
+    this.#graph.initializers.set(name, integerTensor(dtype as DType, dims, zeroPoint));
+    this.#zeroPoints.set(key, name);
+    return name;
   }
 }

@@ -1,5 +1,5 @@
 export { applyEmulation, dequantizeTensor, emulateValue } from "./apply-emulation.js";
-export { applyQdq, type QuantizationPlan } from "./apply-qdq.js";
+export { applyQdq, type QuantizationPlan, qdqName } from "./apply-qdq.js";
 export { accumulatorBias, narrowBias, type QuantizedBias } from "./bias.js";
 export type { ConstantParameters } from "./constants.js";
 export { type Processor, QUANTIZE_OPTIONS, type QuantizeOptions } from "./definition.js";

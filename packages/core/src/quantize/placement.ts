@@ -51,6 +51,8 @@ class Planner {
   readonly #skipped: Skip[] = [];
   readonly #marked = new Set<string>();
   readonly #shared = new SharedEncodings();
+  /** Operators that integers would reach only to be made floats again. */
+  readonly #floats = new Set<Node>();
   readonly #types: StaticTypes;
   readonly #gates: ReadonlySet<Node>;
 
@@ -66,8 +68,10 @@ class Planner {
   }
 
   plan(): Placement {
+    for (const node of [...this.graph.nodes].reverse()) if (this.#staysBetweenFloats(node)) this.#floats.add(node);
     for (const node of this.graph.nodes) this.#visit(node);
     this.#spreadOverMovers();
+    this.#shareInputs();
     const groups = this.#shared.groups(this.graph, this.#marked);
     const nodes = new Set(this.graph.nodes.filter((node) => this.#nodes.has(node)));
     return { layers: this.#layers, nodes, groups, skipped: this.#skipped };
@@ -78,7 +82,7 @@ class Planner {
       this.#skip(node, "excluded");
       return;
     }
-    if (node.domain !== "" || subgraphsOf(node).length > 0 || this.#gates.has(node)) return;
+    if (node.domain !== "" || subgraphsOf(node).length > 0 || this.#gates.has(node) || this.#floats.has(node)) return;
     const reason = this.float.get(node);
     if (reason !== undefined) {
       if (this.target.layers.has(node.opType) || this.target.operators.has(node.opType)) this.#skip(node, reason);
@@ -116,6 +120,21 @@ class Planner {
     if (bias.dims.length !== 1 || bias.size !== layer.outChannels)
       return `bias has shape [${bias.dims.join(", ")}], not one value a channel`;
     return undefined;
+  }
+
+  /**
+   * Whether an operator beside layers only adds noise and conversions on integers: each of its operands comes from a layer that can put out
+   * floats, and floats are what reads it. The Add between the two products of a recurrence and its Tanh is one.
+   */
+  #staysBetweenFloats(node: Node): boolean {
+    if (!this.target.operators.has(node.opType) || node.domain !== "" || node.outputs.length !== 1) return false;
+    if (this.graph.outputs.some(({ name }) => name === node.outputs[0])) return false;
+    const data = this.#dataInputs(node);
+    const fromLayers = data.every((input) => {
+      const layer = this.#index.producer(input);
+      return layer && this.target.floatOutput.has(layer.opType) && this.#index.onlyConsumer(input) === node;
+    });
+    return data.length > 0 && fromLayers && !this.#reachesInteger(node.outputs[0]!);
   }
 
   /** Inputs that carry data, constants beside activations included; none when they are not float32. */
@@ -190,7 +209,7 @@ class Planner {
   /** Whether an integer operator reads the value, through movers. */
   #reachesInteger(value: string): boolean {
     return this.#index.uses(value).some(({ node, input }) => {
-      if (!this.#isFree(node) || input < 0) return false;
+      if (!this.#isFree(node) || input < 0 || this.#floats.has(node)) return false;
       if (isOp(node, ...this.target.movers))
         return input === 0 && node.outputs.some((output) => this.#reachesInteger(output));
       if (isOp(node, ...this.target.layers)) return input === 0 && linearLayerOf(this.graph, node) !== undefined;
@@ -216,6 +235,24 @@ class Planner {
     for (const node of this.#nodes) {
       if (node.opType !== "Concat") continue;
       for (const input of this.#dataInputs(node)) this.#shared.unite(input, node.outputs[0]!);
+    }
+  }
+
+  /**
+   * Layers that read one weight and one bias share the encoding of their inputs where copies of the bias would cost more than a quarter of
+   * the weight: a bias is stored in steps of its input's scale, and an unrolled recurrence reads it at every step.
+   */
+  #shareInputs(): void {
+    const readers = new Map<string, LinearLayer[]>();
+    for (const layer of this.#layers) {
+      if (layer.bias === undefined) continue;
+      const key = JSON.stringify([layer.weight, layer.bias]);
+      readers.set(key, [...(readers.get(key) ?? []), layer]);
+    }
+    for (const [first, ...others] of readers.values()) {
+      const copies = 4 * others.length * first!.outChannels;
+      if (copies <= first!.tensor.size / 4) continue;
+      for (const { input } of others) this.#shared.unite(first!.input, input);
     }
   }
 

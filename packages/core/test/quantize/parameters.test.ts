@@ -266,9 +266,9 @@ describe("weights that several layers read", () => {
     const { model, float } = await quantizeCopy(MORE_NETWORKS.shared!(), { weightStorage: "int8" });
     const stored = [...model.graph.initializers].filter(([name]) => name.startsWith("shared.weight"));
     expect(stored.map(([name, { dtype }]) => `${name} ${dtype}`).sort()).toEqual([
-      "shared.weight_quantized int8",
-      "shared.weight_scale float32",
-      "shared.weight_zero_point int8",
+      "shared.weight_q int8",
+      "shared.weight_s float32",
+      "shared.weight_z int8",
     ]);
     expect(float.graph.initializers.has("shared.weight")).toBe(true);
   });

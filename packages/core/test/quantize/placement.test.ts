@@ -402,3 +402,37 @@ test("placement does not change the graph and is the same every time", () => {
   expect(JSON.stringify(model.graph.nodes)).toBe(before);
   expect(attributeOf(model.graph.nodes[0]!, "group", "int", 1)).toBe(1);
 });
+
+describe("an unrolled recurrence", () => {
+  /** h ← Tanh(W·x + U·h + b), three times, with the weights of one cell. */
+  function recurrence(size: number): Model {
+    const test = testModel(3);
+    const { builder } = test;
+    const input = builder.input("input", ["N", size]);
+    const [w, u, b] = [
+      test.random([size, size], "w", 0.2),
+      test.random([size, size], "u", 0.2),
+      test.random([size], "b"),
+    ];
+    let state = builder.node("Tanh", [builder.node("Gemm", [input, w, b], {}, { name: "w0" })], {}, { name: "tanh0" });
+    for (const step of [1, 2]) {
+      const fromInput = builder.node("Gemm", [input, w, b], {}, { name: `w${step}` });
+      const fromState = builder.node("Gemm", [state, u, b], {}, { name: `u${step}` });
+      const sum = builder.node("Add", [fromInput, fromState], {}, { name: `add${step}` });
+      state = builder.node("Tanh", [sum], {}, { name: `tanh${step}` });
+    }
+    builder.output(builder.node("Gemm", [state, test.random([size, 2])], {}, { name: "head" }));
+    return test.model;
+  }
+
+  test("keeps the Add between layers and Tanh in float, and nothing but layers on integers", () => {
+    const placement = place(recurrence(8));
+    expect(namesOf(placement).filter((name) => !/^(w|u)\d$|^head$/.test(name))).toEqual([]);
+    expect(groupsOf(placement).flat()).toEqual(["input", "tanh0", "tanh1", "tanh2"]);
+  });
+
+  test("shares the encoding of its states, so that the bias is there once, where copies of it would weigh something", () => {
+    expect(groupsOf(place(recurrence(8)))).toContainEqual(["tanh0", "tanh1"]);
+    expect(groupsOf(place(recurrence(64)))).toContainEqual(["tanh0"]);
+  });
+});
