@@ -44,7 +44,11 @@ export const validate: CommandDefinition = {
     const candidate = await context.loadModel(path);
     const baseline = options.against === undefined ? undefined : await context.loadModel(options.against);
     const task = await taskOptions(context, options);
-    const dataset = await openData(context, candidate.model, options, { part: "rest", task: task?.task });
+    const dataset = await openData(context, candidate.model, options, {
+      part: "rest",
+      task: task?.task,
+      trained: baseline?.model,
+    });
     if (!task && !dataset.label) requireNoLabels(options);
     const transform = await context.transformContext();
     const report = await context.phase(

@@ -60,6 +60,8 @@ export class CommandContext {
   readonly timings: Record<string, number> = {};
   /** Identity of the input model, set by {@link loadModel}. */
   model: ModelIdentity | undefined;
+  /** Where it was read from. */
+  modelPath: string | undefined;
   /** True once the output itself went to stdout: the summary then goes to stderr. */
   stdoutTaken = false;
   readonly #options: Record<string, unknown>;
@@ -114,6 +116,7 @@ export class CommandContext {
     const loaded = await loadModel(path, this.io);
     this.addInput(path);
     this.model ??= loaded.identity;
+    this.modelPath ??= path;
     return loaded;
   }
 

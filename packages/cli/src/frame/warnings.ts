@@ -17,6 +17,9 @@ export const WARNING_CODES = {
   W5002: "accuracy is no better than chance",
   W5003: "labels are not used",
   W5004: "calibration was stopped early",
+  W5005: "another preprocessing suits the network better",
+  W5006: "the images are unlike those of the training",
+  W5007: "the preprocessing was not given and cannot be found",
 } as const;
 
 export type WarningCode = `W${number}`;

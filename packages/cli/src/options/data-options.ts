@@ -13,6 +13,7 @@ import type {
 import type { OpenedDataset } from "@equant/core/node";
 import { readText } from "../files/model-file.js";
 import type { CommandContext } from "../frame/context.js";
+import { settledPreprocessing } from "./find-preprocessing.js";
 import { type DataOptions, PRESETS } from "./option-groups.js";
 
 /** What the model takes, with the sizes and constants that the options say. @throws {OptionsError} E2103 names that the model does not have. */
@@ -89,6 +90,8 @@ export interface DataUse {
   readonly part?: "first" | "rest" | "all";
   /** What the model is for, where its labels are more than a class. */
   readonly task?: TaskName | undefined;
+  /** The network that remembers its training, where the one that is fed was folded. Default: the one that is fed. */
+  readonly trained?: Model | undefined;
 }
 
 /** Reads the samples that the data options name, ready for the model's input. @throws {DataError} E5001 without --data. */
@@ -96,7 +99,7 @@ export async function openData(
   context: CommandContext,
   model: Model,
   options: DataOptions,
-  { part = "first", task, ...use }: DataUse = {},
+  { part = "first", task, trained = model, ...use }: DataUse = {},
 ): Promise<OpenedDataset> {
   if (options.data === undefined) {
     throw new DataError("E5001", `${context.command}: no data given`, {
@@ -108,7 +111,7 @@ export async function openData(
     import("sharp"),
   ]);
   const path = options.data === "random" ? "random" : resolve(context.io.cwd, options.data);
-  const preprocess = await preprocessOptions(context, options);
+  const given = await preprocessOptions(context, options);
   const labels = options.labels;
   const { split } = options;
   const samples = "samples" in use ? use.samples : options.samples;
@@ -117,7 +120,7 @@ export async function openData(
   const ofTask = task !== undefined && !("classLabels" in TASKS[task]);
   const limit = !ofTask && (split === undefined || part === "all") ? samples : undefined;
   const { signature, constants } = await signatureOf(context, model, options);
-  const input = plainInput(signature, options.layout, preprocess);
+  const input = plainInput(signature, options.layout, given);
   if (input) {
     const perSample = input.shape.reduce((product, size) => product * (size || 1), 4);
     context.requireMemory(
@@ -126,21 +129,23 @@ export async function openData(
       "check the sizes of the model's input",
     );
   }
-  const whole = await openDataset(path, {
+  const common = {
     ...(input && { input }),
     signature,
     constants,
     ...(await tokenizerOf(context, options.tokenizer)),
     ...(await soundOptions(options)),
-    preprocess,
     decode: sharpDecoder(sharp as never),
     seed: context.options().seed,
-    ...(limit !== undefined && { samples: limit }),
     ...(labels !== undefined && {
       labels: ["auto", "folders", "none"].includes(labels) ? labels : resolve(context.io.cwd, labels),
     }),
     ...(ofTask && { labels: "none" }),
-  });
+  };
+  const open = (preprocess: PreprocessOptions) => openDataset(path, { ...common, preprocess });
+  const isPlain = input !== undefined && path !== "random";
+  const preprocess = isPlain ? await settledPreprocessing(context, { model: trained, input, given, open }) : given;
+  const whole = await openDataset(path, { ...common, preprocess, ...(limit !== undefined && { samples: limit }) });
   const labelled = ofTask && labels !== "none" ? await withTaskLabels(context, whole, task, path, labels) : whole;
   let dataset = labelled;
   if (split !== undefined && part !== "all") dataset = await partOf(labelled, split, part, samples, context);

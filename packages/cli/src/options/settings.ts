@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 
-/** Where a setting came from. */
-export type SettingSource = "flag" | "config" | "default";
+/** Where a setting came from; `found`: looked up in the model and the data. */
+export type SettingSource = "flag" | "config" | "default" | "found";
 
 export interface Setting {
   readonly value: unknown;

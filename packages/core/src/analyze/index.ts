@@ -1,5 +1,11 @@
 export type { ClassDrop, Confusion, PairedAccuracy } from "./class-pair.js";
 export { type AccuracySummary, type ClassAccuracy, type ConfusionMatrix, confusionRows } from "./class-score.js";
+export {
+  guessPreprocessing,
+  type PreprocessingCandidate,
+  type PreprocessingGuess,
+  type PreprocessingQuestion,
+} from "./guess-preprocessing.js";
 export { inspectModel } from "./inspect.js";
 export { spreadText } from "./inspect-findings.js";
 export { inspectLayers, type LayerDetail, type LayerValue } from "./inspect-layer.js";

@@ -14,6 +14,7 @@ export type { OpenedDataset, OpenOptions } from "./open-types.js";
 export { plainInput } from "./plain-input.js";
 export {
   type ColorOrder,
+  channelScaling,
   createPreprocessor,
   IMAGE_FITS,
   type ImageFit,
@@ -24,6 +25,7 @@ export {
   type Preprocessor,
   type PresetName,
 } from "./preprocess.js";
+export { PREPROCESSOR_CONFIG, readPreprocessorConfig } from "./preprocessor-config.js";
 export { type RandomRange, randomDataset, randomRange } from "./random-dataset.js";
 export { randomRecords } from "./random-records.js";
 export { resizeBicubic } from "./resize.js";
