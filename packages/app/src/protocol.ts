@@ -5,6 +5,7 @@ import type {
   FloatTarget,
   InspectReport,
   OutputError,
+  PreprocessingGuess,
   PruneMethod,
   QuantizationDetails,
   RecipeStep,
@@ -217,6 +218,8 @@ export interface Calls {
   inspect(params: Record<string, never>): InspectReport;
   openData(params: { source: DataSource; plan: DataPlan }): DataSummary;
   check(params: Record<string, never>): DataCheck;
+  /** The preprocessing that the network remembers; null where nothing was asked of files. */
+  guess(params: { source: DataSource; plan: DataPlan }): PreprocessingGuess | null;
   calibrate(params: { steps: readonly RecipeStep[] }): CalibrationSummary;
   useCalibration(params: { text: string }): CalibrationSummary;
   /** Counts activations with the types that the recipe and this calibration.json give them. */

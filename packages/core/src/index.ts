@@ -8,6 +8,7 @@
 
 // Measures.
 export {
+  guessPreprocessing,
   type InspectReport,
   inspectModel,
   measureSqnr,

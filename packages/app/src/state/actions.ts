@@ -1,3 +1,4 @@
+import type { PreprocessOptions } from "@equant/core";
 import { chartsDrawn } from "../charts/client.js";
 import { warm } from "../engine/warm.js";
 import type { DataSource, ModelSource } from "../protocol.js";
@@ -5,7 +6,7 @@ import { canonical, DATA_DEFAULTS, DEFAULT_RECIPE, type Recipe, withData } from 
 import { calibrationKey, dataKey, equalizationKey, isRunStale, runKey } from "./derived.js";
 import { callEngine } from "./jobs.js";
 import { tickLayer } from "./layer-rows.js";
-import { setRecipe, toggleStep } from "./recipe-edit.js";
+import { editData, setRecipe, toggleStep } from "./recipe-edit.js";
 import type { ScreenId } from "./screens.js";
 import * as store from "./store.js";
 
@@ -30,6 +31,7 @@ async function showModel(source: ModelSource): Promise<boolean> {
   store.model.value = summary;
   store.data.value = null;
   store.check.value = null;
+  store.guess.value = null;
   store.calibration.value = null;
   store.equalization.value = null;
   store.currentRunId.value = null;
@@ -80,7 +82,21 @@ export async function openData(source: DataSource): Promise<boolean> {
   store.data.value = { key, value: summary };
   store.check.value = null;
   await checkData();
+  await guessPreprocessing(source);
   return true;
+}
+
+/** Asks the network what preprocessing it was trained with; it need not know. */
+async function guessPreprocessing(source: DataSource): Promise<void> {
+  const plan = store.recipe.value.data;
+  const options = { screen: "data" as const, canPause: true, optional: true };
+  store.guess.value = (await callEngine("guess", { source, plan }, options)) ?? null;
+}
+
+/** Takes the preprocessing that was found, and opens the data with it. */
+export async function usePreprocessing(preprocess: PreprocessOptions): Promise<void> {
+  editData({ preprocess });
+  await freshData();
 }
 
 export async function checkData(): Promise<void> {

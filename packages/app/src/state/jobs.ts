@@ -85,6 +85,7 @@ const PHASES: Readonly<Record<CallName, string>> = {
   inspect: "inspect the model",
   openData: "open the data",
   check: "check the preprocessing",
+  guess: "find the preprocessing",
   calibrate: "calibrate",
   useCalibration: "read the calibration",
   observe: "count the values",

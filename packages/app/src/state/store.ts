@@ -1,4 +1,4 @@
-import type { ValidationReport } from "@equant/core";
+import type { PreprocessingGuess, ValidationReport } from "@equant/core/lab";
 import type { Report } from "@equant/report";
 import { computed, signal } from "@preact/signals";
 import type { Problem } from "../problem.js";
@@ -67,6 +67,8 @@ export const model = signal<ModelSummary | null>(null);
 export const dataSource = signal<DataSource | null>(null);
 export const data = signal<Keyed<DataSummary> | null>(null);
 export const check = signal<Keyed<DataCheck> | null>(null);
+/** What the network remembers of its preprocessing. */
+export const guess = signal<PreprocessingGuess | null>(null);
 export const calibration = signal<Keyed<CalibrationSummary> | null>(null);
 export const liveRanges = signal<readonly { name: string; min: number; max: number }[]>([]);
 export const equalization = signal<Keyed<EqualizePreview> | null>(null);

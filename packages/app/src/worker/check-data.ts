@@ -1,4 +1,13 @@
-import { type Dataset, Feed, forEachBatch, type Model, subset, type TransformContext, topK } from "@equant/core/lab";
+import {
+  type Dataset,
+  Feed,
+  forEachBatch,
+  type HostTensor,
+  type Model,
+  subset,
+  type TransformContext,
+  topK,
+} from "@equant/core/lab";
 import type { DataCheck } from "../protocol.js";
 import { labelOf, thumbnailOf } from "./thumbnails.js";
 
@@ -28,12 +37,13 @@ export async function checkData(model: Model, dataset: Dataset, context: Transfo
         { batchSize: 1 },
         context,
         async (outputs, { feeds, fed, firstIndex: index }) => {
-          const input = Object.values(feeds)[0]!.data as Float32Array;
-          const data = input.subarray(0, input.length / fed);
-          tensor.add(data);
+          const input = Object.values(feeds)[0]!.data;
+          const length = input.length / fed;
+          tensor.add(input, length);
           const output = outputs[session.outputNames[0]!]!;
           const values = (output.data as Float32Array).subarray(0, output.data.length / fed);
-          isClassifier &&= output.dims.length === 2 && values.length > 1 && values.length !== data.length;
+          const isFloat = output.dtype === "float32";
+          isClassifier &&= isFloat && output.dims.length === 2 && values.length > 1 && values.length !== length;
           const best = isClassifier ? topK(values, 5) : [];
           const label = chosen.label?.(index);
           const thumbnail = await thumbnailOf(chosen, index);
@@ -61,8 +71,9 @@ export async function checkData(model: Model, dataset: Dataset, context: Transfo
 function moments() {
   let [count, sum, squares, min, max] = [0, 0, 0, Infinity, -Infinity];
   return {
-    add(values: Float32Array) {
-      for (const value of values) {
+    add(values: HostTensor["data"], length: number) {
+      for (let at = 0; at < length; at++) {
+        const value = Number(values[at]);
         count++;
         sum += value;
         squares += value * value;

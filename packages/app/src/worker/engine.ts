@@ -30,7 +30,7 @@ import { execute } from "./execute.js";
 import { findConfused } from "./find-confused.js";
 import type { Gate } from "./gate.js";
 import { reportOf, validate } from "./measure.js";
-import { type OpenData, openData, summarizeData } from "./open-data.js";
+import { guessOf, type OpenData, openData, summarizeData } from "./open-data.js";
 import { type OpenModel, openModel, summarizeModel } from "./open-model.js";
 import { threadCount } from "./ort.js";
 import { pruneModel } from "./prune.js";
@@ -108,6 +108,8 @@ export class Engine {
     },
     check: async (_params, context) =>
       checkData(this.model.model, this.data.calibrate, await transformContext(context)),
+    guess: async ({ source, plan }, context) =>
+      (await guessOf(source, plan, this.model.model, await transformContext(context))) ?? null,
     calibrate: async ({ steps }, context) => {
       const prepared = await this.#preparedModel(context);
       const calibrated = { model: prepared, sha256: this.model.sha256, shapes: this.#shapes };

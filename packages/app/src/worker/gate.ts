@@ -31,8 +31,15 @@ export class Gate {
 
   /** The dataset, every sample of which passes this gate. */
   dataset(dataset: Dataset): Dataset {
+    const { record } = dataset;
     return {
       ...dataset,
+      ...(record && {
+        record: async (index: number) => {
+          await this.pass();
+          return record.call(dataset, index);
+        },
+      }),
       fill: async (index, out, offset) => {
         await this.pass();
         await dataset.fill(index, out, offset);

@@ -4,14 +4,18 @@ import {
   type Dataset,
   DIGIT_SPLIT,
   digitDataset,
+  guessPreprocessing,
   keepSamples,
   type Model,
-  ModelError,
   type OpenedDataset,
   openFiles,
-  requiredInputs,
+  type PreprocessingGuess,
+  type PreprocessOptions,
+  signatureOf,
   spread,
   subset,
+  type Tokenize,
+  type TransformContext,
 } from "@equant/core/lab";
 import type { DataSource, DataSummary } from "../protocol.js";
 import type { DataPlan } from "../recipe/recipe.js";
@@ -32,23 +36,60 @@ export interface OpenData {
 
 export async function openData(source: DataSource, plan: DataPlan, model: Model): Promise<OpenData> {
   if (source.kind === "digits") return openDigits(plan, model);
-  const shape = inputShape(model);
-  requireKnown(shape, model);
-  const files = source.files.map(({ path, blob }) => blobFile(path, blob));
-  const opened = await openFiles(files, {
-    input: { shape },
-    decode: decodeImage,
-    preprocess: plan.preprocess,
-    labels: plan.labels,
-    name: source.name,
-    ...(files.length === 1 && { main: files[0]!.path }),
-  });
+  const opened = await openSource(source, plan, model);
   const { format, notes, preprocessed } = opened;
   const { calibrate, validate, shared } = split(opened, plan);
   // Calibration, its check and every step of a recipe go over the same images: decoded once.
   const kept = keepSamples(calibrate);
   const all = { format, notes, preprocessed, dataset: opened };
   return { name: source.name, all, calibrate: kept, validate, shared };
+}
+
+/** A tokenizer among the data makes tokens of their text; it is none of the data itself. */
+const TOKENIZER = /(^|\/)tokenizer\.json$/;
+
+/** All samples of files, as the model takes them: images, arrays, records, text, sound. */
+async function openSource(
+  { name, files: placed }: Extract<DataSource, { kind: "files" }>,
+  { preprocess, labels }: Pick<DataPlan, "preprocess" | "labels">,
+  model: Model,
+): Promise<OpenedDataset> {
+  const tokenizer = placed.find(({ path }) => TOKENIZER.test(path));
+  const files = placed.filter((file) => file !== tokenizer).map(({ path, blob }) => blobFile(path, blob));
+  return openFiles(files, {
+    signature: signatureOf(model),
+    ...(tokenizer && { tokenize: await tokenizerOf(tokenizer.blob) }),
+    decode: decodeImage,
+    preprocess,
+    labels,
+    name,
+    ...(files.length === 1 && { main: files[0]!.path }),
+  });
+}
+
+/** @throws {DataError} E5002 the file is no tokenizer. */
+async function tokenizerOf(blob: Blob): Promise<Tokenize> {
+  try {
+    const { Tokenizer } = await import("@huggingface/tokenizers");
+    const tokenizer = new Tokenizer(JSON.parse(await blob.text()), {});
+    return (text) => tokenizer.encode(text);
+  } catch (error) {
+    const details = { file: "tokenizer.json", hint: "drop the tokenizer.json that was saved with the model" };
+    throw new DataError("E5002", "data: tokenizer.json cannot be read as a tokenizer", details, error);
+  }
+}
+
+/** The preprocessing that the network remembers, whatever scaling the plan says; undefined for the demo. */
+export async function guessOf(
+  source: DataSource,
+  plan: DataPlan,
+  model: Model,
+  context: TransformContext,
+): Promise<PreprocessingGuess | undefined> {
+  if (source.kind === "digits") return undefined;
+  const { preset: _preset, mean: _mean, std: _std, ...given } = plan.preprocess;
+  const open = (preprocess: PreprocessOptions) => openSource(source, { ...plan, preprocess }, model);
+  return guessPreprocessing({ model, open, given }, context);
 }
 
 /** The digits the demo network was not trained on serve for validation, as in the command's demo. */
@@ -82,21 +123,6 @@ export function split(
   const rest = Array.from({ length }, (_, index) => index).filter((index) => !taken.has(index));
   const shared = taken.size === 0;
   return { calibrate, validate: spread(subset(dataset, rest), validate), shared };
-}
-
-function requireKnown(shape: readonly number[], model: Model): void {
-  const inputs = requiredInputs(model.graph);
-  if (inputs.length !== 1) {
-    const names = inputs.map(({ name }) => name).join(", ");
-    throw new ModelError("E4001", `model: ${inputs.length} inputs (${names}), expected one`, {
-      hint: "models with several inputs cannot be fed with images yet",
-    });
-  }
-  if (shape.length > 0 && shape.every((size) => size > 0)) return;
-  throw new ModelError("E3003", `model: input "${inputs[0]!.name}" leaves sizes open`, {
-    tensor: inputs[0]!.name,
-    hint: "export the model with a fixed input size; only the batch may stay open",
-  });
 }
 
 /** Names and sizes stand for the content: reading gigabytes of images to name a run is not worth it. */

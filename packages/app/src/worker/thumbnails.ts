@@ -15,7 +15,7 @@ export async function thumbnails(dataset: Dataset): Promise<Thumbnail[]> {
 }
 
 export async function thumbnailOf(dataset: Dataset, index: number): Promise<Thumbnail | undefined> {
-  const target = imageTarget({ shape: dataset.shape });
+  const target = dataset.record ? undefined : imageTarget({ shape: dataset.shape });
   if (!target) return undefined;
   const { channels, height, width, layout } = target;
   const data = new Float32Array(channels * height * width);

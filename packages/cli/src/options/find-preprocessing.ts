@@ -30,10 +30,10 @@ export async function settledPreprocessing(
     if (declared) context.reporter.info(`note      preprocessing of preprocessor_config.json: ${words(declared)}`);
     return { ...declared, ...given };
   }
-  if (guess.isUnlikeTraining && guess.verdict !== "doubtful")
-    context.warn("W5006", "the images are unlike those that the network was trained on");
   if (isSaid) {
-    warnOfBetter(context, guess);
+    if (guess.isUnlikeTraining)
+      context.warn("W5006", "the images are unlike those that the network was trained on, whatever the preprocessing");
+    else warnOfBetter(context, guess);
     return given;
   }
   return found(context, guess, given);
@@ -62,16 +62,15 @@ function found(context: CommandContext, guess: PreprocessingGuess, given: Prepro
   return { ...best!.options, ...given };
 }
 
-function doubtful({ command }: CommandContext, { ranking }: PreprocessingGuess): OptionsError {
-  const listed = ranking.map(({ name, distance }) => `${name} ${distance.toPrecision(2)}`);
-  return new OptionsError(
-    "E2005",
-    `${command}: several ways of preprocessing suit the network about alike (distance from its training: ${listed.join(", ")})`,
-    {
-      expected: ranking.map(({ options }) => words(options)),
-      hint: `say which it is: ${words(ranking[0]!.options)}, or ${words(ranking[1]!.options)}`,
-    },
-  );
+function doubtful({ command }: CommandContext, { ranking, isUnlikeTraining }: PreprocessingGuess): OptionsError {
+  const listed = ranking.map(({ name, distance }) => `${name} ${distance.toPrecision(2)}`).join(" · ");
+  const why = isUnlikeTraining
+    ? "the images are unlike those of the training, so the network cannot tell its preprocessing"
+    : "several ways of preprocessing suit the network about alike";
+  return new OptionsError("E2005", `${command}: ${why} (distances: ${listed})`, {
+    expected: ranking.map(({ options }) => words(options)),
+    hint: `say which it is, such as ${words(ranking[0]!.options)} or ${words(ranking[1]!.options)}`,
+  });
 }
 
 /** What a `preprocessor_config.json` says, beside the model or, as on Hugging Face, a folder above it. */

@@ -33,7 +33,7 @@ export interface PreprocessingCandidate {
 export interface PreprocessingGuess {
   /** What told the candidates apart: stored statistics, confidence and variety of the answers, or nothing there is. */
   readonly by: "statistics" | "answers" | "nothing";
-  /** `found`: the first of the ranking suits clearly best; `doubtful`: another comes near; `unknown`: the network cannot tell. */
+  /** `found`: the first of the ranking suits clearly best; `doubtful`: another comes near, or the images are unlike those of the training; `unknown`: the network cannot tell. */
   readonly verdict: "found" | "doubtful" | "unknown";
   /** Best first, of each scaling the better colour order; empty where nothing tells. */
   readonly ranking: readonly PreprocessingCandidate[];
@@ -76,9 +76,8 @@ const CLEAR = 2;
 /** The same for the colour order, which changes less; besides, it must not be chance. */
 const ORDER_CLEAR = 1.25;
 const SIGNIFICANCE = 0.01;
-/** Distance from which on images are unlike those of the training, and from which on no candidate explains what was stored. */
+/** Distance from which on images are unlike those of the training: then nothing can be told by them. */
 const UNLIKE = 0.3;
-const UNEXPLAINED = 1;
 /** What evaluation on ImageNet resizes to before it crops 224. */
 const SHORTER_SIDE = 256 / 224;
 
@@ -238,12 +237,12 @@ function verdictOf(
   const first = (!isColorOrderFound && orders.find(({ applied }) => !applied.reversed)) || orders[0]!;
   const others = bests.filter(({ scaling }) => scaling !== first.scaling);
   const asGiven = sorted.find(({ name }) => name === given?.name);
-  const distance = Math.exp(farness(nearest));
+  const isUnlikeTraining = by === "statistics" && farness(nearest) > Math.log(UNLIKE);
   const isClear = others.every((other) => suits(orders[0]!, other));
-  const isFound = isDeclared || (isClear && (by === "answers" || distance < UNEXPLAINED));
+  const isFound = isDeclared || (isClear && !isUnlikeTraining);
   return {
     by,
-    verdict: isFound ? "found" : by === "answers" || isClear ? "unknown" : "doubtful",
+    verdict: isFound ? "found" : by === "answers" ? "unknown" : "doubtful",
     ranking: [first, ...others].map((candidate) => ({
       name: candidate.name,
       options: { ...candidate.options, ...(isDeclared && candidate === first ? sizes.declaredSize : sizes.size) },
@@ -252,7 +251,7 @@ function verdictOf(
     margin: others[0] ? Math.exp(farness(others[0]) - farness(first)) : 1,
     isColorOrderFound,
     ...(asGiven && suits(nearest, asGiven) && { givenLosesBy: clearRatio(nearest, asGiven) }),
-    isUnlikeTraining: by === "statistics" && distance > UNLIKE,
+    isUnlikeTraining,
   };
 }
 

@@ -2,13 +2,14 @@ import { openDropped } from "../../files/open.js";
 import { formatNumber } from "../../format.js";
 import { checkData, openData } from "../../state/actions.js";
 import { dataKey } from "../../state/derived.js";
-import { activity, check, data, dataSource, model } from "../../state/store.js";
+import { activity, check, data, dataSource, guess, model, recipe } from "../../state/store.js";
 import { CheckPanel } from "../parts/check-panel.js";
 import { Facts } from "../parts/facts.js";
 import { Needs } from "../parts/needs.js";
 import { OpenButtons } from "../parts/open-buttons.js";
 import { Head, Panel } from "../parts/panel.js";
 import { PreprocessForm } from "../parts/preprocess-form.js";
+import { PreprocessingFound } from "../parts/preprocessing-found.js";
 import { Thumb } from "../parts/thumb.js";
 
 /** Samples: what they are, how they are split, and whether the model understands them. */
@@ -52,6 +53,7 @@ export function DataScreen() {
         </div>
       )}
       <PreprocessForm />
+      {value && guess.value && <PreprocessingFound guess={guess.value} current={recipe.value.data.preprocess} />}
       {stale && (
         <p class="note row">
           The settings have changed since the data were opened.
