@@ -45,14 +45,16 @@ export const calibrate: CommandDefinition = {
       requireSameModel(part.fields.model, identity.sha256, file, path);
       merged.push(part);
     }
+    const readsData = options.data !== undefined || merged.length === 0;
+    // Before folding: what the network remembers of its preprocessing is folded away.
+    const dataset = readsData ? await openData(context, model, options) : undefined;
     await context.phase(
       "fold",
       () => core.prepareModel(model, transform),
       ({ fold }) => core.describeFold(fold),
     );
     let calibration: import("@equant/core").Calibration | undefined;
-    if (options.data !== undefined || merged.length === 0) {
-      const dataset = await openData(context, model, options);
+    if (dataset) {
       const requests = core.quantizationRequests(model, settings).map((request) => ({
         ...request,
         moments: true,

@@ -70,17 +70,18 @@ export const equalize: CommandDefinition = {
     }
     const { model } = await context.loadModel(path);
     const transform = await context.transformContext();
+    // Before folding: what the network remembers of its preprocessing is folded away.
+    const dataset = options.explain ? undefined : await openData(context, model, options);
     await context.phase(
       "fold",
       () => core.prepareModel(model, transform),
       ({ fold }) => core.describeFold(fold),
     );
     const shapes = await core.observeShapes(await context.runner(), model, core.zeroFeeds(model));
-    if (options.explain) {
+    if (!dataset) {
       const classes = core.explainClasses(model, shapes);
       return { result: classes, text: `${JSON.stringify(classes, null, 2)}\n` };
     }
-    const dataset = await openData(context, model, options);
     const probe = await context.phase("float model", () =>
       core.OutputProbe.of(core.cloneModel(model), dataset, transform),
     );

@@ -70,12 +70,12 @@ export const prune: CommandDefinition = {
     if (options.masks !== undefined) await checkMasks(context, options.masks);
     const { model } = await context.loadModel(path);
     const transform = await context.transformContext();
+    const { learning, measuring } = await pruningData(context, model);
     await context.phase(
       "prepare",
       () => core.preparePrune(model, transform),
       (report) => core.describeFold(report),
     );
-    const { learning, measuring } = await pruningData(context, model);
     const evaluate = measuring && ((pruned: Model) => core.measureTop1(pruned, {}, { ...transform, data: measuring }));
     const baseline = evaluate && (await context.phase("original", () => evaluate(model), formatPercent));
     const result = await context.phase(
