@@ -3,11 +3,12 @@ import { labelOf, type Node } from "../graph/index.js";
 import type { LayerParameters } from "../quantize/index.js";
 import { requireRunner, type TransformContext } from "../runtime/index.js";
 import type { ResolvedAdaRound } from "./ada-options.js";
+import { gptqRounding } from "./gptq.js";
 import { type Moments, momentsOf } from "./moments.js";
 import type { Rows } from "./patches.js";
 import { relaxedRounding } from "./relax.js";
 import { bestOf, type Choices, choicesOf, descend, noiseOf } from "./rounding.js";
-import type { WeightIntegers } from "./weight-integers.js";
+import type { Roundings, WeightIntegers } from "./weight-integers.js";
 
 /** A layer to round, in both networks. */
 export interface AdaLayer {
@@ -49,33 +50,45 @@ export async function roundLayer(
   const centered = bias !== undefined;
   const moments = await momentsOf(runner, inputs[0], outputs[0], weights, centered);
   const check = await momentsOf(runner, inputs[1], outputs[1], weights, centered);
-  const h = choices.nearest.slice();
-  if (options.iterations === 0) descend(moments, choices, h, RIDGE);
-  else {
-    const learned = await relaxedRounding(runner, moments, choices, { ...options, ridge: RIDGE }, context);
-    bestOf(moments, choices, h, learned, RIDGE);
-  }
+  const h = await roundingOf(moments, choices, options, context);
   weight.keepWithinLanes(choices, h, options.floatModel, options.calibration);
   const power = check.outputPower || 1;
   const nearest = noiseOf(check, choices, choices.nearest) / power;
   const learned = noiseOf(check, choices, h) / power;
   const kept = learned < nearest;
-  const final = kept ? h : choices.nearest;
+  const final: Roundings = kept ? h : choices.nearest;
   if (kept) weight.set(choices, h);
   bias?.set(biasOf(moments, choices, final));
   return {
     layer: labelOf(layer.node),
     opType: layer.opType,
     kept,
-    turned: final.reduce((sum, value, at) => sum + (value === choices.nearest[at] ? 0 : 1), 0),
+    turned: Array.from(final).reduce((sum, value, at) => sum + (value === choices.nearest[at] ? 0 : 1), 0),
     weights: choices.free.reduce((sum, value) => sum + value, 0),
     nearest,
     learned,
   };
 }
 
+async function roundingOf(
+  moments: Moments,
+  choices: Choices,
+  options: ResolvedAdaRound,
+  context: TransformContext,
+): Promise<Roundings> {
+  if (options.method === "gptq") return gptqRounding(moments, choices, { ridge: RIDGE, signal: context.signal });
+  const h = choices.nearest.slice();
+  if (options.iterations === 0) descend(moments, choices, h, RIDGE);
+  else {
+    const runner = requireRunner(context, "adaRound");
+    const learned = await relaxedRounding(runner, moments, choices, { ...options, ridge: RIDGE }, context);
+    bestOf(moments, choices, h, learned, RIDGE);
+  }
+  return h;
+}
+
 /** The bias for which Ŵx̂ + b has the mean of y over the rows: b = −E[r] − Δ·E[x̂], r = Wx̂ − y. */
-function biasOf({ inputs, outputs, inputMean, residualMean }: Moments, choices: Choices, h: Uint8Array): Float64Array {
+function biasOf({ inputs, outputs, inputMean, residualMean }: Moments, choices: Choices, h: Roundings): Float64Array {
   return Float64Array.from(residualMean, (mean, row) => {
     const group = Math.floor(row / outputs);
     let sum = 0;

@@ -15,8 +15,10 @@ export interface Choices {
   readonly rest: Float64Array;
   /** h of rounding to nearest, as the plan has it. */
   readonly nearest: Uint8Array;
-  /** s of each weight's channel, [group, outputs]. */
+  /** s of each weight's channel, and the ends of its type, [group, outputs]. */
   readonly step: Float64Array;
+  readonly least: Float64Array;
+  readonly most: Float64Array;
   /** Where each weight is stored. */
   readonly flat: Int32Array;
 }
@@ -33,17 +35,20 @@ export function choicesOf({ layer, weight }: LayerParameters): Choices {
     { length: layer.outChannels },
     (_, channel) => encoding.scale[encoding.axis === null ? 0 : channel]!,
   );
+  const zeroOf = (channel: number) => encoding.zeroPoint[encoding.axis === null ? 0 : channel]!;
   const choices: Choices = {
     low: new Float64Array(size),
     free: new Uint8Array(size),
     rest: new Float64Array(size),
     nearest: new Uint8Array(size),
     step,
+    least: step.map((_, channel) => encoding.qmin - zeroOf(channel)),
+    most: step.map((_, channel) => encoding.qmax - zeroOf(channel)),
     flat,
   };
   for (let at = 0; at < size; at++) {
     const channel = Math.floor(at / perRow);
-    const zero = encoding.zeroPoint[encoding.axis === null ? 0 : channel]!;
+    const zero = zeroOf(channel);
     const value = values[flat[at]!]! / step[channel]!;
     const low = Math.floor(value);
     const chosen = integers[flat[at]!]! - zero;

@@ -7,6 +7,9 @@ import { saturationRatios } from "../quantize/saturation.js";
 import { inputMaxima } from "../quantize/sources.js";
 import type { Choices } from "./rounding.js";
 
+/** h of every weight: 0 or 1, or with GPTQ any number within the type. */
+export type Roundings = Uint8Array | Int16Array;
+
 /** Inputs of a group above which G does not fit: 4·K² bytes, 151 MB. */
 const MAX_INPUTS = 6144;
 
@@ -50,7 +53,7 @@ export class WeightIntegers {
   }
 
   /** Stores a choice of roundings. */
-  set(choices: Choices, h: Uint8Array): void {
+  set(choices: Choices, h: Roundings): void {
     this.restore(this.#integers(choices, h));
   }
 
@@ -58,7 +61,7 @@ export class WeightIntegers {
    * Takes back the choice of channels in which products of neighbours would no longer fit in 16 bits where rounding to nearest
    * does; see {@link saturationRatios}. Returns how many.
    */
-  keepWithinLanes(choices: Choices, h: Uint8Array, floatModel: Model, calibration: Calibration | undefined): number {
+  keepWithinLanes(choices: Choices, h: Roundings, floatModel: Model, calibration: Calibration | undefined): number {
     const { layer, weight } = this.parameters;
     if (weight.encoding.dtype !== "int8" || weight.encoding.bits < 8) return 0;
     const input = this.#inputGrid();
@@ -94,7 +97,7 @@ export class WeightIntegers {
     };
   }
 
-  #integers(choices: Choices, h: Uint8Array): Tensor {
+  #integers(choices: Choices, h: Roundings): Tensor {
     const { data, encoding } = this.parameters.weight;
     const values = (data.array() as Int8Array).slice();
     const perRow = data.size / this.parameters.layer.outChannels;

@@ -89,8 +89,9 @@ export const STEPS = [
     label: "AdaRound: learn the rounding",
     help: "learns which weights to round up; pays below 8 bits",
     options: ADA_ROUND_OPTIONS,
+    flag: "method",
     slow: true,
-    title: () => "AdaRound",
+    title: ({ method }) => (method === "gptq" ? "GPTQ" : "AdaRound"),
   }),
   step({
     use: "tune-biases",

@@ -38,6 +38,8 @@ function tinyLayer(inputs: number, outputs: number, rows: number) {
     rest: scaled.map((value) => value - Math.floor(value)),
     nearest: Uint8Array.from(scaled, (value) => (value - Math.floor(value) > 0.5 ? 1 : 0)),
     step,
+    least: step.map(() => -8),
+    most: step.map(() => 7),
     flat: Int32Array.from(weights, (_, at) => at),
   };
   return { x, y, weights, choices };
