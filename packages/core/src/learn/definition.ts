@@ -4,7 +4,10 @@ import { count, number, oneOf } from "../option.js";
 export const ADA_ROUND_OPTIONS = {
   method: oneOf(
     "how roundings are found",
-    { adaround: "learned, up or down (Nagel et al. 2020)", gptq: "with error feedback, as far as it helps (Frantar et al. 2023)" },
+    {
+      adaround: "learned, up or down (Nagel et al. 2020)",
+      gptq: "with error feedback, as far as it helps (Frantar et al. 2023)",
+    },
     { default: "adaround", main: true },
   ),
   samples: count("images to learn from and to check on", { min: 2, default: 128, main: true }),

@@ -89,7 +89,6 @@ export const STEPS = [
     label: "AdaRound: learn the rounding",
     help: "learns which weights to round up; pays below 8 bits",
     options: ADA_ROUND_OPTIONS,
-    flag: "method",
     slow: true,
     title: ({ method }) => (method === "gptq" ? "GPTQ" : "AdaRound"),
   }),

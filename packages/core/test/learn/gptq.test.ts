@@ -23,7 +23,8 @@ function gramOf(inputs: number, rows: number): Float64Array {
 const quadratic = (gram: Float64Array, delta: ArrayLike<number>) => {
   const inputs = delta.length;
   let sum = 0;
-  for (let k = 0; k < inputs; k++) for (let j = 0; j < inputs; j++) sum += delta[k]! * gram[k * inputs + j]! * delta[j]!;
+  for (let k = 0; k < inputs; k++)
+    for (let j = 0; j < inputs; j++) sum += delta[k]! * gram[k * inputs + j]! * delta[j]!;
   return sum;
 };
 
@@ -61,7 +62,9 @@ describe("rounding with error feedback", () => {
     for (let k = 0; k < inputs; k++) {
       const open = [...order].slice(k);
       const own = [...open].map((i) => [...open].map((j) => gram[i * inputs + j]!));
-      const right = open.map((i) => -[...order].slice(0, k).reduce((sum, j) => sum + gram[i * inputs + j]! * delta[j]!, 0));
+      const right = open.map(
+        (i) => -[...order].slice(0, k).reduce((sum, j) => sum + gram[i * inputs + j]! * delta[j]!, 0),
+      );
       const best = gauss(own, right);
       delta[order[k]!] = Math.round(weights[order[k]!]! + best[0]!) - weights[order[k]!]!;
       expect(rounded[order[k]!]).toBe(Math.round(weights[order[k]!]! + best[0]!));
@@ -114,7 +117,9 @@ describe("rounding with error feedback", () => {
 function gauss(matrix: number[][], right: readonly number[]): number[] {
   const rows = matrix.map((row, i) => [...row, right[i]!]);
   for (let i = 0; i < rows.length; i++) {
-    const pivot = rows.slice(i).reduce((best, row, k) => (Math.abs(row[i]!) > Math.abs(rows[best]![i]!) ? i + k : best), i);
+    const pivot = rows
+      .slice(i)
+      .reduce((best, row, k) => (Math.abs(row[i]!) > Math.abs(rows[best]![i]!) ? i + k : best), i);
     [rows[i], rows[pivot]] = [rows[pivot]!, rows[i]!];
     for (let k = 0; k < rows.length; k++) {
       if (k === i) continue;
