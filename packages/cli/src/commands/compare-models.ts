@@ -1,7 +1,15 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { ModelError } from "@equant/core/errors";
-import type { Dataset, Model, ModelMeasures, ValidationReport } from "@equant/core/lab";
+import type {
+  Dataset,
+  Metric,
+  Model,
+  ModelMeasures,
+  TaskOptions,
+  TaskReport,
+  ValidationReport,
+} from "@equant/core/lab";
 import type { Report } from "@equant/report";
 import { readText } from "../files/model-file.js";
 import type { CommandContext } from "../frame/context.js";
@@ -33,6 +41,16 @@ export interface ComparedModel {
   /** Of the outputs against the reference's, in dB. */
   readonly sqnrDb: number | null;
   readonly latencyMs: number | null;
+  /** In the measure of the task that was named; null where none was. */
+  readonly task: {
+    readonly metric: Metric;
+    readonly against: TaskReport["against"];
+    readonly figure: number | null;
+    readonly interval: { readonly low: number; readonly high: number } | null;
+    /** How much worse than the reference; null for itself. */
+    readonly drop: number | null;
+    readonly p: number | null;
+  } | null;
 }
 
 /** Finds out what an argument is. @throws {ModelError} E3001 neither a model nor a run. @throws {DataError} E5002 a bad report. */
@@ -60,7 +78,7 @@ export async function contender(context: CommandContext, name: string): Promise<
 
 /** Figures as the run wrote them. */
 export async function fromReport(context: CommandContext, { name, path, report }: Contender): Promise<ComparedModel> {
-  const unknown = { name, samples: null, top1: null, interval: null, drop: null, mcNemar: null };
+  const unknown = { name, samples: null, top1: null, interval: null, drop: null, mcNemar: null, task: null };
   if (!report) {
     const { identity } = await context.loadModel(path!);
     return { ...unknown, source: "file", bytes: identity.bytes, agreement: null, sqnrDb: null, latencyMs: null };
@@ -74,6 +92,7 @@ export async function fromReport(context: CommandContext, { name, path, report }
     interval: validation.candidate.accuracy?.top1Interval ?? null,
     drop: validation.drop,
     mcNemar: validation.mcNemar,
+    task: taskOf((validation as { task?: TaskReport | null }).task ?? null, false),
   };
   const bytes = output?.bytes ?? candidate?.bytes;
   return {
@@ -98,7 +117,7 @@ export async function measureAll(
   context: CommandContext,
   [first, ...others]: readonly LoadedContender[],
   dataset: Dataset,
-  options: { readonly latency: boolean; readonly batch: number | undefined },
+  options: { readonly latency: boolean; readonly batch: number | undefined; readonly task: TaskOptions | undefined },
 ): Promise<ComparedModel[]> {
   const { validateModels } = await import("@equant/core");
   const transform = await context.transformContext();
@@ -114,6 +133,7 @@ export async function measureAll(
             bytes: { candidate: other.bytes, baseline: first!.bytes },
             ...(!options.latency && { latency: false as const }),
             ...(options.batch !== undefined && { batchSize: options.batch }),
+            ...(options.task && { task: options.task }),
           },
           { ...transform, data: dataset },
         ),
@@ -144,5 +164,20 @@ function measured(
     agreement: isReference ? null : report.agreement,
     sqnrDb: isReference ? null : report.logitSqnrDb,
     latencyMs,
+    task: taskOf(report.task, isReference),
+  };
+}
+
+function taskOf(task: TaskReport | null, isReference: boolean): ComparedModel["task"] {
+  if (!task) return null;
+  const [metric] = task.metrics as [Metric];
+  const own = isReference ? task.baseline! : task.candidate;
+  return {
+    metric,
+    against: task.against,
+    figure: own.figures[metric.name] ?? null,
+    interval: own.interval,
+    drop: isReference ? null : task.drop,
+    p: isReference ? null : (task.paired?.p ?? null),
   };
 }

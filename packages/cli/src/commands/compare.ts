@@ -4,13 +4,15 @@ import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
-import { addDataOptions, type DataOptions } from "../options/option-groups.js";
+import { addDataOptions, addTaskOptions, type DataOptions, type TaskFlags } from "../options/option-groups.js";
 import { flag } from "../options/options.js";
+import { taskOptions } from "../options/task-options.js";
 import { formatBytes, formatDb, formatMs, formatPercent, formatPp } from "../text/format.js";
 import type { Column } from "../text/table.js";
+import { changeText, figureText, intervalText, metricTitle } from "../text/task-text.js";
 import { type ComparedModel, contender, fromReport, type LoadedContender, measureAll } from "./compare-models.js";
 
-interface CompareOptions extends ChartOptions, DataOptions {
+interface CompareOptions extends ChartOptions, DataOptions, TaskFlags {
   latency: boolean;
 }
 
@@ -29,6 +31,7 @@ export const compare: CommandDefinition = {
       .addOption(flag("--no-latency", "with --data: do not measure latency"))
       .addOption(svgOption("size against accuracy, or against agreement without labels,"))
       .addOption(flag("--overwrite", "replace the chart's file if it exists"));
+    addTaskOptions(command);
     addDataOptions(command);
   },
   async run(context: CommandContext, first: unknown): Promise<CommandOutcome> {
@@ -51,8 +54,10 @@ export const compare: CommandDefinition = {
         const { model, identity } = await context.loadModel(path);
         models.push({ name, model, bytes: identity.bytes });
       }
-      const dataset = await openData(context, models[0]!.model, options, { part: "rest" });
-      rows.push(...(await measureAll(context, models, dataset, { latency: options.latency, batch: options.batch })));
+      const task = await taskOptions(context, options);
+      const dataset = await openData(context, models[0]!.model, options, { part: "rest", task: task?.task });
+      const { latency, batch } = options;
+      rows.push(...(await measureAll(context, models, dataset, { latency, batch, task })));
     }
     const { paretoFront } = await import("@equant/report");
     const { metric, points } = pointsOf(rows);
@@ -86,6 +91,21 @@ function noModel(name: string): ModelError {
 /** What the front is about: top-1 where all have it, else agreement, in which the reference is 1. */
 function pointsOf(rows: readonly ComparedModel[]): { metric: string; points: ParetoPoint[] } {
   const sized = rows.filter(({ bytes }) => Number.isFinite(bytes));
+  const tasks = rows.flatMap(({ task }) => (task ? [task] : []));
+  if (
+    tasks.length === rows.length &&
+    tasks.every(({ metric, figure }) => metric.name === tasks[0]!.metric.name && figure !== null)
+  ) {
+    // The front is of what is higher; of errors it takes the negative.
+    const sign = tasks[0]!.metric.better === "higher" ? 1 : -1;
+    const points = sized.map(({ name, bytes, task }) => ({
+      name,
+      bytes,
+      metric: sign * task!.figure!,
+      ...(sign > 0 && task!.interval),
+    }));
+    return { metric: metricTitle(tasks[0]!.metric, tasks.at(-1)!), points };
+  }
   if (rows.every(({ top1 }) => top1 !== null)) {
     const points = sized.map(({ name, bytes, top1, interval }) => ({ name, bytes, metric: top1!, ...interval }));
     return { metric: "top-1", points };
@@ -104,7 +124,16 @@ function columnsOf(rows: readonly Row[]): Column<Row>[] {
     { title: "model", cell: ({ name }) => name, align: "left" },
     { title: "size", cell: ({ bytes }) => (Number.isFinite(bytes) ? formatBytes(bytes) : "-") },
   ];
-  if (some(({ top1 }) => top1)) {
+  const task = rows.at(-1)!.task;
+  if (task) {
+    const own = (row: Row) => row.task;
+    columns.push(
+      { title: metricTitle(task.metric, task), cell: (row) => figureText(task.metric, own(row)?.figure) },
+      { title: "95 % interval", cell: (row) => intervalText(task.metric, own(row)?.interval ?? null), align: "right" },
+      { title: "change", cell: (row) => or(own(row)?.drop ?? null, (drop) => changeText(task.metric, drop)) },
+      { title: "p", cell: (row) => or(own(row)?.p ?? null, (p) => (p < 0.001 ? "< 0.001" : p.toFixed(3))) },
+    );
+  } else if (some(({ top1 }) => top1)) {
     const range = ({ low, high }: { low: number; high: number }) =>
       `${(100 * low).toFixed(1)} \u2026 ${(100 * high).toFixed(1)}`;
     columns.push(

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import type { Dataset, Model, ValidationReport } from "@equant/core";
 import { OptionsError } from "@equant/core/errors";
+import type { Dataset, Model, TaskOptions, ValidationReport } from "@equant/core/lab";
 import type { Config } from "../config/schema.js";
 import { bytesOf, resultFiles, runReport, stepsTable } from "../files/result-folder.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
@@ -11,8 +11,10 @@ import {
   addOutputOptions,
   type DataOptions,
   type OutputOptions,
+  type TaskFlags,
 } from "../options/option-groups.js";
 import { keeping, keepOption } from "../options/step-flags.js";
+import { taskOptions } from "../options/task-options.js";
 import { parseBytes, parsePp, parseShare } from "../options/values.js";
 import { formatBytes, formatResize } from "../text/format.js";
 import { validationGates, validationText } from "../text/validation-text.js";
@@ -54,7 +56,9 @@ export const run: CommandDefinition = {
     await context.lockFolder(folder);
     const { model, identity } = await context.loadModel(config.model);
     const { data, dataset } = await openLearningData(context, model, dataOptions(config, "calibrate"), steps);
-    const validationSet = config.data.validate && (await openData(context, model, dataOptions(config, "validate")));
+    const task = await taskOptions(context, taskFlags(config));
+    const validationSet =
+      config.data.validate && (await openData(context, model, dataOptions(config, "validate"), { task: task?.task }));
     const transform = await context.transformContext();
     const result = await core.compress(
       model,
@@ -73,6 +77,7 @@ export const run: CommandDefinition = {
       (await validateResult(
         context,
         validationSet,
+        task,
         { model, bytes: identity.bytes },
         { model: result.model, bytes: size },
       ));
@@ -112,6 +117,10 @@ function dataOptions({ data }: Config, which: "calibrate" | "validate"): DataOpt
   };
 }
 
+function taskFlags({ task, decode, metric }: Config): TaskFlags {
+  return { ...(task && { task }), ...(decode !== undefined && { decode }), ...(metric !== undefined && { metric }) };
+}
+
 interface SizedModel {
   readonly model: Model;
   readonly bytes: number;
@@ -120,6 +129,7 @@ interface SizedModel {
 async function validateResult(
   context: CommandContext,
   dataset: Dataset,
+  task: TaskOptions | undefined,
   original: SizedModel,
   result: SizedModel,
 ): Promise<ValidationReport> {
@@ -130,6 +140,7 @@ async function validateResult(
   const transform = await context.transformContext();
   const options = {
     baseline: original.model,
+    ...(task && { task }),
     bytes: { candidate: result.bytes, baseline: original.bytes },
     optimize: (model: Uint8Array | Model) => optimizedModel(transform.runner!, model as never),
   };
@@ -164,6 +175,14 @@ function sizeGate(config: Config, bytes: number) {
 }
 
 /** The figures scripts ask for, at a short path. */
-function metricsOf({ baseline, candidate, drop, agreement, logitSqnrDb }: ValidationReport) {
-  return { top1: { baseline: baseline?.top1 ?? null, candidate: candidate.top1, drop }, agreement, logitSqnrDb };
+function metricsOf({ baseline, candidate, drop, agreement, logitSqnrDb, task }: ValidationReport) {
+  const ofTask = task && {
+    task: { baseline: task.baseline?.figures ?? null, candidate: task.candidate.figures, drop: task.drop },
+  };
+  return {
+    ...ofTask,
+    top1: { baseline: baseline?.top1 ?? null, candidate: candidate.top1, drop },
+    agreement,
+    logitSqnrDb,
+  };
 }

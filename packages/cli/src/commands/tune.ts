@@ -8,12 +8,14 @@ import type { CommandDefinition, CommandOutcome, Gate } from "../frame/command.j
 import type { CommandContext } from "../frame/context.js";
 import { toJson } from "../frame/envelope.js";
 import { openData } from "../options/data-options.js";
-import { addDataOptions, type DataOptions } from "../options/option-groups.js";
+import { addDataOptions, addTaskOptions, type DataOptions, type TaskFlags } from "../options/option-groups.js";
 import { bytes, completing, defined, flag, integer, points, text } from "../options/options.js";
+import { taskOptions } from "../options/task-options.js";
 import { formatBytes, formatDb, formatPercent, formatPp } from "../text/format.js";
+import { figureText } from "../text/task-text.js";
 import { shellWord } from "../text/visible.js";
 
-interface TuneCommandOptions extends DataOptions, ChartOptions {
+interface TuneCommandOptions extends DataOptions, ChartOptions, TaskFlags {
   out: string;
   maxDrop: number;
   maxSize?: number;
@@ -42,16 +44,17 @@ export const tune: CommandDefinition = {
       )
       .addOption(flag("--overwrite", "start anew where the folder holds a search already"))
       .addOption(
-        points("--max-drop <pp>", "most top-1 that may be lost; without labels, answers that may change").default(
-          0.01,
-          "1pp",
-        ),
+        points(
+          "--max-drop <pp>",
+          "most that may be lost of the task's figure or top-1; without labels, answers that may change",
+        ).default(0.01, "1pp"),
       )
       .addOption(bytes("--max-size <size>", "largest file, for example 5MB"))
       .addOption(integer("--trials <n>", "most trials, those of an earlier run included", { min: 1 }, 24))
       .addOption(integer("--calibration-samples <n>", "samples to calibrate on, spread over the data", { min: 1 }, 100))
       .addOption(defined("target", definitionOf("quantize").options.target!))
       .addOption(svgOption("size against quality"));
+    addTaskOptions(command);
     addDataOptions(command, { samples: 500 });
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
@@ -62,20 +65,32 @@ export const tune: CommandDefinition = {
     const { model, identity } = await context.loadModel(path);
     const { data, labels, samples, preset, mean, std, resize, crop, layout, colorOrder, target, seed } = options;
     const preprocess = { preset, mean, std, resize, crop, layout, colorOrder };
-    const search = { data: data && resolve(context.io.cwd, data), labels, samples, ...preprocess, target, seed };
+    const { fit, pad, task: taskName, decode, metric } = options;
+    const task = await taskOptions(context, options);
+    const ofTask = { ...(task && { task: taskName, decode, metric }), ...(fit && { fit, pad }) };
+    const search = {
+      ...ofTask,
+      data: data && resolve(context.io.cwd, data),
+      labels,
+      samples,
+      ...preprocess,
+      target,
+      seed,
+    };
     const folder = new TuneFolder(context, options.out, {
       model: identity.sha256,
       calibrationSamples: options.calibrationSamples,
       ...search,
     });
     const state = await folder.earlier();
-    const dataset = core.cachedDataset(await openData(context, model, options), CACHE_BYTES);
+    const dataset = core.cachedDataset(await openData(context, model, options, { task: task?.task }), CACHE_BYTES);
     if (state) context.reporter.info(`resume    ${state.trials.length} trials of ${join(options.out, "state.json")}`);
     const report = await core.tune(
       model,
       {
         maxDrop: options.maxDrop,
         ...(options.maxSize !== undefined && { maxBytes: options.maxSize }),
+        ...(task && { task }),
         trials: options.trials,
         calibrationSamples: options.calibrationSamples,
         target,
@@ -103,7 +118,7 @@ export const tune: CommandDefinition = {
 
 async function drawFront(context: CommandContext, path: string, report: TuneReport): Promise<void> {
   const candidates = report.trials.flatMap(({ id, bytes: size, interval, ...trial }): ParetoPoint[] => {
-    const metric = trial.top1 ?? trial.agreement;
+    const metric = report.task ? (trial.figure ?? null) : (trial.top1 ?? trial.agreement);
     return size === null || metric === null ? [] : [{ name: id, bytes: size, metric, ...interval }];
   });
   await writeChart(context, path, "pareto", candidates, report.metric);
@@ -117,9 +132,14 @@ function resultText(context: CommandContext, report: TuneReport, folder: string)
     [
       { title: "front", cell: ({ id }) => id, align: "left" },
       { title: "size", cell: ({ bytes: size }) => or(size, formatBytes) },
-      ...(report.labelled
-        ? [{ title: "top-1", cell: ({ top1 }: TuneTrial) => or(top1, formatPercent) }]
-        : [{ title: "same answer", cell: ({ agreement }: TuneTrial) => or(agreement, formatPercent) }]),
+      ...(report.task
+        ? [{ title: metric, cell: ({ figure }: TuneTrial) => figureText(report.task!.metric, figure) }]
+        : []),
+      ...(report.task
+        ? []
+        : report.labelled
+          ? [{ title: "top-1", cell: ({ top1 }: TuneTrial) => or(top1, formatPercent) }]
+          : [{ title: "same answer", cell: ({ agreement }: TuneTrial) => or(agreement, formatPercent) }]),
       { title: "output SQNR", cell: ({ sqnrDb }) => or(sqnrDb, formatDb) },
       { title: "in float", cell: ({ settings }) => settings.exclude.join(" ") || "-", align: "left" },
       { title: "", cell: ({ id }) => (id === best ? "best" : ""), align: "left" },

@@ -4,9 +4,9 @@ import { type ChartOptions, svgOption, writeCharts } from "../files/chart-file.j
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
-import { addDataOptions, type DataOptions } from "../options/option-groups.js";
+import { addDataOptions, addTaskOptions, type DataOptions, type TaskFlags } from "../options/option-groups.js";
 import { bytes, completing, flag, points, share, text } from "../options/options.js";
-import { addTaskOptions, type TaskFlags, taskOptions } from "../options/task-options.js";
+import { taskOptions } from "../options/task-options.js";
 import { outputLines } from "../text/output-words.js";
 import { type ValidateFlags, validationGates, validationText } from "../text/validation-text.js";
 import { shellWord } from "../text/visible.js";

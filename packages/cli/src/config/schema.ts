@@ -1,6 +1,7 @@
 import type { RecipeStep } from "@equant/core";
 import { PROVIDER_CHOICES } from "@equant/core/steps";
 import { z } from "zod";
+import { TASK_NAMES } from "../options/option-groups.js";
 import { parseBytes, parsePp, parseShare } from "../options/values.js";
 
 /** Text with a unit, checked by the same parser as the flag; the value stays as written, so a lock file can repeat it. */
@@ -39,6 +40,8 @@ const preprocess = z.strictObject({
   crop: z.union([pixels, z.tuple([pixels, pixels])]).optional(),
   layout: z.enum(["NCHW", "NHWC"]).optional(),
   colorOrder: z.enum(["RGB", "BGR", "gray"]).optional(),
+  fit: z.enum(["stretch", "letterbox", "corner"]).optional(),
+  pad: z.int().min(0).max(255).optional(),
 });
 
 const gates = z.strictObject({
@@ -61,6 +64,9 @@ export const shell = z.strictObject({
     })
     .optional(),
   steps: z.array(z.looseObject({ use: z.string() })).optional(),
+  task: z.enum(TASK_NAMES).describe("what the model is for: figures and gates are in its measure").optional(),
+  decode: z.string().describe("how outputs are read: a JSON file or a module").optional(),
+  metric: z.string().describe("a module with a figure of your own").optional(),
   gates: gates.optional(),
   threads: z.int().min(1).optional(),
   provider: z.enum(PROVIDER_CHOICES).optional(),

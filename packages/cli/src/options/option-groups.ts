@@ -1,4 +1,5 @@
 import { OptionsError } from "@equant/core/errors";
+import type { TaskName } from "@equant/core/lab";
 import { PROVIDER_CHOICES, type ProviderChoice } from "@equant/core/steps";
 import type { Command } from "commander";
 import { Option } from "commander";
@@ -151,6 +152,36 @@ export function addDataOptions(
     )
     .addOption(choice("--layout <order>", "axis order of the model's input", ["NCHW", "NHWC"]))
     .addOption(choice("--color-order <order>", "channel order of the model's input", ["RGB", "BGR", "gray"]));
+}
+
+/** What a network is for; see {@link addTaskOptions}. */
+export interface TaskFlags {
+  task?: TaskName;
+  decode?: string;
+  metric?: string;
+}
+
+/** The tasks of core's table, by name alone: `--help` reads no core. A test holds them equal. */
+export const TASK_NAMES = [
+  "classification",
+  "detection",
+  "segmentation",
+  "keypoints",
+  "sequence",
+  "embedding",
+  "score",
+  "regression",
+] as const satisfies readonly TaskName[];
+
+/** For commands that ask what a change costs. */
+export function addTaskOptions(command: Command): Command {
+  return command
+    .optionsGroup("Task options:")
+    .addOption(choice("--task <name>", "what the model is for: figures and limits are in its measure", TASK_NAMES))
+    .addOption(
+      completing(text("--decode <file>", "how outputs are read, as JSON or a module (default: recognised)"), "file"),
+    )
+    .addOption(completing(text("--metric <file>", "a module with a figure of your own, judged instead"), "file"));
 }
 
 /** Options of commands that write a file or folder; see {@link addOutputOptions}. */

@@ -3,39 +3,8 @@ import { dirname, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DataError, OptionsError } from "@equant/core/errors";
 import type { Decoder, HeadSettings, OwnMetric, TaskName, TaskOptions } from "@equant/core/lab";
-import type { Command } from "commander";
 import type { CommandContext } from "../frame/context.js";
-import { choice, completing, text } from "./options.js";
-
-/** What a network is for; see {@link addTaskOptions}. */
-export interface TaskFlags {
-  task?: TaskName;
-  decode?: string;
-  metric?: string;
-}
-
-/** The tasks of core's table, by name alone: `--help` reads no core. A test holds them equal. */
-export const TASK_NAMES = [
-  "classification",
-  "detection",
-  "segmentation",
-  "keypoints",
-  "sequence",
-  "embedding",
-  "score",
-  "regression",
-] as const satisfies readonly TaskName[];
-
-/** For commands that ask what a change costs. */
-export function addTaskOptions(command: Command): Command {
-  return command
-    .optionsGroup("Task options:")
-    .addOption(choice("--task <name>", "what the model is for: figures and limits are in its measure", TASK_NAMES))
-    .addOption(
-      completing(text("--decode <file>", "how outputs are read, as JSON or a module (default: recognised)"), "file"),
-    )
-    .addOption(completing(text("--metric <file>", "a module with a figure of your own, judged instead"), "file"));
-}
+import { TASK_NAMES, type TaskFlags } from "./option-groups.js";
 
 /** The options as core takes them; undefined without --task. @throws {OptionsError} E2005, E2007 a file that is not as it must be. */
 export async function taskOptions(

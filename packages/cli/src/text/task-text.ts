@@ -22,13 +22,13 @@ export function figureText({ unit }: Metric, value: number | null | undefined): 
 }
 
 /** A change in points of a share, or in parts of what it was. */
-function changeText({ unit, better }: Metric, drop: number): string {
+export function changeText({ unit, better }: Metric, drop: number): string {
   if (unit === "share") return formatPp(better === "higher" ? -drop : drop);
   return `${drop > 0 ? "+" : "−"}${formatPercent(Math.abs(drop))} of the error`;
 }
 
-/** `agreement mAP50-95`: what is not judged by labels says so. */
-export function metricTitle({ name }: Metric, { against }: TaskReport): string {
+/** What is not judged by labels says so. */
+export function metricTitle({ name }: Metric, { against }: Pick<TaskReport, "against">): string {
   return against === "float" ? `agreement ${name}` : name;
 }
 
@@ -45,7 +45,7 @@ export function taskText(
   const columns: Column<Row>[] = [
     { title: "", cell: ({ name }) => name, align: "left" },
     { title: metricTitle(main, report), cell: ({ own }) => figureText(main, own.figures[main.name]) },
-    { title: "95 % interval", cell: ({ own }) => intervalText(main, own), align: "right" },
+    { title: "95 % interval", cell: ({ own }) => intervalText(main, own.interval), align: "right" },
     ...metrics.slice(1).map(
       (metric): Column<Row> => ({
         title: metric.name,
@@ -64,7 +64,7 @@ export function taskText(
   );
 }
 
-function intervalText({ unit }: Metric, { interval }: TaskFigures): string {
+export function intervalText({ unit }: Metric, interval: TaskFigures["interval"]): string {
   if (!interval) return "-";
   const say = (value: number) => (unit === "share" ? (100 * value).toFixed(1) : value.toPrecision(4));
   return `${say(interval.low)} … ${say(interval.high)}`;

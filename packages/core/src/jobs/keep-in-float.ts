@@ -9,6 +9,7 @@ import type { TuneReport } from "../pipeline/tune-report.js";
 import { applyQdq, finishQdq, planQuantization } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
 import type { RecipeStep } from "../steps/index.js";
+import type { TaskOptions } from "../tasks/index.js";
 import { quantizeOptionsOf } from "./recipe-options.js";
 
 /** What layers in float must reach: at most so many points of accuracy lost, or at least so many decibels at the output. */
@@ -21,7 +22,7 @@ export interface FloatTarget {
 export interface FloatTrial {
   readonly layers: readonly string[];
   readonly bytes: number;
-  /** Top-1 lost, as a share; without labels the share of answers that changed. */
+  /** Top-1 lost, or the figure of the task, as a share; without labels the share of answers that changed. */
   readonly drop: number | null;
   readonly top1: number | null;
   /** Output SQNR against the original, in dB. */
@@ -53,6 +54,8 @@ export interface KeepInFloatInput {
   readonly calibrate: Dataset;
   /** Samples that trials are measured on. */
   readonly validate: Dataset;
+  /** What the network is for: a drop is then in its measure. */
+  readonly task?: TaskOptions;
   /** Called with every trial. */
   readonly onTrial?: (trials: readonly FloatTrial[]) => void;
 }
@@ -73,7 +76,7 @@ export async function keepInFloat(
   context: TransformContext,
 ): Promise<FloatSearch> {
   const { result, validate } = input;
-  const judge = await TuneJudge.of(input.original, validate, context);
+  const judge = await TuneJudge.of(input.original, validate, context, input.task);
   const { onProgress: _onProgress, ...quiet } = context;
   const trials: FloatTrial[] = [];
   const measured = async (layers: readonly string[]) => {

@@ -1,3 +1,5 @@
+import type { Metric, TaskReport } from "../tasks/index.js";
+
 /** Names and versions of the formats. A field is never removed within a major version. */
 export const TUNE_SCHEMA = "equant.tune/1";
 export const TUNE_STATE_SCHEMA = "equant.tune-state/1";
@@ -26,8 +28,10 @@ export interface TuneTrial {
   readonly agreement: number | null;
   /** Null without labels. */
   readonly top1: number | null;
+  /** In the task's first metric; null where no task was named. */
+  readonly figure?: number | null;
   readonly interval: { readonly low: number; readonly high: number } | null;
-  /** Top-1 of the float model less the trial's; without labels 1 − agreement, which no drop can exceed. */
+  /** How much worse than the float model in the task's metric; else of top-1; without labels 1 − agreement, which no drop can exceed. */
   readonly drop: number | null;
   /** Why the recipe failed. */
   readonly error?: string;
@@ -46,9 +50,15 @@ export interface TuneReport {
   readonly schema: typeof TUNE_SCHEMA;
   readonly samples: number;
   readonly labelled: boolean;
-  /** What quality means: `top-1` with labels, else `agreement`, else `output SQNR`. */
-  readonly metric: "top-1" | "agreement" | "output SQNR";
+  /** What quality means: the task's metric; else `top-1` with labels, else `agreement`, else `output SQNR`. */
+  readonly metric: string;
   readonly float: { readonly bytes: number; readonly top1: number | null };
+  /** Null where no task was named. */
+  readonly task: {
+    readonly metric: Metric;
+    readonly against: TaskReport["against"];
+    readonly float: number | null;
+  } | null;
   readonly constraints: { readonly maxDrop: number | null; readonly maxBytes: number | null };
   /** In the order they were made. */
   readonly trials: readonly TuneTrial[];

@@ -40,8 +40,17 @@ export function gridSettings(): TrialSettings[] {
 
 /** Higher is better; below everything for a recipe that failed. */
 export function qualityOf(trial: TuneTrial, metric: TuneReport["metric"]): number {
-  const value = metric === "top-1" ? trial.top1 : metric === "agreement" ? trial.agreement : trial.sqnrDb;
-  return value ?? Number.NEGATIVE_INFINITY;
+  switch (metric) {
+    case "top-1":
+      return trial.top1 ?? Number.NEGATIVE_INFINITY;
+    case "agreement":
+      return trial.agreement ?? Number.NEGATIVE_INFINITY;
+    case "output SQNR":
+      return trial.sqnrDb ?? Number.NEGATIVE_INFINITY;
+    default:
+      // A task's: some are better when lower, a drop never is.
+      return trial.drop === null ? Number.NEGATIVE_INFINITY : -trial.drop;
+  }
 }
 
 /** Better first: by quality, then by the finer measure, then by size. */

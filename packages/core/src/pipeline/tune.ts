@@ -6,8 +6,8 @@ import { cloneModel, type Model, serializeModel } from "../graph/index.js";
 import { planQuantization, type QuantizeOptions, quantizationRequests } from "../quantize/index.js";
 import { requireData, type TransformContext } from "../runtime/index.js";
 import { COMPRESS_RECIPE, prepareModel, type RecipeStep } from "../steps/index.js";
+import { firstFigure, type TaskOptions } from "../tasks/index.js";
 import { compress, type PhaseRunner } from "./compress.js";
-
 import { TuneJudge } from "./tune-judge.js";
 import {
   type TrialSettings,
@@ -36,6 +36,8 @@ export interface TuneOptions {
   maxBytes?: number | undefined;
   /** Trials in all, those of `state` included. Default: 24. */
   trials?: number;
+  /** What the network is for: `maxDrop` is then in its measure. Default: by its largest output. */
+  task?: TaskOptions | undefined;
   /** Samples to calibrate on, spread over the data. Default: 100. */
   calibrationSamples?: number;
   /** Runtime or hardware. Default: `'ort-cpu'`. */
@@ -55,7 +57,7 @@ export interface TuneOptions {
 
 export const TUNE_DEFAULTS = { maxDrop: 0.01, trials: 24, calibrationSamples: 100 } as const satisfies TuneOptions;
 
-const KEYS = [...Object.keys(TUNE_DEFAULTS), "maxBytes", "target", "state", "onTrial", "phase"];
+const KEYS = [...Object.keys(TUNE_DEFAULTS), "maxBytes", "task", "target", "state", "onTrial", "phase"];
 
 /**
  * Looks for recipes that keep the constraints, and for the front of size and quality. First a grid over granularity,
@@ -118,9 +120,11 @@ class Search {
     const phase: PhaseRunner = this.options.phase ?? ((_name, work) => work());
     // First of all, because its errors say more than the runtime's.
     await prepareModel(this.#folded, this.#quiet);
-    this.#judge = await phase("float model", () => TuneJudge.of(this.model, this.dataset, this.#quiet));
+    this.#judge = await phase("float model", () =>
+      TuneJudge.of(this.model, this.dataset, this.#quiet, this.options.task),
+    );
     const exhausted = await this.#search();
-    const { metric, floatTop1, output } = this.#judge;
+    const { metric, floatTop1, output, task } = this.#judge;
     const trials = [...this.#trials.values()];
     const { maxDrop, maxBytes } = this.#constraints;
     const good = trials.filter((trial) => satisfies(trial, this.#constraints));
@@ -128,9 +132,12 @@ class Search {
     return {
       schema: TUNE_SCHEMA,
       samples: this.dataset.length,
-      labelled: output.labelled,
+      labelled: task ? task.float.against === "labels" : output.labelled,
       metric,
       float: { bytes: serializeModel(this.model).length, top1: floatTop1 },
+      task: task
+        ? { metric: task.float.metrics[0]!, against: task.float.against, float: firstFigure(task.float) }
+        : null,
       constraints: { maxDrop, maxBytes: Number.isFinite(maxBytes) ? maxBytes : null },
       trials,
       front: tuneFront(trials, metric).map(({ id }) => id),
@@ -243,8 +250,9 @@ function recipeOf(settings: TrialSettings, target: QuantizeOptions["target"]): R
   );
 }
 
-function describeTrial({ trial: { bytes, sqnrDb, top1, agreement, error } }: Measured): string {
+function describeTrial({ trial: { bytes, sqnrDb, top1, agreement, figure, error } }: Measured): string {
   if (error !== undefined) return `failed: ${error}`;
+  if (figure !== undefined && figure !== null) return `${figure.toFixed(4)}, ${sqnrDb!.toFixed(1)} dB, ${bytes} bytes`;
   const share = top1 ?? agreement;
   const what = top1 === null ? "same answer" : "top-1";
   return `${share === null ? "" : `${(100 * share).toFixed(1)} % ${what}, `}${sqnrDb!.toFixed(1)} dB, ${bytes} bytes`;

@@ -128,10 +128,13 @@ export class TaskJudge {
     delete this.#answers[model];
   }
 
-  /** Judges network 1 against network 0, or network 0 alone. @throws {DataError} E5004 neither labels nor a float network. */
-  async report(): Promise<TaskReport> {
+  /**
+   * Judges network 1 against network 0, or network 0 alone; `isFloat`: then it is the float one, its own truth where there are no labels.
+   * @throws {DataError} E5004 neither labels nor a float network.
+   */
+  async report({ isFloat = false } = {}): Promise<TaskReport> {
     const [first, second] = this.#answers as [SampleAnswer[], SampleAnswer[] | undefined];
-    const truths = await this.#truthsOf(first, second !== undefined);
+    const truths = await this.#truthsOf(first, isFloat || second !== undefined);
     const against = this.labelled ? "labels" : "float";
     const judge = (answers: readonly SampleAnswer[]) => this.#judge(truths, answers, against);
     const before = second && judge(first);
@@ -160,13 +163,13 @@ export class TaskJudge {
     };
   }
 
-  async #truthsOf(first: readonly SampleAnswer[], paired: boolean): Promise<readonly SampleTruth[]> {
+  async #truthsOf(first: readonly SampleAnswer[], hasFloat: boolean): Promise<readonly SampleTruth[]> {
     const { dataset, task, options } = this;
     if (this.#truths.length > 0) return this.#truths;
     for (let i = 0; i < dataset.length; i++) {
       if (dataset.truth) this.#truths.push(await dataset.truth(i));
       else if (this.labelled) this.#truths.push({ values: [dataset.label!(i)] });
-      else if (paired) this.#truths.push(task.truthOf(first[i]!, truthScore(options.decode)));
+      else if (hasFloat) this.#truths.push(task.truthOf(first[i]!, truthScore(options.decode)));
     }
     if (this.#truths.length === dataset.length) return this.#truths;
     throw new DataError("E5004", `${options.task}: neither labels nor a float model to agree with`, {
@@ -200,6 +203,16 @@ const defined = (value: number | undefined): number | null =>
 const isDecoder = (decode: HeadSettings | Decoder): decode is Decoder => "decode" in decode;
 
 const truthScore = (decode: TaskOptions["decode"]) => (decode && !isDecoder(decode) ? decode.truthScore : undefined);
+
+/** What a limit is set in: the candidate's first figure. */
+export function firstFigure({ metrics, candidate }: TaskReport): number | null {
+  return candidate.figures[metrics[0]!.name] ?? null;
+}
+
+/** `agreement mAP50-95`: what is not judged by labels says so. */
+export function metricTitle({ metrics, against }: Pick<TaskReport, "metrics" | "against">): string {
+  return against === "float" ? `agreement ${metrics[0]!.name}` : metrics[0]!.name;
+}
 
 /** How much worse; of a figure in its own unit, in parts of what it was. */
 export function dropOf({ better, unit }: Metric, before: number, after: number): number {
