@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DataError, OptionsError } from "@equant/core/errors";
-import type { Decoder, HeadSettings, OwnMetric, TaskName, TaskOptions } from "@equant/core/lab";
+import type { Decoder, HeadSettings, OwnMetric, TaskOptions } from "@equant/core/lab";
 import type { CommandContext } from "../frame/context.js";
 import { TASK_NAMES, type TaskFlags } from "./option-groups.js";
 
