@@ -32,6 +32,7 @@ const ORDER = [
   "steps",
   "pipeline",
   "jobs",
+  "hub",
   "node",
 ];
 /** Files beside the folders that anybody may import. */

@@ -11,6 +11,7 @@ export * from "./fold/index.js";
 export * from "./forms/index.js";
 export * from "./gradient/index.js";
 export * from "./graph/index.js";
+export * from "./hub/index.js";
 export * from "./jobs/index.js";
 export * from "./learn/index.js";
 export * from "./match/index.js";

@@ -7,11 +7,14 @@ import { type OutputRows, rowsKey, transposedMatrix } from "./output-rows.js";
 
 export interface DynamicOptions {
   readonly granularity: "per-tensor" | "per-channel";
-  /** `uint8`: zero point 128, the same values; kernels add these exactly where those of int8 weights saturate (x86 without VNNI). */
-  readonly storage: "int8" | "uint8";
+  /**
+   * `uint8`: zero point 128, the same values as int8; kernels add these exactly where pairs of int8 products overflow (x86 without VNNI,
+   * WASM). `int7`: int8 with values −63 … 63, half as fine, whose pairs cannot overflow: exact everywhere, and as fast as int8.
+   */
+  readonly storage: "int8" | "uint8" | "int7";
 }
 
-/** Rows as integers −127 … 127, one scale a row or one for all. */
+/** Rows as integers −`limit` … `limit`, one scale a row or one for all. */
 export interface RowIntegers {
   readonly integers: Int8Array;
   readonly scales: Float32Array;
@@ -20,6 +23,7 @@ export interface RowIntegers {
 export function rowIntegers(
   { outputs, inputs, data }: OutputRows,
   granularity: DynamicOptions["granularity"],
+  limit = 127,
 ): RowIntegers {
   const largest = new Float64Array(outputs);
   for (let row = 0; row < outputs; row++) {
@@ -28,12 +32,12 @@ export function rowIntegers(
     }
   }
   if (granularity === "per-tensor") largest.fill(largest.reduce((a, b) => Math.max(a, b), 0));
-  const scales = Float32Array.from(largest, (value) => (value > 0 ? value / 127 : 1));
+  const scales = Float32Array.from(largest, (value) => (value > 0 ? value / limit : 1));
   const integers = new Int8Array(outputs * inputs);
   for (let row = 0; row < outputs; row++) {
     const scale = scales[row]!;
     for (let i = row * inputs; i < (row + 1) * inputs; i++) {
-      integers[i] = Math.max(-127, Math.min(127, roundHalfEven(data[i]! / scale)));
+      integers[i] = Math.max(-limit, Math.min(limit, roundHalfEven(data[i]! / scale)));
     }
   }
   return { integers, scales: granularity === "per-tensor" ? scales.subarray(0, 1) : scales };
@@ -54,7 +58,7 @@ export function writeDynamic(
     writer.nodes("DynamicQuantizeLinear", [input], {}, 3),
   ) as [string, string, string];
   const constants = writer.once(`dynamic ${rowsKey(layer)} ${granularity} ${storage}`, () => {
-    const { integers, scales } = rowIntegers(rows, granularity);
+    const { integers, scales } = rowIntegers(rows, granularity, storage === "int7" ? 63 : 127);
     const dims = layer.convolves ? tensor.dims : [rows.inputs, rows.outputs];
     const ordered = layer.convolves ? integers : transposedMatrix(integers, rows.outputs, rows.inputs);
     const scaleDims =
@@ -85,7 +89,7 @@ export function storedIntegers(
   dims: readonly number[],
   storage: DynamicOptions["storage"],
 ): Tensor {
-  if (storage === "int8") return Tensor.of("int8", dims, integers);
+  if (storage !== "uint8") return Tensor.of("int8", dims, integers);
   return Tensor.of(
     "uint8",
     dims,
@@ -94,7 +98,7 @@ export function storedIntegers(
 }
 
 function zeroPointOf(storage: DynamicOptions["storage"]): Tensor {
-  return storage === "int8" ? Tensor.of("int8", [], new Int8Array(1)) : Tensor.of("uint8", [], new Uint8Array([128]));
+  return storage !== "uint8" ? Tensor.of("int8", [], new Int8Array(1)) : Tensor.of("uint8", [], new Uint8Array([128]));
 }
 
 function convAttributes({ node }: LinearLayer): Record<string, Attribute> {

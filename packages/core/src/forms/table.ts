@@ -120,7 +120,7 @@ export interface FormRule {
   /** Scales of dynamic int8. Default: `'per-channel'`. */
   readonly granularity?: "per-tensor" | "per-channel";
   /** How 8-bit integers of dynamic int8 are stored; the values are the same. Default: `'uint8'`, which no kernel adds inexactly. */
-  readonly storage?: "int8" | "uint8";
+  readonly storage?: "int8" | "uint8" | "int7";
   /** 4: the kernel of blocks may round its input to 8 bits, a block at a time; 0: it computes in float. Default: 0. */
   readonly accuracyLevel?: 0 | 4;
 }

@@ -1,0 +1,4 @@
+export * from "./dtypes.js";
+export { withExternalData } from "./hub-config.js";
+export { madeText } from "./made-text.js";
+export { type HubVariant, makeVariant } from "./make-variant.js";
