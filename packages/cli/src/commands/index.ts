@@ -73,6 +73,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./export.js")).exportCommand,
   },
   {
+    name: "transformers",
+    summary: "the file set that transformers.js loads, measured against the float files",
+    load: async () => (await import("./transformers.js")).transformers,
+  },
+  {
     name: "report",
     summary: "draw a run's report.json: a page, or one chart as SVG",
     load: async () => (await import("./report.js")).report,

@@ -68,7 +68,7 @@ async function readConstant(path: string, input: SignatureInput): Promise<HostTe
 }
 
 /** Tokens of text by the file that a model's tokenizer comes in. */
-async function tokenizerOf(context: CommandContext, file: string | undefined): Promise<{ tokenize?: Tokenize }> {
+export async function tokenizerOf(context: CommandContext, file: string | undefined): Promise<{ tokenize?: Tokenize }> {
   if (file === undefined) return {};
   const { tokenizerFrom } = await import("./tokenizer.js");
   return { tokenize: await tokenizerFrom(await readText(file, context.io), file) };

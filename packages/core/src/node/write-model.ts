@@ -19,6 +19,10 @@ export interface ModelFilesOptions {
   externalData?: ExternalData;
   /** Bytes of weights up to which `auto` makes one file. Default: 1 GiB; protobuf ends at 2 GiB. */
   maxInlineBytes?: number;
+  /** Path of the n-th file of weights, n from 0. Default: one file, `<name>.data`. */
+  dataPath?: (chunk: number) => string;
+  /** Bytes of weights in one such file where `dataPath` is given; one weight may exceed it. Default: no limit. */
+  maxDataBytes?: number;
 }
 
 /** One of the files that make up a model. */
@@ -37,7 +41,7 @@ export const WRITE_MODEL_DEFAULTS = {
   externalData: "auto",
   maxInlineBytes: 2 ** 30,
   overwrite: false,
-} as const satisfies Required<WriteModelOptions>;
+} as const satisfies WriteModelOptions;
 
 /** Smaller weights stay in the model: as onnx itself decides. */
 const MIN_EXTERNAL_BYTES = 1024;
@@ -57,13 +61,13 @@ const CHUNK_BYTES = 8 * 1024 * 1024;
 export function modelFiles(model: Model, path: string, options: ModelFilesOptions = {}): ModelFile[] {
   const { externalData, maxInlineBytes } = { ...WRITE_MODEL_DEFAULTS, ...options };
   requireOneOf("writeModel", "externalData", externalData, EXTERNAL_DATA);
-  const dataPath = `${path}.data`;
-  const places = placeTensors(chooseTensors(model, externalData, maxInlineBytes), basename(dataPath));
-  refuseSources(model, places.size > 0 ? [path, dataPath] : [path]);
+  const { dataPath = () => `${path}.data`, maxDataBytes = Number.POSITIVE_INFINITY } = options;
+  const chunks = placeTensors(chooseTensors(model, externalData, maxInlineBytes), dataPath, maxDataBytes);
+  refuseSources(model, [path, ...chunks.map((chunk) => chunk.path)]);
+  const places = new Map(chunks.flatMap((chunk) => [...chunk.places]));
   const bytes = serializeModel(model, { externalize: (_name, tensor) => places.get(tensor) });
-  const file = { path, data: bytes, bytes: bytes.length };
-  const end = [...places.values()].reduce((most, { offset, length }) => Math.max(most, offset + length), 0);
-  return places.size > 0 ? [{ path: dataPath, data: dataOf(places), bytes: end }, file] : [file];
+  const data = chunks.map((chunk) => ({ path: chunk.path, data: dataOf(chunk.places), bytes: chunk.bytes }));
+  return [...data, { path, data: bytes, bytes: bytes.length }];
 }
 
 /**
@@ -73,7 +77,7 @@ export function modelFiles(model: Model, path: string, options: ModelFilesOption
  * @example await writeModel(model, 'small.onnx', { overwrite: true });
  */
 export async function writeModel(model: Model, path: string, options: WriteModelOptions = {}): Promise<WrittenFile[]> {
-  rejectUnknownOptions("writeModel", options, Object.keys(WRITE_MODEL_DEFAULTS));
+  rejectUnknownOptions("writeModel", options, [...Object.keys(WRITE_MODEL_DEFAULTS), "dataPath", "maxDataBytes"]);
   const { overwrite = WRITE_MODEL_DEFAULTS.overwrite, ...files } = options;
   return atomicWriteAll(modelFiles(model, path, files), { overwrite });
 }
@@ -94,17 +98,33 @@ function chooseTensors(model: Model, externalData: ExternalData, maxInlineBytes:
   return chosen;
 }
 
-function placeTensors(tensors: Iterable<Tensor>, location: string): Map<Tensor, ExternalLocation> {
-  const places = new Map<Tensor, ExternalLocation>();
-  let end = 0;
+/** One file of weights: which tensors lie where in it. */
+interface DataChunk {
+  readonly path: string;
+  readonly places: Map<Tensor, ExternalLocation>;
+  bytes: number;
+}
+
+function placeTensors(
+  tensors: Iterable<Tensor>,
+  dataPath: (chunk: number) => string,
+  maxDataBytes: number,
+): DataChunk[] {
+  const chunks: DataChunk[] = [];
   for (const tensor of tensors) {
     const length = tensor.byteLength ?? 0;
     const alignment = length >= MAPPED_BYTES ? PAGE_BYTES : ALIGN_BYTES;
-    const offset = Math.ceil(end / alignment) * alignment;
-    places.set(tensor, { location, offset, length });
-    end = offset + length;
+    let chunk = chunks.at(-1);
+    let offset = Math.ceil((chunk?.bytes ?? 0) / alignment) * alignment;
+    if (!chunk || (offset > 0 && offset + length > maxDataBytes)) {
+      chunk = { path: dataPath(chunks.length), places: new Map(), bytes: 0 };
+      chunks.push(chunk);
+      offset = 0;
+    }
+    chunk.places.set(tensor, { location: basename(chunk.path), offset, length });
+    chunk.bytes = offset + length;
   }
-  return places;
+  return chunks;
 }
 
 function* dataOf(places: ReadonlyMap<Tensor, ExternalLocation>): Generator<Uint8Array> {
