@@ -51,6 +51,7 @@ export default defineConfig({
           page("My int8 model is wrong", "/guides/which-layer"),
           page("My int8 model is slow", "/guides/slow"),
           page("In CI", "/guides/ci"),
+          page("For transformers.js", "/guides/transformers"),
           page("The app", "/app"),
         ],
       },

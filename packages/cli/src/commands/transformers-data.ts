@@ -38,7 +38,10 @@ export async function hubData(context: CommandContext, model: Model, folder: Hub
     : await openData(context, model, given.data === undefined ? random : options);
   const half = Math.ceil(dataset.length / 2);
   const part = (from: number, to: number) =>
-    subset(dataset, Array.from({ length: to - from }, (_, index) => from + index));
+    subset(
+      dataset,
+      Array.from({ length: to - from }, (_, index) => from + index),
+    );
   return {
     learning: part(0, half),
     measuring: dataset.length > 1 ? part(half, dataset.length) : dataset,

@@ -1,5 +1,4 @@
 import { basename, resolve } from "node:path";
-import { OptionsError } from "@equant/core/errors";
 import type { HubDtypeName, HubVariant, HubWay, Model, OutputProbe, Runner } from "@equant/core/lab";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
@@ -94,7 +93,12 @@ async function sessionFiles(
   const { hubFile } = await import("@equant/core/lab");
   const options = context.options<TransformersOptions>();
   const { model, identity } = await context.loadModel(source);
-  const settings = JSON.stringify([options.data ?? null, options.samples ?? null, options.externalData, context.options().seed]);
+  const settings = JSON.stringify([
+    options.data ?? null,
+    options.samples ?? null,
+    options.externalData,
+    context.options().seed,
+  ]);
   const rows: Row[] = [{ file: source, dtype: "fp32", status: "float", bytes: identity.bytes }];
   let session: SessionMaker | undefined;
   for (const dtype of dtypes) {
@@ -127,7 +131,8 @@ class SessionMaker {
     const { OutputProbe, prepareModel, VariantMaker } = await import("@equant/core/lab");
     const own = await context.transformContext();
     const data = await hubData(context, model, folder);
-    if (data.origin !== "data") context.reporter.info(`note      no data given: measured and learned on ${data.origin}`);
+    if (data.origin !== "data")
+      context.reporter.info(`note      no data given: measured and learned on ${data.origin}`);
     await context.phase("prepare", () => prepareModel(model, own));
     const maker = new VariantMaker(model, data.learning, own);
     const probe = await context.phase("float", () => OutputProbe.of(model, data.measuring, own, data.measuring.length));

@@ -18,8 +18,16 @@ export {
   type LeftoverConversion,
 } from "./int8-coverage.js";
 export { KERNEL_SAMPLES, KERNEL_SQNR_DB } from "./kernel-agreement.js";
-export { LATENCY_DEFAULTS, type LatencyOptions, type LatencyReport, type ModelLatency, timeRatio } from "./latency.js";
+export {
+  LATENCY_DEFAULTS,
+  type LatencyOptions,
+  type LatencyReport,
+  type ModelLatency,
+  measureLatency,
+  timeRatio,
+} from "./latency.js";
 export { measuredCoverage, type OptimizeModel } from "./measured-coverage.js";
+export { modelUnderTest } from "./model-under-test.js";
 export {
   MASKED,
   OutputDifference,

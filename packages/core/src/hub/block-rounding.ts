@@ -14,13 +14,11 @@ const MAX_WIDTH = 4096;
 /**
  * How blocks are rounded where it is known what the layers are fed: by GPTQ, with XᵀX of each layer's input over a few samples.
  */
-export async function blockRounding(
-  model: Model,
-  dataset: Dataset,
-  context: TransformContext,
-): Promise<BlockRounding> {
+export async function blockRounding(model: Model, dataset: Dataset, context: TransformContext): Promise<BlockRounding> {
   const layers = linearLayers(model.graph).filter(({ convolves, tensor }) => !convolves && tensor.dims.length === 2);
-  const widths = new Map(layers.filter(({ inChannels }) => inChannels <= MAX_WIDTH).map((l) => [l.input, l.inChannels]));
+  const widths = new Map(
+    layers.filter(({ inChannels }) => inChannels <= MAX_WIDTH).map((l) => [l.input, l.inChannels]),
+  );
   const grams = await gramsOf(model, widths, dataset, context);
   return (layer, rows, options) => {
     const gram = gramFor(layer, grams);
@@ -28,7 +26,10 @@ export async function blockRounding(
   };
 }
 
-function gramFor({ input, inChannels }: LinearLayer, grams: ReadonlyMap<string, Float64Array>): Float64Array | undefined {
+function gramFor(
+  { input, inChannels }: LinearLayer,
+  grams: ReadonlyMap<string, Float64Array>,
+): Float64Array | undefined {
   const gram = grams.get(input);
   return gram?.length === inChannels ** 2 ? gram : undefined;
 }

@@ -85,7 +85,8 @@ export function hubFile(path: string, dtype: HubDtypeName): string {
 }
 
 /** Suffixes of files that are no sources themselves: ours, and others that are in circulation. */
-const MADE = /_(fp16|int8|uint8|quantized|q8|q4|q4f16|q8f16|q2|q2f16|q1|q1f16|bnb4|bf16|uint8f16|int8f16|quint8\w*|qint8\w*|O[1-4])\.onnx$/;
+const MADE =
+  /_(fp16|int8|uint8|quantized|q8|q4|q4f16|q8f16|q2|q2f16|q1|q1f16|bnb4|bf16|uint8f16|int8f16|quint8\w*|qint8\w*|O[1-4])\.onnx$/;
 
 /** The float32 files of the sessions among the names of a folder, sorted. */
 export function hubSources(names: readonly string[]): string[] {

@@ -52,7 +52,8 @@ export class VariantMaker {
     const lesson = lessonOf(way);
     if (lesson === undefined || !this.#teachers) return { ...plain, learned: [], notes: [] };
     try {
-      const learned = lesson === "gptq" ? await this.#rounded(way) : await this.#plain(way, await this.#equalizedModel());
+      const learned =
+        lesson === "gptq" ? await this.#rounded(way) : await this.#plain(way, await this.#equalizedModel());
       const better = (await this.#sqnrDb(learned.model)) > (await this.#sqnrDb(plain.model));
       return better ? { ...learned, learned: [lesson], notes: [] } : { ...plain, learned: [], notes: [] };
     } catch (error) {
