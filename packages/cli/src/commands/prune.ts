@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { OptionsError } from "@equant/core/errors";
 import type { Dataset, FineTuneOptions, Model, PruneOptions, PruneResult } from "@equant/core/lab";
 import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js";
@@ -26,6 +27,8 @@ export interface PruneCommandOptions extends StepFlags<"prune">, DataOptions, Ou
   onCollapse: "note" | "error";
   shrink: boolean;
   masks?: string;
+  iteration?: number;
+  each?: string;
 }
 
 /** `equant prune`: MathWorks' iterative pruning, of weights or of channels. */
@@ -47,6 +50,8 @@ export const prune: CommandDefinition = {
       .addOption(choice("--on-collapse <what>", "a layer without weights", ["note", "error"], "note"))
       .addOption(flag("--no-shrink", "leave removed channels in the graph, as zeros"))
       .addOption(completing(text("--masks <file>", "write masks and the values they hide"), "file"))
+      .addOption(integer("--iteration <n>", "write the network of this iteration (default: the last)", { min: 1 }))
+      .addOption(completing(text("--each <folder>", "write the networks of all iterations there, too"), "file"))
       .addOption(svgOption("accuracy against sparsity, without labels sparsity by layer,"))
       .optionsGroup("Fine-tuning options:")
       .addOption(integer("--batch-size <n>", "samples a training step", { min: 1 }, 128))
@@ -68,6 +73,7 @@ export const prune: CommandDefinition = {
     const core = await import("@equant/core/lab");
     await context.checkOutput(options.output);
     if (options.masks !== undefined) await checkMasks(context, options.masks);
+    if (options.each !== undefined) await context.checkOutput(eachFile(options.each, 1));
     const { model } = await context.loadModel(path);
     const transform = await context.transformContext();
     const { learning, measuring } = await pruningData(context, model);
@@ -76,9 +82,11 @@ export const prune: CommandDefinition = {
       () => core.preparePrune(model, transform),
       (report) => core.describeFold(report),
     );
+    const { targets } = core.pruneSettings(pruneOptions(options), learning);
+    core.requireIteration(options.iteration ?? 1, targets.length);
     const evaluate = measuring && ((pruned: Model) => core.measureTop1(pruned, {}, { ...transform, data: measuring }));
     const baseline = evaluate && (await context.phase("original", () => evaluate(model), formatPercent));
-    const result = await context.phase(
+    const whole = await context.phase(
       "prune",
       () =>
         core.prune(
@@ -88,18 +96,26 @@ export const prune: CommandDefinition = {
         ),
       ({ iterations }) => `${iterations.length} steps`,
     );
+    const result = options.iteration === undefined ? whole : whole.select(options.iteration);
     warnOfCollapse(context, result);
-    const shrunk = options.shrink && result.channels.size > 0 ? await shrinkModel(context, result) : undefined;
+    const shrunk = await shrinkModel(context, result);
     const after = shrunk?.model ?? result.model;
     const verified = await context.phase("verify", () => runOnce(context, after));
     const bytes = await context.writeModel(options.output, after);
+    for (const { iteration } of options.each === undefined ? [] : whole.iterations) {
+      const own = whole.select(iteration);
+      await context.writeModel(
+        eachFile(options.each!, iteration),
+        (await shrinkModel(context, own))?.model ?? own.model,
+      );
+    }
     if (options.masks !== undefined) {
       const { writeOutput } = await import("../files/output-file.js");
       const file = { overwrite: options.overwrite ?? false, inputs: [path], cwd: context.io.cwd };
       if (!context.options().dryRun) await writeOutput(options.masks, core.serializeMasks(result), file);
     }
-    const { iterations, skipped } = result;
-    const last = iterations.at(-1)!;
+    const { iterations, skipped } = whole;
+    const last = result.iterations.at(-1)!;
     if (options.svg !== undefined) {
       const { prunedStructure, pruningCurve } = await import("@equant/report");
       if (baseline === undefined) {
@@ -117,6 +133,7 @@ export const prune: CommandDefinition = {
         top1: { original: baseline ?? null, pruned: last.accuracy },
         sparsity: last.sparsity,
         macsSaved: last.macsSaved,
+        iteration: last.iteration,
         collapsed: last.collapsed,
         iterations,
         skipped,
@@ -173,7 +190,14 @@ async function pruningData(
   return { learning: keep(learning), measuring: keep(measuring) };
 }
 
+/** Where the network of an iteration goes, from 1. */
+function eachFile(folder: string, iteration: number): string {
+  return join(folder, `iteration-${iteration}.onnx`);
+}
+
+/** The network without the channels that are gone; undefined where none is, or they shall stay. */
 async function shrinkModel(context: CommandContext, { model, channels }: PruneResult) {
+  if (!context.options<PruneCommandOptions>().shrink || channels.size === 0) return undefined;
   const core = await import("@equant/core/lab");
   const copy = core.cloneModel(model);
   const transform = await context.transformContext();

@@ -56,6 +56,25 @@ test("the file is what the report says, and its masks bring the original back", 
   expect(weights(restored)).toEqual(weights(original));
 });
 
+test("every iteration's network can be had, and one of them chosen, in one run", async () => {
+  const folder = await temporaryFolder();
+  const output = join(folder, "third.onnx");
+  const argv = ["prune", DIGITS_MODEL, "--sparsity", "60%", "--steps", "4", ...QUIET, "-o", output, "--json"];
+  const run = await equant([...argv, "--iteration", "3", "--each", join(folder, "all")]);
+  expect(run.code, run.stderr).toBe(0);
+  const { result } = run.json<Json>();
+  expect(result.iterations).toHaveLength(4);
+  expect(result.sparsity).toBe(result.iterations[2]!.sparsity);
+  const each = await Promise.all([1, 2, 3, 4].map((at) => load(join(folder, "all", `iteration-${at}.onnx`))));
+  const removed = result.iterations.map(({ layers }) => layers.reduce((sum, own) => sum + own.removed, 0));
+  expect(each.map((model) => zeros(model))[0]).toBe(0);
+  for (const [at, model] of each.entries()) expect(zeros(model)).toBeLessThanOrEqual(removed[at]!);
+  expect(zeros(each[3]!)).toBeGreaterThan(zeros(each[2]!));
+  expect(weights(await load(output))).toEqual(weights(each[2]!));
+  const none = await equant([...argv, "--overwrite", "--iteration", "5"]);
+  expect(none.json<Json>()).toMatchObject({ ok: false, error: { code: "E2002" } });
+});
+
 test("channels leave the graph; the shrunk file answers as the pruned one", async () => {
   const folder = await temporaryFolder();
   const data = await writeDigits(folder, 120);

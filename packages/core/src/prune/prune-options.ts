@@ -89,3 +89,12 @@ export function pruneSettings(options: PruneOptions, data?: Dataset): PruneSetti
   }
   return { ...settings, data, sparsity, steps, pattern, targets };
 }
+
+/** @throws {OptionsError} E2002 there is no such iteration. */
+export function requireIteration(iteration: number, iterations: number): void {
+  if (Number.isInteger(iteration) && iteration >= 1 && iteration <= iterations) return;
+  throw new OptionsError("E2002", `prune: there is no iteration ${iteration} of ${iterations}`, {
+    actual: iteration,
+    expected: `1 to ${iterations}`,
+  });
+}

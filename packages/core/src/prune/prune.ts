@@ -7,7 +7,7 @@ import { train } from "../train/index.js";
 import { ChannelPlanner } from "./channel-planner.js";
 import { type MaskPlanner, patternPlanner, weightPlanner } from "./mask-planner.js";
 import { type PrunableParameter, prunableParameters } from "./prunable.js";
-import { type PruneOptions, type PruneSettings, pruneSettings } from "./prune-options.js";
+import { type PruneOptions, type PruneSettings, pruneSettings, requireIteration } from "./prune-options.js";
 import { collapsedLayers, type PruneIteration, prunedLayers, zerosOf } from "./prune-report.js";
 import type { MaskArrays, Scores } from "./ranking.js";
 import { SynFlowScorer } from "./synflow.js";
@@ -27,6 +27,11 @@ export interface PruneResult {
   readonly channels: ReadonlyMap<string, readonly number[]>;
   /** Layers left alone, with the reason. */
   readonly skipped: readonly Skip[];
+  /**
+   * The result as it was behind an earlier iteration, from 1: which one serves best is often seen only afterwards, on the curve of
+   * `iterations` (MathWorks' selectedIteration). @throws {OptionsError} E2002 there is no such iteration.
+   */
+  select(iteration: number): PruneResult;
 }
 
 /**
@@ -63,6 +68,10 @@ export function applyMasks(model: Model, masks: ReadonlyMap<string, Tensor>): Mo
 class PruneRun {
   readonly #parameters: readonly PrunableParameter[];
   readonly #iterations: PruneIteration[] = [];
+  /** Of every iteration: the values, which fine-tuning alone changes, and the channels that are gone. */
+  readonly #states: Pick<PruneResult, "dense" | "channels">[] = [];
+  /** Iteration in which every value went, by parameter; 0 where it is still there. */
+  readonly #goneIn = new Map<string, Uint16Array>();
   #masks = new Map<string, Float32Array>();
   /** The network with all its values, and the same with removed ones 0. */
   #dense: Model;
@@ -97,6 +106,7 @@ class PruneRun {
           await this.#step(planner, scorer, target);
         }
         await this.#record(planner, index, target);
+        this.#remember(planner, index + 1);
         const { sparsity, accuracy } = this.#iterations.at(-1)!;
         const values: Record<string, number> = { sparsity, ...(accuracy !== null && { accuracy }) };
         context.onProgress?.({ phase: "prune", done: index + 1, total: settings.targets.length, values });
@@ -180,13 +190,30 @@ class PruneRun {
     });
   }
 
+  #remember(planner: MaskPlanner, iteration: number): void {
+    for (const [name, mask] of this.#masks) {
+      const gone = this.#goneIn.get(name) ?? new Uint16Array(mask.length);
+      for (let i = 0; i < mask.length; i++) if (mask[i] === 0 && gone[i] === 0) gone[i] = iteration;
+      this.#goneIn.set(name, gone);
+    }
+    const channels = planner instanceof ChannelPlanner ? planner.removedChannels() : new Map();
+    this.#states.push({ dense: this.#dense, channels });
+  }
+
   #removed(): number {
     return [...this.#masks.values()].reduce((sum, mask) => sum + zerosOf(mask), 0);
   }
 
-  #maskTensors(): Map<string, Tensor> {
+  /** What is kept behind an iteration; by default, now. */
+  #maskTensors(iteration = Number.POSITIVE_INFINITY): Map<string, Tensor> {
     const { initializers } = this.#dense.graph;
-    return new Map([...this.#masks].map(([name, mask]) => [name, Tensor.float32(initializers.get(name)!.dims, mask)]));
+    return new Map(
+      [...this.#masks].map(([name, mask]) => {
+        const gone = this.#goneIn.get(name);
+        const then = iteration === Number.POSITIVE_INFINITY ? mask : mask.map((_, i) => keptIn(gone![i]!, iteration));
+        return [name, Tensor.float32(initializers.get(name)!.dims, then)];
+      }),
+    );
   }
 
   #masked(): Model {
@@ -212,16 +239,26 @@ class PruneRun {
     this.#values = maskedValues(valuesOf(model), this.#masks);
   }
 
-  #result(planner: MaskPlanner): PruneResult {
+  #result({ skipped }: Pick<MaskPlanner, "skipped">, iteration = this.#iterations.length): PruneResult {
+    const masks = this.#maskTensors(iteration);
+    const { dense, channels } = this.#states[iteration - 1]!;
     return {
-      model: this.#masked(),
-      masks: this.#maskTensors(),
-      dense: this.#dense,
-      iterations: this.#iterations,
-      channels: planner instanceof ChannelPlanner ? planner.removedChannels() : new Map(),
-      skipped: planner.skipped,
+      model: applyMasks(dense, masks),
+      masks,
+      dense,
+      iterations: this.#iterations.slice(0, iteration),
+      channels,
+      skipped,
+      select: (other) => {
+        requireIteration(other, iteration);
+        return this.#result({ skipped }, other);
+      },
     };
   }
+}
+
+function keptIn(goneIn: number, iteration: number): number {
+  return goneIn === 0 || goneIn > iteration ? 1 : 0;
 }
 
 /** Values of the layers' float32 parameters. */

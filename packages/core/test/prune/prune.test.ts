@@ -55,6 +55,12 @@ describe("iterations", () => {
       expect(layers.reduce((sum, { removed }) => sum + removed, 0)).toBe(zeros(kept[k]!));
       if (k > 0) expect(kept[k]!.every((keep, i) => keep <= kept[k - 1]![i]!)).toBe(true);
     });
+    for (const [k, own] of kept.entries()) {
+      const selected = result.select(k + 1);
+      expect(all(selected.model).map((value) => (value === 0 ? 0 : 1))).toEqual(own);
+      expect(selected.iterations).toEqual(result.iterations.slice(0, k + 1));
+    }
+    for (const none of [0, 8, 1.5]) expect(() => result.select(none)).toThrow(OptionsError);
     // Masks lie beside the weights: the dense network has its old values, and masking it gives the pruned one.
     expect(all(result.dense)).toEqual(before);
     expect(all(applyMasks(result.dense, result.masks))).toEqual(all(result.model));
