@@ -70,8 +70,8 @@ const named = (languages: readonly string[], one: (block: Block) => boolean = ()
     .filter((block) => languages.includes(block.language) && one(block))
     .map((block) => [`${block.page}:${block.line}`, block] as const);
 
-/** Needs a page of the app around it; test/browser and packages/app/test/graph-view mount it. */
-const IN_A_BROWSER = ["./graph-view/index.js", "window.open"];
+/** Needs a page of the app around it (test/browser and packages/app/test/graph-view mount it), or a package that is not here. */
+const ELSEWHERE = ["./graph-view/index.js", "window.open", "@huggingface/transformers"];
 
 let folder: string;
 let home: string;
@@ -225,7 +225,7 @@ async function run({ code, page }: Block, given: Record<string, unknown>): Promi
 }
 
 describe("programs run", () => {
-  const programs = named(["ts", "js"], ({ code }) => !IN_A_BROWSER.some((word) => code.includes(word)));
+  const programs = named(["ts", "js"], ({ code }) => !ELSEWHERE.some((word) => code.includes(word)));
   test.each(programs)("%s", { timeout: 60_000 }, async (_name, block) => {
     await run(block, await world(block.code));
   });
