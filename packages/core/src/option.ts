@@ -153,7 +153,7 @@ function within(value: unknown, { whole, min, max, above, below }: NumberOption)
 }
 
 /** What a value of the option is, for messages: `a whole number (2–16)`. */
-export function expectedOf(option: OptionSpec): string {
+function expectedOf(option: OptionSpec): string {
   switch (option.kind) {
     case "choice":
       return `one of ${Object.keys(option.values).join(", ")}`;
@@ -193,7 +193,7 @@ export function checkedValue(name: string, option: OptionSpec, value: unknown): 
 }
 
 /** The option that a name or an old name means. */
-export function optionNamed(table: OptionTable, name: string): string | undefined {
+function optionNamed(table: OptionTable, name: string): string | undefined {
   if (Object.hasOwn(table, name)) return name;
   return Object.keys(table).find((key) => table[key]!.aliases?.includes(name));
 }

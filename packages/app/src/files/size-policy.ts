@@ -5,7 +5,7 @@ import { ask } from "../state/question.js";
 import { problem } from "../state/store.js";
 
 /** Up to here a model is opened as any other. */
-export const NORMAL_BYTES = 500e6;
+const NORMAL_BYTES = 500e6;
 /** Beyond it the page would run out of memory: a model and its quantized copy must both fit below what a tab can have. */
 export const MOST_BYTES = 1.5e9;
 

@@ -6,7 +6,7 @@ const LIMIT = 80;
 let prefixes = 0;
 
 /** Text of a card for a screen reader: operators, name, value, connections, folding. */
-export function cardLabel(model: ViewModel, index: number): string {
+function cardLabel(model: ViewModel, index: number): string {
   const placed = model.placed.value!;
   const card = placed.folded.cards[index]!;
   const value = model.values.value[index];

@@ -10,8 +10,8 @@ export interface Size {
   readonly height: number;
 }
 
-export const ZOOM_MIN = 0.01;
-export const ZOOM_MAX = 4;
+const ZOOM_MIN = 0.01;
+const ZOOM_MAX = 4;
 const clamp = (zoom: number) => Math.min(ZOOM_MAX, Math.max(ZOOM_MIN, zoom));
 
 /** The point under (screenX, screenY) stays where it is. */

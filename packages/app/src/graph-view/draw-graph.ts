@@ -19,8 +19,8 @@ export interface Scene {
 }
 
 /** Below these zooms text is not drawn: nobody could read it. Values are printed above 60 %. */
-export const TITLE_ZOOM = 0.45;
-export const VALUE_ZOOM = 0.6;
+const TITLE_ZOOM = 0.45;
+const VALUE_ZOOM = 0.6;
 const TITLE_FONT = "600 14px system-ui, sans-serif";
 const TEXT_FONT = "12.5px system-ui, sans-serif";
 

@@ -21,7 +21,7 @@ export interface LayoutOptions {
   readonly cache?: Map<string, GraphLayout>;
 }
 
-export const LAYOUT_DEFAULTS = { timeLimitMs: 3000 } as const satisfies LayoutOptions;
+const LAYOUT_DEFAULTS = { timeLimitMs: 3000 } as const satisfies LayoutOptions;
 
 const CACHED = 16;
 const shared = new Map<string, GraphLayout>();

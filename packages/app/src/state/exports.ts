@@ -21,7 +21,7 @@ const ONNX_TYPE = "application/octet-stream";
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 
 /** The report with what validation added. */
-export function wholeReport({ report, validation }: Measures) {
+function wholeReport({ report, validation }: Measures) {
   if (!report) return undefined;
   // Ratios without noise are infinite, which JSON cannot hold: 300 dB stands for them, as everywhere in reports.
   const finite = (_key: string, value: unknown) => (value === Number.POSITIVE_INFINITY ? 300 : value);

@@ -25,7 +25,7 @@ export interface Command {
 const idle = () => activity.value === null;
 const hasData = () => idle() && model.value !== null && data.value !== null;
 
-export function focusOn(selector: string): void {
+function focusOn(selector: string): void {
   requestAnimationFrame(() => document.querySelector<HTMLElement>(selector)?.focus());
 }
 
@@ -197,7 +197,7 @@ export const COMMANDS: readonly Command[] = [
 ];
 
 /** True when this command may be run with single keys now. */
-export function isSingleKey(keys: string): boolean {
+function isSingleKey(keys: string): boolean {
   return !keys.includes("+") && keys !== "Escape";
 }
 

@@ -23,7 +23,7 @@ export function go(to: ScreenId): void {
 }
 
 /** The address of what is shown. */
-export function currentLink(): Link {
+function currentLink(): Link {
   const run = OF_RUN.includes(screen.value) ? currentRunId.value : null;
   return {
     screen: screen.value,

@@ -3,11 +3,7 @@ import { parseBytes, parsePp, parseShare } from "../options/values.js";
 import type { LoadedConfig } from "./load.js";
 
 /** The config's values under the names of the command's options (`dir` of the data is `--data`, and so on). */
-export function optionDefaults(
-  { config }: LoadedConfig,
-  name: string,
-  step: string | undefined,
-): Record<string, unknown> {
+function optionDefaults({ config }: LoadedConfig, name: string, step: string | undefined): Record<string, unknown> {
   // validate reads its own images; everything else that reads images calibrates.
   const source = name === "validate" ? config.data?.validate : config.data?.calibrate;
   const { use: _use, keep: _keep, ...options } = config.steps?.find(({ use }) => use === step) ?? {};

@@ -9,7 +9,7 @@ import type { Invocation } from "./execute.js";
 import { programHelp } from "./help.js";
 
 /** The parser, with the commands in `loaded` fully configured and the others known by name only. */
-export function buildProgram(
+function buildProgram(
   loaded: ReadonlyMap<string, CommandDefinition>,
   onInvoke: (invocation: Invocation) => void,
   out: (text: string) => void,

@@ -7,8 +7,8 @@ import { bytes, choice, completing, flag, integer, numbers, repeatable, share, s
 
 /** Preprocessing presets by name; a file with a preset may be given instead. */
 export const PRESETS = ["imagenet", "tf", "zero-one", "raw"] as const;
-export const TABLE_FORMATS = ["text", "md", "csv"] as const;
-export const PROGRESS_MODES = ["auto", "plain", "json", "none"] as const;
+const TABLE_FORMATS = ["text", "md", "csv"] as const;
+const PROGRESS_MODES = ["auto", "plain", "json", "none"] as const;
 export const COLOR_MODES = ["auto", "always", "never"] as const;
 
 export type TableFormat = (typeof TABLE_FORMATS)[number];

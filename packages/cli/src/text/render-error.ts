@@ -19,7 +19,7 @@ const BUG_HINT =
 const LOCATION_KEYS = ["node", "opType", "tensor", "file", "key"] as const;
 
 /** Page that explains a code. */
-export function docsPage(code: ErrorCode): string {
+function docsPage(code: ErrorCode): string {
   return `docs/errors.md#${code.toLowerCase()}`;
 }
 

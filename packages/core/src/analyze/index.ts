@@ -7,7 +7,6 @@ export {
   type PreprocessingQuestion,
 } from "./guess-preprocessing.js";
 export { inspectModel } from "./inspect.js";
-export { spreadText } from "./inspect-findings.js";
 export { inspectLayers, type LayerDetail, type LayerValue } from "./inspect-layer.js";
 export type * from "./inspect-report.js";
 export {
@@ -17,7 +16,7 @@ export {
   isQuantized,
   type LeftoverConversion,
 } from "./int8-coverage.js";
-export { KERNEL_SAMPLES, KERNEL_SQNR_DB } from "./kernel-agreement.js";
+export { KERNEL_SQNR_DB } from "./kernel-agreement.js";
 export {
   LATENCY_DEFAULTS,
   type LatencyOptions,
@@ -29,7 +28,6 @@ export {
 export { measuredCoverage, type OptimizeModel } from "./measured-coverage.js";
 export { modelUnderTest } from "./model-under-test.js";
 export {
-  MASKED,
   OutputDifference,
   type OutputDifferenceSummary,
   type OutputKind,

@@ -68,7 +68,7 @@ function addWeights({ layers, foldable }: WeightRanges, add: Add): void {
 }
 
 /** `214x`, `8.9x` */
-export function spreadText(spread = 1): string {
+function spreadText(spread = 1): string {
   return `${spread >= 10 ? Math.round(spread) : spread.toFixed(1)}x`;
 }
 

@@ -6,7 +6,7 @@ import type { OutputDifferenceSummary } from "./output-difference.js";
 import { OutputComparison } from "./output-error.js";
 
 /** Samples of the check. */
-export const KERNEL_SAMPLES = 32;
+const KERNEL_SAMPLES = 32;
 
 /** Below this the kernels compute something else than the file says; rounding alone stays well above. */
 export const KERNEL_SQNR_DB = 20;

@@ -34,7 +34,7 @@ export interface OutputDifferenceSummary {
 }
 
 /** Magnitudes from here on are what masks are made of (−1e9, −3.4e38, −∞), where the output has smaller values too. */
-export const MASKED = 1e8;
+const MASKED = 1e8;
 
 type Values = ArrayLike<number | bigint>;
 

@@ -9,7 +9,7 @@ import { type MeasuredLayer, measuredLayers } from "./sqnr-layers.js";
 import type { SqnrReport } from "./sqnr-report.js";
 
 /** Name and version of the report's format. A field is never removed within a major version. */
-export const SENSITIVITY_SCHEMA = "equant.sensitivity/1";
+const SENSITIVITY_SCHEMA = "equant.sensitivity/1";
 
 /** Options for {@link sensitivity}. */
 export interface SensitivityOptions {
@@ -23,7 +23,7 @@ export interface SensitivityOptions {
   report?: SqnrReport | undefined;
 }
 
-export const SENSITIVITY_DEFAULTS = { samples: 16 } as const satisfies Partial<SensitivityOptions>;
+const SENSITIVITY_DEFAULTS = { samples: 16 } as const satisfies Partial<SensitivityOptions>;
 
 /** What one layer costs the network's output, in dB of output SQNR (300: no noise). */
 export interface LayerSensitivity {

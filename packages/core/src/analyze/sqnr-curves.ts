@@ -2,7 +2,7 @@ import { OptionsError } from "../errors.js";
 import type { SqnrReport } from "./sqnr-report.js";
 
 /** Name and version of the format. A field is never removed within a major version. */
-export const SQNR_CURVES_SCHEMA = "equant.sqnr-curves/1";
+const SQNR_CURVES_SCHEMA = "equant.sqnr-curves/1";
 
 /** Ratios of one state of the network, in dB, in the order of {@link SqnrCurves.layers}. */
 export interface SqnrCurve {

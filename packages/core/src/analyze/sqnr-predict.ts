@@ -97,7 +97,7 @@ function inputsByOutput({ outChannels, inChannels, group }: LinearLayer): (out: 
 }
 
 /** The scale of an output channel; the channels of a grouped ConvTranspose share them group by group. */
-export function channelScale(scale: Float32Array, out: number): number {
+function channelScale(scale: Float32Array, out: number): number {
   return scale[out % scale.length]!;
 }
 

@@ -30,7 +30,7 @@ export interface MeasureSqnrOptions {
   memoryBytes?: number;
 }
 
-export const SQNR_DEFAULTS = {
+const SQNR_DEFAULTS = {
   samples: 32,
   cumulative: true,
   perChannel: false,

@@ -5,10 +5,10 @@ import {
   int,
   type Model,
   removeDead,
-  replaceUses,
   requiredInputs,
   sortNodes,
   Tensor,
+  Uses,
 } from "../graph/index.js";
 import { Feed, forEachBatch, requireRunner, type TransformContext } from "../runtime/index.js";
 
@@ -54,7 +54,7 @@ export function scaledInside(source: Model, { mean, std, reversed }: Scaling, la
   const centred = builder.node("Sub", [pixels, vector(mean)]);
   const scaled = builder.node("Div", [centred, vector(std)]);
   const added = new Set(model.graph.nodes.filter((node) => !before.has(node)));
-  replaceUses(model.graph, name, scaled, added);
+  new Uses(model.graph).replace(name, scaled, added);
   sortNodes(model.graph);
   return model;
 }

@@ -73,7 +73,7 @@ export function optimalRatio(channels: readonly ChannelPower[], encoding: Encodi
 }
 
 /** Width of the range that covers a channel with this kind of encoding. */
-export function widthOf({ top, bottom }: Pick<ChannelPower, "top" | "bottom">, { symmetric }: Encoding): number {
+function widthOf({ top, bottom }: Pick<ChannelPower, "top" | "bottom">, { symmetric }: Encoding): number {
   return symmetric ? 2 * Math.max(top, bottom) : top + bottom;
 }
 

@@ -33,7 +33,7 @@ export interface CalibrateOptions {
  * elements a sample), one thread, processor time as multiples of plain inference: histograms by 1, 2, 4, 8 samples
  * 2.9, 2.8, 3.0, 3.3; maxima 1.14, 1.14, 1.26, 1.15, where the first two runs of 8 took twice the time of the others.
  */
-export const VALUES_A_RUN = { most: 8e6, samples: 32 } as const;
+const VALUES_A_RUN = { most: 8e6, samples: 32 } as const;
 
 const KEYS = ["requests", "batchSize", "shapes", "onBatch"] as const;
 

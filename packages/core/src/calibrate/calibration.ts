@@ -4,7 +4,7 @@ import type { ActivationStats, ChannelStats } from "./channel-stats.js";
 import { ValueStatistics, type ValueStatisticsJson } from "./value-statistics.js";
 
 /** Name and version of the file format. A field is never removed within a major version. */
-export const CALIBRATION_SCHEMA = "equant.calibration/1";
+const CALIBRATION_SCHEMA = "equant.calibration/1";
 
 const numbers = z.array(z.number());
 
@@ -48,7 +48,7 @@ const valueSchema = z
   .refine(({ min, max }) => min <= max, { error: "min is above max" });
 
 /** Schema of calibration.json. Infinite bounds cannot occur: a value without samples is not written. */
-export const calibrationSchema = z.strictObject({
+const calibrationSchema = z.strictObject({
   schema: z.literal(CALIBRATION_SCHEMA),
   /** sha-256 of the model file the statistics were taken on, when known. */
   model: z.string().optional(),

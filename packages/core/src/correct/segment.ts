@@ -1,4 +1,4 @@
-import { cloneModel, cloneNode, GraphBuilder, type Model, type Node, removeDead } from "../graph/index.js";
+import { GraphBuilder, type Model, type Node, partOf, removeDead } from "../graph/index.js";
 import type { ObservedType } from "../runtime/index.js";
 import { exposeMean } from "./means.js";
 import type { WalkStep } from "./walk.js";
@@ -11,10 +11,11 @@ export function segmentModel(
   types: ReadonlyMap<string, ObservedType>,
   batch: number,
 ): { model: Model; mean: string } {
-  const model = cloneModel(source);
+  const model = partOf(
+    source,
+    source.graph.nodes.filter((node) => step.nodes.has(node)),
+  );
   const { graph } = model;
-  graph.nodes = source.graph.nodes.filter((node) => step.nodes.has(node)).map(cloneNode);
-  graph.valueInfos.clear();
   graph.inputs = step.feeds.map((name) => {
     const { dtype, dims } = types.get(name)!;
     // Where the first dimension is not the batch, any other may depend on it.

@@ -32,7 +32,7 @@ export function blobFile(path: string, blob: Blob): DataFile {
 }
 
 /** The file whose content is `load`'s result, asked for once, at the first use. */
-export function lazyFile(path: string, load: () => Promise<Uint8Array>): DataFile {
+function lazyFile(path: string, load: () => Promise<Uint8Array>): DataFile {
   let loading: Promise<Uint8Array> | undefined;
   const bytes = () => {
     loading ??= load();

@@ -5,7 +5,7 @@ import { DIGIT_GLYPHS, type Glyph } from "./digits-glyphs.js";
 import { drawStroke, type InkPoint } from "./digits-raster.js";
 
 /** Height and width of a digit image in pixels. */
-export const DIGIT_SIZE = 28;
+const DIGIT_SIZE = 28;
 
 /** The images that the network in the command's assets was trained on and held out from: 75 % and 25 % of every class, as in MathWorks' pruning page. */
 export const DIGIT_SPLIT = {

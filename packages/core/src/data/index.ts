@@ -7,7 +7,7 @@ export type { ImagePlacement } from "./framing.js";
 export { type DecodedImage, type ImageDecoder, toGray, toRgb } from "./image.js";
 export { ARCHIVE_LIMITS, type ArchiveLimits } from "./inflate.js";
 export { imageTarget, type ModelInput } from "./input.js";
-export { KEPT_BYTES, keepSamples } from "./keep-samples.js";
+export { keepSamples } from "./keep-samples.js";
 export { checkLabels } from "./labels.js";
 export { openFiles } from "./open-files.js";
 export type { OpenedDataset, OpenOptions } from "./open-types.js";

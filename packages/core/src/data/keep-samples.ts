@@ -1,7 +1,7 @@
 import { type Dataset, type Sample, subset } from "./dataset.js";
 
 /** Bytes of samples that {@link keepSamples} holds by default: 426 images of 3 × 224 × 224. */
-export const KEPT_BYTES = 256 * 2 ** 20;
+const KEPT_BYTES = 256 * 2 ** 20;
 
 /**
  * The same samples, each read once as long as all kept ones fit into `limit` bytes (default: {@link KEPT_BYTES}); the rest is read

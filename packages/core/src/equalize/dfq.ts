@@ -10,7 +10,7 @@ export interface DfqOptions {
   rounds?: number;
 }
 
-export const DFQ_DEFAULTS = { tolerance: 1e-9, rounds: 1000 } as const satisfies Required<DfqOptions>;
+const DFQ_DEFAULTS = { tolerance: 1e-9, rounds: 1000 } as const satisfies Required<DfqOptions>;
 
 /**
  * Cross-layer equalization (Nagel et al. 2019, Data-free quantization, eqs. (9)–(11)), on classes instead of pairs of layers.

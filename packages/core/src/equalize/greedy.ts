@@ -16,7 +16,7 @@ export interface GreedyOptions {
   limitPreActivation?: boolean;
 }
 
-export const GREEDY_DEFAULTS = { smax: 16, limitPreActivation: false } as const satisfies Required<GreedyOptions>;
+const GREEDY_DEFAULTS = { smax: 16, limitPreActivation: false } as const satisfies Required<GreedyOptions>;
 
 /** What a rule of Algorithm 1 or 2 knows of a layer, by output channel. */
 export interface LayerRanges {

@@ -7,7 +7,7 @@ export {
 } from "./absorb-bias.js";
 export { type AppliedFactors, type ApplyOptions, applyFactors, type ClipEdit } from "./apply-factors.js";
 export { type ClipReach, clipReaches, clipRules, PAPER_FLOOR, type Relu6Mode } from "./clip-rules.js";
-export { DFQ_DEFAULTS, type DfqOptions, dfqFactors } from "./dfq.js";
+export { type DfqOptions, dfqFactors } from "./dfq.js";
 export { measureDrift } from "./drift.js";
 export { equalize, equalizeValues } from "./equalize.js";
 export {
@@ -25,18 +25,17 @@ export type {
 } from "./equalize-report.js";
 export * from "./explain.js";
 export { factorsOf, powerOfTwoFactors, scaleStats, unitFactors } from "./factors.js";
-export {
-  GREEDY_DEFAULTS,
-  type GreedyOptions,
-  type GreedyResult,
-  type LayerRanges,
-  type LayerRule,
+export type {
+  GreedyOptions,
+  GreedyResult,
+  LayerRanges,
+  LayerRule,
 } from "./greedy.js";
 export { type NoiseModel, type NoiseTerm, noiseModel, type PredictedNoise, predictedNoise } from "./noise-model.js";
 export { NOISE_DEFAULTS, type NoiseOptions, type ResolvedNoiseOptions, resolveNoiseOptions } from "./noise-options.js";
 export { activationChain, equalizationValues } from "./noise-values.js";
 export { normalizeFactors } from "./normalize-factors.js";
-export { oneStepFactors, oneStepScales } from "./one-step.js";
+export { oneStepFactors } from "./one-step.js";
 export {
   type FactorRules,
   OPTIMAL_DEFAULTS,
@@ -47,4 +46,4 @@ export {
 export * from "./scale-classes.js";
 export { type ClipBounds, SCALING_RULES, type ScalingRule } from "./scaling-rules.js";
 export type { FactorLimit, VariableIndex } from "./smooth-objective.js";
-export { twoStepFactors, twoStepScales } from "./two-step.js";
+export { twoStepFactors } from "./two-step.js";

@@ -8,7 +8,7 @@ import type { ScaleClasses } from "./scale-classes.js";
  * scale = min(kerScale, actScale, S_max). All scales are ≥ 1; neither the layer's largest weight nor its largest activation
  * grows. A channel without weights or without activation is left alone.
  */
-export const oneStepScales: LayerRule = ({ kerOutChMax, actOutChMax, actOutMax, limit }, smax) => {
+const oneStepScales: LayerRule = ({ kerOutChMax, actOutChMax, actOutMax, limit }, smax) => {
   const kerOutMax = largest(kerOutChMax);
   return kerOutChMax.map((kernel, channel) => {
     const activation = actOutChMax[channel]!;

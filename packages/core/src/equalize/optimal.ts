@@ -145,7 +145,7 @@ function within({ lower, upper }: FactorRules, k: number, value: number): number
 }
 
 /** Factors of log factors; 1 where pinned. */
-export function factorsAt(variables: VariableIndex, z: Float64Array): Float64Array[] {
+function factorsAt(variables: VariableIndex, z: Float64Array): Float64Array[] {
   return variables.of.map((positions) =>
     Float64Array.from(positions, (position) => (position < 0 ? 1 : Math.exp(z[position]!))),
   );

@@ -10,7 +10,7 @@ import type { ScaleClasses } from "./scale-classes.js";
  * scale = min(kerScale, actScale, S_max). With several successors the largest share sucInChMax/sucInMax counts.
  * A channel without weights on a side, or without activation, is left alone.
  */
-export const twoStepScales: LayerRule = ({ kerOutChMax, actOutChMax, actOutMax, sucInChShare, limit }, smax) => {
+const twoStepScales: LayerRule = ({ kerOutChMax, actOutChMax, actOutMax, sucInChShare, limit }, smax) => {
   const kerOutMax = largest(kerOutChMax);
   return kerOutChMax.map((kernel, channel) => {
     const activation = actOutChMax[channel]!;

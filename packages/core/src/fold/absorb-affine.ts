@@ -16,8 +16,8 @@ import {
 import { setConstant } from "./rewire.js";
 
 /** Neither of these is a refusal: there is nothing to fold into on that side. */
-export const NO_LAYER_BEFORE = "no Conv, ConvTranspose, Gemm or MatMul makes its input";
-export const NO_LAYER_BEHIND = "no Conv, ConvTranspose, Gemm or MatMul reads its output";
+const NO_LAYER_BEFORE = "no Conv, ConvTranspose, Gemm or MatMul makes its input";
+const NO_LAYER_BEHIND = "no Conv, ConvTranspose, Gemm or MatMul reads its output";
 
 /** What is added from this magnitude on shuts out (−1e4, −1e9, −∞) and does not shift: in a bias it would set the range of the layer. */
 const MASK = 1e4;
@@ -35,7 +35,7 @@ interface NewParameters {
  * since output channels are independent of padding, stride and groups.
  * Returns the reason where it cannot, and changes nothing then; undefined when it is done.
  */
-export function absorbIntoProducer(scope: FoldScope, affine: ChannelAffine): string | undefined {
+function absorbIntoProducer(scope: FoldScope, affine: ChannelAffine): string | undefined {
   const end = layerEndingIn(scope, affine.data);
   if (!end) return NO_LAYER_BEFORE;
   if (typeof end === "string") return end;
@@ -68,7 +68,7 @@ export function absorbIntoProducer(scope: FoldScope, affine: ChannelAffine): str
  * reach the zeros of a padded border, and ConvTranspose adds a varying number of taps: with t ≠ 0 both are refused.
  * All readers take it, or none.
  */
-export function absorbIntoConsumers(scope: FoldScope, affine: ChannelAffine): string | undefined {
+function absorbIntoConsumers(scope: FoldScope, affine: ChannelAffine): string | undefined {
   const { wiring } = scope;
   const { output } = affine;
   const readers = wiring.readers(output);

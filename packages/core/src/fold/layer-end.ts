@@ -28,7 +28,7 @@ export function layerEndingIn(scope: FoldScope, value: string): LayerEnd | strin
 }
 
 /** The data input of an Add whose other input is a constant along the last axis. */
-export function biasAddInput(scope: FoldScope, add: Node): string | undefined {
+function biasAddInput(scope: FoldScope, add: Node): string | undefined {
   for (const [data, other] of [add.inputs, [...add.inputs].reverse()]) {
     const dims = scope.ownConstant(other!)?.dims;
     if (!dims || scope.constant(data!)) continue;

@@ -24,7 +24,7 @@ export interface UpgradeOptions {
   target?: number;
 }
 
-export const UPGRADE_DEFAULTS = { target: 17 } as const satisfies Required<UpgradeOptions>;
+const UPGRADE_DEFAULTS = { target: 17 } as const satisfies Required<UpgradeOptions>;
 
 /** What {@link upgradeOpset} did. */
 export interface UpgradeReport extends TransformReport {

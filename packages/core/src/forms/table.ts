@@ -101,8 +101,6 @@ export const FORMS = {
 
 export type FormName = keyof typeof FORMS;
 
-export const FORM_NAMES = Object.keys(FORMS) as readonly FormName[];
-
 /** Widths a block may have. */
 export const BLOCK_WIDTHS = [16, 32, 64, 128, 256] as const;
 

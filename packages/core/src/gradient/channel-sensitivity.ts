@@ -28,7 +28,7 @@ export interface ChannelSensitivityOptions {
   seed?: number;
 }
 
-export const CHANNEL_SENSITIVITY_DEFAULTS = {
+const CHANNEL_SENSITIVITY_DEFAULTS = {
   samples: 16,
   seed: 0,
 } as const satisfies Required<ChannelSensitivityOptions>;

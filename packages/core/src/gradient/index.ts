@@ -1,5 +1,4 @@
 export {
-  CHANNEL_SENSITIVITY_DEFAULTS,
   type ChannelSensitivityOptions,
   channelSensitivity,
   type SensitivityRequest,

@@ -41,11 +41,40 @@ export class NameAllocator {
  * Makes every reader of `from` read `to`, subgraphs included where they do not have a value of that name themselves.
  * Outputs of the graph keep their names.
  */
-export function replaceUses(graph: Graph, from: string, to: string, except?: ReadonlySet<Node>): void {
-  for (const node of graph.nodes) {
-    if (except?.has(node)) continue;
-    if (node.inputs.includes(from)) node.inputs = node.inputs.map((value) => (value === from ? to : value));
-    for (const inner of subgraphsOf(node)) replaceCaptured(inner, from, to);
+export function replaceUses(graph: Graph, from: string, to: string): void {
+  for (const node of graph.nodes) replaceIn(node, from, to);
+}
+
+function replaceIn(node: Node, from: string, to: string): void {
+  if (node.inputs.includes(from)) node.inputs = node.inputs.map((value) => (value === from ? to : value));
+  for (const inner of subgraphsOf(node)) replaceCaptured(inner, from, to);
+}
+
+/** Who reads each value: for whoever renames many values of one graph, which {@link replaceUses} would go through for each. */
+export class Uses {
+  readonly #readers = new Map<string, Set<Node>>();
+
+  constructor(graph: Graph) {
+    for (const node of graph.nodes) this.add(node);
+  }
+
+  /** A node that came later, or that reads other values than before. */
+  add(node: Node): void {
+    for (const value of [...node.inputs, ...capturedValues(node)]) {
+      const readers = this.#readers.get(value);
+      if (readers) readers.add(node);
+      else this.#readers.set(value, new Set([node]));
+    }
+  }
+
+  /** As {@link replaceUses}, but for some nodes. */
+  replace(from: string, to: string, except?: ReadonlySet<Node>): void {
+    for (const node of [...(this.#readers.get(from) ?? [])]) {
+      if (except?.has(node)) continue;
+      replaceIn(node, from, to);
+      this.#readers.get(from)!.delete(node);
+      this.add(node);
+    }
   }
 }
 

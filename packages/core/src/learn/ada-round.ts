@@ -2,8 +2,9 @@ import { keepIfBetter, type Place } from "../correct/hold-out.js";
 import { findTargets } from "../correct/targets.js";
 import { type Dataset, spread } from "../data/index.js";
 import { throwIfAborted } from "../errors.js";
-import { labelOf } from "../graph/index.js";
+import { indexGraph, labelOf } from "../graph/index.js";
 import type { LinearLayer } from "../operators/index.js";
+import { inputMaxima } from "../quantize/sources.js";
 import {
   exposeValues,
   type HostTensor,
@@ -70,17 +71,19 @@ function layersOf(options: AdaRoundTask): { layers: AdaLayer[]; skipped: Skip[] 
   const biases = new Map(findTargets("adaRound", options).targets.map((target) => [target.parameters, target]));
   const position = new Map(graph.nodes.map((node, at) => [node, at]));
   const floatNodes = new Map(options.floatModel.graph.nodes.map((node) => [node.outputs[0]!, node]));
+  const [index, floats] = [indexGraph(graph), indexGraph(options.floatModel.graph)];
   const layers: AdaLayer[] = [];
   const skipped: Skip[] = [];
   for (const parameters of plan.parameters) {
     const { layer } = parameters;
     const floatNode = floatNodes.get(layer.output);
-    const reason = floatNode ? whyNotRounded(graph, layer) : "the float model has no such layer";
+    const reason = floatNode ? whyNotRounded(index, layer) : "the float model has no such layer";
     if (reason !== undefined) {
       skipped.push({ node: labelOf(layer.node), opType: layer.opType, reason });
       continue;
     }
-    const weight = new WeightIntegers(graph, parameters);
+    const maxima = options.calibration && inputMaxima(floats, options.calibration, layer);
+    const weight = new WeightIntegers(graph, index, parameters, maxima);
     layers.push({ parameters, floatNode: floatNode!, weight, bias: biases.get(parameters)?.bias });
   }
   layers.sort((a, b) => position.get(a.parameters.layer.node)! - position.get(b.parameters.layer.node)!);

@@ -1,7 +1,7 @@
 import { LITERAL_WEIGHTS } from "../correct/options.js";
 import { planWalk, type WalkStep } from "../correct/walk.js";
 import type { Dataset } from "../data/index.js";
-import { cloneModel, cloneNode, type Model, type Node, removeDead } from "../graph/index.js";
+import { type Model, type Node, partOf, removeDead } from "../graph/index.js";
 import {
   type FedBatch,
   Feed,
@@ -89,10 +89,9 @@ export class LayerInputs {
   }
 
   #segment(step: WalkStep, input: string): Model {
-    const model = cloneModel(this.model);
+    const nodes = this.model.graph.nodes.filter((node) => step.nodes.has(node));
+    const model = partOf(this.model, nodes);
     const { graph } = model;
-    graph.nodes = this.model.graph.nodes.filter((node) => step.nodes.has(node)).map(cloneNode);
-    graph.valueInfos.clear();
     graph.inputs = step.feeds.map((name) => {
       const { dtype, dims } = this.#types.get(name)!;
       // The batches differ in size, and where the first dimension is not the batch, any other may depend on it.

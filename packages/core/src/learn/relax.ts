@@ -6,8 +6,8 @@ import type { Moments } from "./moments.js";
 import type { Choices } from "./rounding.js";
 
 /** Stretch of the rectified sigmoid: ζ and γ of Nagel et al. 2020, eq. (23), after Louizos et al. 2018. */
-export const ZETA = 1.1;
-export const GAMMA = -0.1;
+const ZETA = 1.1;
+const GAMMA = -0.1;
 const OPTIMIZER = { type: "adam" } as const satisfies Optimizer;
 /** β falls along half a cosine from the first to the second; the first fifth of the steps is without regulariser. */
 const BETA = [20, 2] as const;

@@ -51,7 +51,7 @@ export async function roundLayer(
   const moments = await momentsOf(runner, inputs[0], outputs[0], weights, centered);
   const check = await momentsOf(runner, inputs[1], outputs[1], weights, centered);
   const h = await roundingOf(moments, choices, options, context);
-  weight.keepWithinLanes(choices, h, options.floatModel, options.calibration);
+  weight.keepWithinLanes(choices, h);
   const power = check.outputPower || 1;
   const nearest = noiseOf(check, choices, choices.nearest) / power;
   const learned = noiseOf(check, choices, h) / power;

@@ -7,9 +7,9 @@ import {
   type Model,
   type Node,
   removeDead,
-  replaceUses,
   sortNodes,
   Tensor,
+  Uses,
 } from "../graph/index.js";
 import { dequantizeValues, type Encoding, type IntegerArray, type IntegerDType } from "../math/index.js";
 import { factsOf } from "../operators/facts.js";
@@ -50,6 +50,7 @@ function emulate(graph: Graph, builder: GraphBuilder): void {
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   const replaced = new Set<Node>();
+  const uses = new Uses(graph);
   for (const node of [...graph.nodes]) {
     if (node.opType !== "DequantizeLinear") continue;
     const [from = "", scale = "", zeroPoint = ""] = node.inputs;
@@ -64,9 +65,11 @@ function emulate(graph: Graph, builder: GraphBuilder): void {
       graph.initializers.set(result, Tensor.float32(stored.dims, data));
       replaced.add(node);
     } else if (quantizer?.opType === "QuantizeLinear" && encoding.axis === null && sameGrid(quantizer, node)) {
+      const before = graph.nodes.length;
       const emulated = emulateValue(builder, quantizer.inputs[0]!, encoding, { name: result });
+      for (const made of graph.nodes.slice(before)) uses.add(made);
       if (outputs.has(result)) graph.nodes.find((other) => other.outputs[0] === emulated)!.outputs = [result];
-      else replaceUses(graph, result, emulated);
+      else uses.replace(result, emulated);
       replaced.add(node);
     }
   }

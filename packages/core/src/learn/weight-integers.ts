@@ -1,10 +1,8 @@
-import type { Calibration } from "../calibrate/index.js";
-import { type Graph, indexGraph, type Model, Tensor } from "../graph/index.js";
+import { type Graph, type GraphIndex, Tensor } from "../graph/index.js";
 import type { LinearLayer } from "../operators/index.js";
 import type { LayerParameters } from "../quantize/index.js";
 import { laneMaxima } from "../quantize/parameters.js";
 import { saturationRatios } from "../quantize/saturation.js";
-import { inputMaxima } from "../quantize/sources.js";
 import type { Choices } from "./rounding.js";
 
 /** h of every weight: 0 or 1, or with GPTQ any number within the type. */
@@ -14,32 +12,35 @@ export type Roundings = Uint8Array | Int16Array;
 const MAX_INPUTS = 6144;
 
 /** Why a layer keeps rounding to nearest; undefined when it need not. */
-export function whyNotRounded(graph: Graph, layer: LinearLayer): string | undefined {
+export function whyNotRounded(index: GraphIndex, layer: LinearLayer): string | undefined {
   const { node, opType, tensor } = layer;
   if (opType === "ConvTranspose") return "ConvTranspose is rounded to nearest only";
   if (opType === "MatMul" && tensor.dims.length !== 2) return "a stack of matrices is rounded to nearest only";
   const inputs = tensor.size / layer.outChannels;
   if (inputs > MAX_INPUTS) return `${inputs} inputs an output, more than ${MAX_INPUTS}`;
-  const producer = graph.nodes.find(({ outputs }) => outputs.includes(node.inputs[1]!));
+  const producer = index.producer(node.inputs[1]!);
   if (producer?.opType !== "DequantizeLinear") return "weights are not integers";
-  const readers = graph.nodes.filter((other) => other.inputs.includes(producer.inputs[0]!));
-  const users = graph.nodes.filter((other) => other.inputs.includes(node.inputs[1]!));
-  if (readers.length > 1 || users.length > 1) return "weights are shared by several layers";
+  if ([producer.inputs[0]!, node.inputs[1]!].some((value) => index.uses(value).length > 1))
+    return "weights are shared by several layers";
   return undefined;
 }
 
 /** The integer weights of one layer in a QDQ model. A tensor is replaced, never written into. */
 export class WeightIntegers {
   readonly #graph: Graph;
+  readonly #index: GraphIndex;
   readonly #name: string;
 
+  /** `maxima`: how large inputs get by channel, where that is known. */
   constructor(
     graph: Graph,
+    index: GraphIndex,
     readonly parameters: LayerParameters,
+    readonly maxima: ArrayLike<number> | undefined,
   ) {
     this.#graph = graph;
-    const producer = graph.nodes.find(({ outputs }) => outputs.includes(parameters.layer.node.inputs[1]!))!;
-    this.#name = producer.inputs[0]!;
+    this.#index = index;
+    this.#name = index.producer(parameters.layer.node.inputs[1]!)!.inputs[0]!;
   }
 
   /** The tensor as it is. */
@@ -61,13 +62,12 @@ export class WeightIntegers {
    * Takes back the choice of channels in which products of neighbours would no longer fit in 16 bits where rounding to nearest
    * does; see {@link saturationRatios}. Returns how many.
    */
-  keepWithinLanes(choices: Choices, h: Roundings, floatModel: Model, calibration: Calibration | undefined): number {
+  keepWithinLanes(choices: Choices, h: Roundings): number {
     const { layer, weight } = this.parameters;
     if (weight.encoding.dtype !== "int8" || weight.encoding.bits < 8) return 0;
     const input = this.#inputGrid();
     if (!input) return 0;
-    const maxima = calibration && inputMaxima(indexGraph(floatModel.graph), calibration, layer);
-    const most = laneMaxima(layer, input, maxima);
+    const most = laneMaxima(layer, input, this.maxima);
     const ratios = saturationRatios(layer, this.#integers(choices, h).array() as Int8Array, most);
     const before = saturationRatios(layer, weight.data.array() as Int8Array, most);
     const perRow = layer.tensor.size / layer.outChannels;
@@ -84,7 +84,7 @@ export class WeightIntegers {
   /** Scale and zero point of the layer's input as its DequantizeLinear says them. */
   #inputGrid(): Parameters<typeof laneMaxima>[1] | undefined {
     const { node } = this.parameters.layer;
-    const producer = this.#graph.nodes.find(({ outputs }) => outputs.includes(node.inputs[0]!));
+    const producer = this.#index.producer(node.inputs[0]!);
     const [scale, zero] = [1, 2].map((at) => this.#graph.initializers.get(producer?.inputs[at] ?? ""));
     if (!scale || !zero || (zero.dtype !== "uint8" && zero.dtype !== "int8")) return undefined;
     return {

@@ -5,9 +5,9 @@ import {
   labelOf,
   type Model,
   NameAllocator,
-  replaceUses,
   sortNodes,
   Tensor,
+  Uses,
 } from "../graph/index.js";
 import { type Encoding, representableRange } from "../math/index.js";
 import type { ExportName } from "./export-names.js";
@@ -97,6 +97,7 @@ export function fakeQuantizeModel(model: Model): Model {
   const result = cloneModel(skeleton);
   const { graph } = result;
   const names = new NameAllocator(graph);
+  const uses = new Uses(graph);
   result.opsets.set("org.openvinotoolkit", 1);
   const insert = (value: string, encoding: Encoding, rank: number) => {
     const { axis, scale, qmin, qmax } = encoding;
@@ -119,7 +120,7 @@ export function fakeQuantizeModel(model: Model): Model {
     if (isOutput) {
       for (const node of graph.nodes) node.outputs = node.outputs.map((name) => (name === value ? source : name));
     }
-    replaceUses(graph, value, isOutput ? value : output);
+    if (!isOutput) uses.replace(value, output);
     graph.nodes.push(
       createNode({
         opType: "FakeQuantize",

@@ -11,9 +11,9 @@ import {
   type Model,
   type Node,
   removeDead,
-  replaceUses,
   sortNodes,
   Tensor,
+  Uses,
 } from "../graph/index.js";
 import {
   type Encoding,
@@ -104,7 +104,8 @@ class QdqReader {
       else this.#skipped.push({ node: labelOf(node), opType: node.opType, reason });
     }
     this.#graph.nodes = this.#graph.nodes.filter((node) => !gone.has(node));
-    for (const [from, to] of this.#alias) replaceUses(this.#graph, from, to);
+    const uses = new Uses(this.#graph);
+    for (const [from, to] of this.#alias) uses.replace(from, to);
     removeDead(this.#graph);
     sortNodes(this.#graph);
     return { skeleton: this.model, constants: this.#constants, activations: this.#activations, skipped: this.#skipped };

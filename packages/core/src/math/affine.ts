@@ -36,7 +36,7 @@ export interface ChannelLayout {
 }
 
 /** Layout of dimension `axis` (negative counts from the end). @throws {OptionsError} E2002: shape, length and axis disagree. */
-export function channelLayout(
+function channelLayout(
   length: number,
   dims: readonly number[] | undefined,
   axis: number,

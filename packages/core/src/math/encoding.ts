@@ -74,7 +74,7 @@ export const ACTIVATION_ENCODING = { bits: 8, signed: false, symmetric: false, n
  */
 export const MIN_SCALE = 2 ** -126;
 /** Scale of a tensor that is zero everywhere. */
-export const ZERO_RANGE_SCALE = 1;
+const ZERO_RANGE_SCALE = 1;
 
 /** Integer limits and steps of a type: what {@link EncodingOptions} mean before any range is known. */
 export interface IntegerGrid {

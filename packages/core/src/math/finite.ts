@@ -1,7 +1,7 @@
 import { ModelError } from "../errors.js";
 
 /** Index of the first NaN or infinity in `values[from, to)`; −1 if all are finite. */
-export function findNonFinite(values: ArrayLike<number>, from = 0, to = values.length): number {
+function findNonFinite(values: ArrayLike<number>, from = 0, to = values.length): number {
   for (let i = from; i < to; i++) {
     const x = values[i]!;
     // x − x is 0 for every finite x and NaN for NaN and ±∞: one test for all three.

@@ -1,6 +1,5 @@
 export {
   type ChannelLayout,
-  channelLayout,
   dequantizeValues,
   fakeQuantizeValues,
   type IntegerArray,

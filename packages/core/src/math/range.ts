@@ -14,7 +14,7 @@ export type Chooser =
   | { readonly kind: "percentile" /** Share of values kept, in percent. */; readonly percent: number };
 
 /** Percentile when none is written. */
-export const DEFAULT_PERCENTILE = 99.99;
+const DEFAULT_PERCENTILE = 99.99;
 
 /** Options of {@link chooseRange}: the chooser, and the encoding for which the range is meant. */
 export interface ChooseRangeOptions extends EncodingOptions {

@@ -4,9 +4,6 @@
  */
 export type Rounding = "half-even" | "half-away";
 
-/** The two roundings, for validating options. */
-export const ROUNDINGS = ["half-even", "half-away"] as const satisfies readonly Rounding[];
-
 /** Doubles of this magnitude or more have no fraction. */
 const INTEGERS_FROM = 2 ** 52;
 

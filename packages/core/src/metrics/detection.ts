@@ -46,12 +46,12 @@ export interface DetectionOptions<T, F> {
 }
 
 /** IoU 0.5, 0.55 … 0.95, in the numbers of the reference. */
-export const COCO_THRESHOLDS: readonly number[] = Array.from({ length: 10 }, (_, i) =>
+const COCO_THRESHOLDS: readonly number[] = Array.from({ length: 10 }, (_, i) =>
   i === 9 ? 0.95 : 0.5 + i * ((0.95 - 0.5) / 9),
 );
 
 /** Sizes of objects in pixels². */
-export const COCO_AREAS = {
+const COCO_AREAS = {
   all: { least: 0, most: 1e10 },
   small: { least: 0, most: 32 ** 2 },
   medium: { least: 32 ** 2, most: 96 ** 2 },

@@ -19,7 +19,7 @@ import { shapesOf } from "../steps/collect.js";
 import { applyFloatStep, type EqualizationInput, equalizationInput, prepareModel } from "../steps/index.js";
 
 /** What is rounded: both is the network as it will run. */
-export const ABLATION_PARTS = ["both", "weights", "activations"] as const;
+const ABLATION_PARTS = ["both", "weights", "activations"] as const;
 export type AblationPart = (typeof ABLATION_PARTS)[number];
 
 /** How often a network's answer gets worse when it is rounded, over the measured samples. */
@@ -63,7 +63,7 @@ export interface AblateOptions {
   correct?: boolean;
 }
 
-export const ABLATE_DEFAULTS = { quantize: { target: "hailo" }, calibrationSamples: 64, correct: true } as const;
+const ABLATE_DEFAULTS = { quantize: { target: "hailo" }, calibrationSamples: 64, correct: true } as const;
 
 /** Methods side by side: as published, then ours. ReLU6 rules make a difference only where there is a bounded activation. */
 function methodsOf(model: Model): Readonly<Record<string, EqualizeOptions & { dead?: boolean }>> {

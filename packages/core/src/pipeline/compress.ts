@@ -392,7 +392,7 @@ function keepOf({ use, keep }: RecipeStep): Keep {
 }
 
 /** `output SQNR 16.0 dB, 93.8 % same answer`. */
-export function describeError(error: OutputError): string {
+function describeError(error: OutputError): string {
   const same = error.agreement === null ? "" : `, ${(100 * error.agreement).toFixed(1)} % ${agreementWords(error)}`;
   return `output SQNR ${error.sqnrDb.toFixed(1)} dB${same}`;
 }

@@ -123,7 +123,7 @@ function times(ratio: number): string {
 }
 
 /** The widest channel against the lower median of those that are not empty; undefined when all are. */
-export function dominance(widths: ArrayLike<number>): Dominance | undefined {
+function dominance(widths: ArrayLike<number>): Dominance | undefined {
   const list = Array.from(widths);
   const used = list.filter((width) => width > 0).sort((a, b) => a - b);
   const widest = used.at(-1);

@@ -55,7 +55,7 @@ export interface TuneOptions {
   phase?: PhaseRunner;
 }
 
-export const TUNE_DEFAULTS = { maxDrop: 0.01, trials: 24, calibrationSamples: 100 } as const satisfies TuneOptions;
+const TUNE_DEFAULTS = { maxDrop: 0.01, trials: 24, calibrationSamples: 100 } as const satisfies TuneOptions;
 
 const KEYS = [...Object.keys(TUNE_DEFAULTS), "maxBytes", "task", "target", "state", "onTrial", "phase"];
 

@@ -22,11 +22,7 @@ export interface Verification {
  * Reopens the bytes of a result, runs them and compares with the original's outputs. «Done» is said only after this.
  * @throws {RunError} E6003 the runtime cannot load it; E7001 its outputs are not finite.
  */
-export async function verifyBytes(
-  bytes: Uint8Array,
-  probe: OutputProbe,
-  context: TransformContext,
-): Promise<Verification> {
+async function verifyBytes(bytes: Uint8Array, probe: OutputProbe, context: TransformContext): Promise<Verification> {
   parseModel(bytes, { file: "result" });
   return verify(bytes, probe, context);
 }

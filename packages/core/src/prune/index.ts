@@ -11,6 +11,6 @@ export {
 } from "./prune-options.js";
 export type { PrunedLayer, PruneIteration } from "./prune-report.js";
 export { type PruneSchedule, pruneSchedule } from "./prune-schedule.js";
-export { kthSmallest, type PruneScope, type Scores, thresholdMasks } from "./ranking.js";
+export { kthSmallest, type Scores, thresholdMasks } from "./ranking.js";
 export { SynFlowScorer } from "./synflow.js";
 export { TaylorScorer } from "./taylor.js";

@@ -4,9 +4,6 @@ export type Scores = ReadonlyMap<string, Float64Array>;
 /** 1 keeps, 0 removes: one entry an element of the parameter. */
 export type MaskArrays = ReadonlyMap<string, Float32Array>;
 
-/** Whether scores compete in the whole network or within their layer. */
-export type PruneScope = "global" | "layer";
-
 /**
  * Keeps what scores above the threshold (MathWorks' pruning page): the threshold is the round(sparsity·n)-th smallest of all n scores,
  * 0 where that is none, and mask = score > threshold. Distinct scores give exactly round(sparsity·n) zeros; equal ones

@@ -1,4 +1,4 @@
-import { type Graph, GraphBuilder, type Model, replaceUses, sortNodes, Tensor } from "../graph/index.js";
+import { GraphBuilder, type Model, sortNodes, Tensor, Uses } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
 import type { LinearLayer } from "../operators/index.js";
 import type { QuantizationPlan } from "./apply-qdq.js";
@@ -14,28 +14,29 @@ import { TARGET_KEY } from "./targets.js";
  */
 export function applyEmulation(model: Model, plan: QuantizationPlan, rounding: "even" | "away" = "even"): void {
   const builder = new GraphBuilder(model.graph);
+  const replaced: string[] = [];
+  const setInput = ({ node }: LinearLayer, input: 1 | 2, tensor: Tensor) => {
+    const float = node.inputs[input]!;
+    node.inputs[input] = builder.constant(tensor, `${float}_emulated`);
+    replaced.push(float);
+  };
   for (const { layer, weight, bias } of plan.parameters) {
-    setInput(builder, layer, 1, dequantizeTensor(weight.data, weight.encoding));
-    if (bias?.data) setInput(builder, layer, 2, dequantizeTensor(bias.data, bias.encoding!));
+    setInput(layer, 1, dequantizeTensor(weight.data, weight.encoding));
+    if (bias?.data) setInput(layer, 2, dequantizeTensor(bias.data, bias.encoding!));
   }
   for (const { value, readers, data, encoding } of plan.constants) {
     if (!plan.activations.has(value)) continue;
     const emulated = builder.constant(dequantizeTensor(data, encoding), `${value}_emulated`);
     for (const node of readers) node.inputs = node.inputs.map((input) => (input === value ? emulated : input));
-    dropUnused(model.graph, value);
+    replaced.push(value);
   }
+  dropUnused(model.graph, replaced);
+  const uses = new Uses(model.graph);
   const constants = new Set(plan.constants.map(({ value }) => value));
   for (const [value, encoding] of plan.activations)
-    if (!constants.has(value)) insert(model.graph, builder, value, encoding, plan, rounding);
+    if (!constants.has(value)) insert(builder, uses, value, encoding, plan, rounding);
   sortNodes(model.graph);
   if (plan.parameters.length + plan.activations.size > 0) model.metadata.set(TARGET_KEY, plan.target);
-}
-
-function setInput(builder: GraphBuilder, layer: LinearLayer, input: 1 | 2, tensor: Tensor): void {
-  const old = layer.node.inputs[input]!;
-  const { graph } = builder;
-  layer.node.inputs[input] = builder.constant(tensor, `${old}_emulated`);
-  dropUnused(graph, old);
 }
 
 /** scale·(q − zeroPoint) in float32, as DequantizeLinear computes it. */
@@ -53,19 +54,21 @@ export function dequantizeTensor(tensor: Tensor, encoding: Encoding): Tensor {
 }
 
 function insert(
-  graph: Graph,
   builder: GraphBuilder,
+  uses: Uses,
   value: string,
   encoding: Encoding,
   plan: QuantizationPlan,
   rounding: "even" | "away",
 ): void {
+  const { graph } = builder;
   const place = placeOf(graph, builder.names, value, plan.placement.nodes);
-  const before = new Set(graph.nodes);
+  const before = graph.nodes.length;
   const result = emulateValue(builder, place.source, encoding, { rounding, name: value });
-  const inserted = graph.nodes.filter((node) => !before.has(node));
+  const inserted = graph.nodes.slice(before);
   if (place.isOutput) inserted.find((node) => node.outputs[0] === result)!.outputs = [value];
-  else replaceUses(graph, value, result, new Set([...inserted, ...place.untouched]));
+  else uses.replace(value, result, new Set(place.untouched));
+  for (const node of inserted) uses.add(node);
 }
 
 /** Appends x̂ of a value in float operators, as {@link applyEmulation} computes it, and returns its name. */

@@ -7,9 +7,9 @@ import {
   type Model,
   NameAllocator,
   type Node,
-  replaceUses,
   sortNodes,
   Tensor,
+  Uses,
 } from "../graph/index.js";
 import { type Encoding, representableRange, STORAGE_BITS } from "../math/index.js";
 import type { ConstantParameters } from "./constants.js";
@@ -41,6 +41,7 @@ export function applyQdq(model: Model, plan: QuantizationPlan): void {
   for (const parameters of plan.parameters) writer.layer(parameters);
   writer.constants(plan);
   writer.activations(plan);
+  writer.finish();
   sortNodes(model.graph);
   if (plan.parameters.length + plan.activations.size > 0) model.metadata.set(TARGET_KEY, plan.target);
 }
@@ -64,6 +65,8 @@ class QdqWriter {
   readonly #graph: Graph;
   readonly #model: Model;
   readonly #names: NameAllocator;
+  /** Float constants that were replaced by integers. */
+  readonly #replaced: string[] = [];
   /** Dequantized constants by name and encoding. */
   readonly #dequantized = new Map<string, string>();
   /** Scale and zero-point initializers of an encoding: values of one group share them. */
@@ -81,8 +84,7 @@ class QdqWriter {
     const { layer, weight, bias } = parameters;
     layer.node.inputs[1] = this.#constant(layer.weight, weight.encoding, weight.data);
     if (bias?.data) layer.node.inputs[2] = this.#constant(layer.bias!, bias.encoding!, bias.data);
-    dropUnused(this.#graph, layer.weight);
-    if (bias?.data) dropUnused(this.#graph, layer.bias!);
+    this.#replaced.push(layer.weight, ...(bias?.data ? [layer.bias!] : []));
   }
 
   constants(plan: QuantizationPlan): void {
@@ -90,14 +92,20 @@ class QdqWriter {
       if (!plan.activations.has(value)) continue;
       const dequantized = this.#constant(value, encoding, data);
       for (const node of readers) node.inputs = node.inputs.map((input) => (input === value ? dequantized : input));
-      dropUnused(this.#graph, value);
+      this.#replaced.push(value);
     }
+  }
+
+  /** Drops the float constants that nobody reads any more. */
+  finish(): void {
+    dropUnused(this.#graph, this.#replaced);
   }
 
   activations(plan: QuantizationPlan): void {
     const constants = new Set(plan.constants.map(({ value }) => value));
+    const uses = new Uses(this.#graph);
     for (const [value, encoding] of plan.activations) {
-      if (!constants.has(value)) this.#pair(value, encoding, plan.placement.nodes);
+      if (!constants.has(value)) this.#pair(value, encoding, plan.placement.nodes, uses);
     }
   }
 
@@ -121,11 +129,11 @@ class QdqWriter {
     return output;
   }
 
-  #pair(value: string, encoding: Encoding, integer: ReadonlySet<Node>): void {
+  #pair(value: string, encoding: Encoding, integer: ReadonlySet<Node>, uses: Uses): void {
     const graph = this.#graph;
     const target = this.#names.allocate(qdqName(value, "dequantized"));
     const { source, isOutput, untouched } = placeOf(graph, this.#names, value, integer);
-    if (!isOutput) replaceUses(graph, value, target, new Set(untouched));
+    if (!isOutput) uses.replace(value, target, new Set(untouched));
     const clip = this.#clip(value, source, encoding);
     const { scale, zeroPoint } = this.#encodingConstants(value, encoding);
     const quantized = this.#names.allocate(qdqName(value, "quantized"));

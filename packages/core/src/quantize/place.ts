@@ -24,12 +24,14 @@ export function placeOf(graph: Graph, names: NameAllocator, value: string, integ
   return { source, isOutput: true, untouched };
 }
 
-/** Removes an initializer that nothing reads any more, subgraphs and outputs included. */
-export function dropUnused(graph: Graph, initializer: string): void {
-  if (graph.outputs.some(({ name }) => name === initializer)) return;
-  const reads = (node: Node) => node.inputs.includes(initializer) || capturedValues(node).has(initializer);
-  if (graph.nodes.some(reads)) return;
-  graph.initializers.delete(initializer);
+/** Removes those of the initializers that nothing reads any more, subgraphs and outputs included. */
+export function dropUnused(graph: Graph, initializers: Iterable<string>): void {
+  const unused = new Set(initializers);
+  for (const { name } of graph.outputs) unused.delete(name);
+  for (const node of graph.nodes) {
+    for (const value of [...node.inputs, ...capturedValues(node)]) unused.delete(value);
+  }
+  for (const name of unused) graph.initializers.delete(name);
   // Before IR version 4 initializers are graph inputs as well; a removed one must not remain as a required input.
-  graph.inputs = graph.inputs.filter(({ name }) => name !== initializer);
+  graph.inputs = graph.inputs.filter(({ name }) => !unused.has(name));
 }

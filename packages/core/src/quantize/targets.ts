@@ -8,8 +8,6 @@ export type TargetName = "ort-cpu" | "ort-web" | "tensorrt" | "hailo" | "fpga";
 /** How biases are stored: 32-bit at scale_x·scale_w, or 16 or 8 bits on one grid of the layer's own, or float. */
 export type BiasFormat = "int32" | "int16" | "int8" | "float32";
 
-export const BIAS_FORMATS = ["int32", "int16", "int8", "float32"] as const satisfies readonly BiasFormat[];
-
 /**
  * What a target computes in integers and how, as data: adding a target is adding a row.
  * The lists of operators come from operators/facts.ts; an operator in none of them runs in float.

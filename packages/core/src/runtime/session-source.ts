@@ -14,7 +14,7 @@ export interface SessionSource {
 }
 
 /** Above this many bytes of weights a model is handed over in parts: protobuf ends at 2 GiB, and copies take memory. */
-export const MAX_EMBEDDED_BYTES = MAX_PROTOBUF_BYTES * 0.75;
+const MAX_EMBEDDED_BYTES = MAX_PROTOBUF_BYTES * 0.75;
 
 /** Weights below this stay in the model: a part has its price too, and ONNX Runtime wants shapes and the like inside. */
 const MIN_PART_BYTES = 64 * 1024;

@@ -5,7 +5,7 @@ import type { Model } from "../graph/index.js";
 import { factsOf } from "../operators/facts.js";
 
 /** Spread of a channel, as share of the value's largest magnitude, up to which it counts as constant. */
-export const CONSTANT_TOLERANCE = 1e-6;
+const CONSTANT_TOLERANCE = 1e-6;
 
 /** Values whose range by channel {@link removeDeadChannels} wants: those behind activations that cut off. */
 export function deadChannelValues(model: Model, shapes: ObservedShapes): string[] {

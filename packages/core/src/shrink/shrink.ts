@@ -16,7 +16,7 @@ export interface ShrinkOptions {
   channelMultiple?: number | undefined;
 }
 
-export const SHRINK_DEFAULTS = { channelMultiple: 1 } as const;
+const SHRINK_DEFAULTS = { channelMultiple: 1 } as const;
 
 /** Channels that left a layer's output. */
 export interface RemovedChannels {
@@ -175,7 +175,7 @@ function refusals(flow: ChannelFlow, groups: RemovalGroups, marks: Marks, remova
 }
 
 /** Output channels that leave each layer. */
-export function removedLayers(flow: ChannelFlow, groups: RemovalGroups, going: Uint8Array): RemovedChannels[] {
+function removedLayers(flow: ChannelFlow, groups: RemovalGroups, going: Uint8Array): RemovedChannels[] {
   return flow.nodes.flatMap(({ layer }) => {
     const own = layer && groups.ofValue.get(layer.output);
     if (!layer || !own) return [];

@@ -15,7 +15,7 @@ export interface SampleAnswer {
 }
 
 /** Found objects with at least this score count as there where a network's own answers are the truth. */
-export const TRUTH_SCORE = 0.5;
+const TRUTH_SCORE = 0.5;
 
 /** An answer taken for the truth, to see how far another network agrees with it. */
 export function truthOfAnswer({ objects, ...answer }: SampleAnswer, score = TRUTH_SCORE): SampleTruth {

@@ -215,7 +215,7 @@ export function metricTitle({ metrics, against }: Pick<TaskReport, "metrics" | "
 }
 
 /** How much worse; of a figure in its own unit, in parts of what it was. */
-export function dropOf({ better, unit }: Metric, before: number, after: number): number {
+function dropOf({ better, unit }: Metric, before: number, after: number): number {
   const worse = better === "higher" ? before - after : after - before;
   return unit === "share" ? worse : worse / Math.abs(before || 1);
 }

@@ -27,7 +27,7 @@ export type Optimizer =
       readonly decoupled?: boolean;
     };
 
-export const OPTIMIZER_DEFAULTS = {
+const OPTIMIZER_DEFAULTS = {
   sgd: { momentum: 0.9, nesterov: false, weightDecay: 0 },
   adam: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, decoupled: false },
 } as const;

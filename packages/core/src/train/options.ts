@@ -48,7 +48,7 @@ export interface TrainOptions {
   onEpoch?: (row: EpochRow, checkpoint: Checkpoint) => void | Promise<void>;
 }
 
-export const TRAIN_DEFAULTS = {
+const TRAIN_DEFAULTS = {
   epochs: 10,
   batchSize: 128,
   rate: 0.01,

@@ -60,7 +60,7 @@ export function readsLabels(loss: Loss): boolean {
 }
 
 /** Name of the state `kind` of a parameter. */
-export function stateName(kind: string, parameter: string): string {
+function stateName(kind: string, parameter: string): string {
   return `state/${kind}/${parameter}`;
 }
 

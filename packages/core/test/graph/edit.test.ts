@@ -12,6 +12,7 @@ import {
   NameAllocator,
   type Node,
   parseModel,
+  partOf,
   removeDead,
   replaceUses,
   requiredInputs,
@@ -20,6 +21,7 @@ import {
   Tensor,
   tensorsOf,
   topologicalOrder,
+  Uses,
 } from "../../src/graph/index.js";
 import { kitchenSink } from "./kitchen-sink.js";
 
@@ -206,7 +208,7 @@ describe("replaceUses", () => {
       ["old"],
     );
     graph.nodes.push(choose(graphOf([["Neg", ["old"], ["n"]]], ["old"]), shadow));
-    replaceUses(graph, "old", "new", new Set([graph.nodes[0]!]));
+    new Uses(graph).replace("old", "new", new Set([graph.nodes[0]!]));
     const [relu, add, branch] = graph.nodes as [Node, Node, Node];
     expect(relu.inputs).toEqual(["old"]);
     expect(add.inputs).toEqual(["new", "new"]);
@@ -225,6 +227,44 @@ describe("replaceUses", () => {
     expect(subgraphsOf(model.graph.nodes[2]!)[0]!.nodes[0]!.inputs).toContain("x");
     expect(subgraphsOf(clone.graph.nodes[2]!)[0]!.nodes[0]!.inputs).toContain("y");
   });
+
+  test("one by one and by who reads what give the same graph", () => {
+    const value = fc.integer({ min: 0, max: 9 }).map((at) => `v${at}`);
+    const reads = fc.array(fc.array(value, { maxLength: 3 }), { maxLength: 12 });
+    fc.assert(
+      fc.property(reads, fc.array(fc.tuple(value, value), { maxLength: 12 }), (inputs, renames) => {
+        const make = () => {
+          const graph = graphOf(inputs.map((names, at) => ["Sum", [...names], [`n${at}`]]));
+          graph.nodes.push(
+            choose(graphOf([["Neg", ["v0"], ["n"]]], ["v1"]), graphOf([["Neg", ["v2"], ["v3"]]], ["v3"])),
+          );
+          return graph;
+        };
+        const [one, other] = [make(), make()];
+        const uses = new Uses(other);
+        for (const [from, to] of renames) {
+          replaceUses(one, from, to);
+          uses.replace(from, to);
+        }
+        expect(other.nodes).toEqual(one.nodes);
+      }),
+      { seed: 7, numRuns: 200 },
+    );
+  });
+});
+
+test("a part of a model has the nodes asked for and the constants they read, and is a copy", () => {
+  const model = parseModel(kitchenSink());
+  for (const nodes of model.graph.nodes.map((_, at) => model.graph.nodes.slice(at, at + 2))) {
+    const { graph } = partOf(model, nodes);
+    const read = new Set(nodes.flatMap((node) => [...node.inputs, ...capturedValues(node)]));
+    expect(graph.nodes).toEqual(nodes);
+    expect([...graph.initializers.keys()].sort()).toEqual(
+      [...model.graph.initializers.keys()].filter((name) => read.has(name)).sort(),
+    );
+    graph.nodes[0]!.inputs[0] = "renamed";
+    expect(nodes[0]!.inputs).not.toContain("renamed");
+  }
 });
 
 describe("removeDead", () => {

@@ -41,7 +41,7 @@ export interface DrawContext {
   readonly document: Document;
 }
 
-export const DEFAULT_WIDTH = 720;
+const DEFAULT_WIDTH = 720;
 
 /** What {@link defineChart} draws: a plot, and the names of its series. */
 export interface Drawing extends Plot.PlotOptions {

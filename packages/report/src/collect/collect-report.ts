@@ -48,7 +48,7 @@ export interface CollectInput {
   readonly samples?: number;
 }
 
-export const COLLECT_DEFAULTS = { samples: 16 } as const;
+const COLLECT_DEFAULTS = { samples: 16 } as const;
 
 /**
  * Turns what a run learned into a report: statistics of weights and of values on `samples` of the calibration data, ratios

@@ -1,5 +1,5 @@
 export { activationHistograms, activationMsb, type ObservedActivation, observeActivations } from "./activations.js";
-export { COLLECT_DEFAULTS, type CollectInput, collectReport, layerNames } from "./collect-report.js";
+export { type CollectInput, collectReport, layerNames } from "./collect-report.js";
 export { collectFindings } from "./findings.js";
 export { type FloatLayer, floatLayers, floatMsb, floatWeights } from "./float-weights.js";
 export { collectEqualization, collectGraph, collectLayers } from "./network.js";

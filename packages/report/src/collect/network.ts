@@ -7,7 +7,6 @@ import {
   linearLayers,
   type Model,
   type ObservedType,
-  sizeOf,
 } from "@equant/core/lab";
 import type { EqualizationSection, GraphSection, LayerRow, MaximaPair } from "../schema.js";
 import { channelMaxima } from "./channel-boxes.js";
@@ -119,9 +118,4 @@ function byChannel(inputs: Float64Array, channels: number): Float64Array {
 function spread(values: readonly number[]): number {
   const used = values.filter((value) => value > 0);
   return used.length === 0 ? 1 : Math.max(...used) / Math.min(...used);
-}
-
-/** Elements of one sample of a value. */
-export function elementsOf(dims: readonly number[] | null): number {
-  return dims ? sizeOf(dims.slice(1)) : 0;
 }

@@ -6,7 +6,7 @@ export interface Run {
 }
 
 /** Longest block that is looked for, in items. Search time is O(items × length). */
-export const MAX_BLOCK = 256;
+const MAX_BLOCK = 256;
 
 /**
  * Tandem repeats of a topologically ordered graph: ranges that repeat at once, with the same labels connected in the

@@ -36,7 +36,7 @@ export function indexSummary(graph: GraphSummary): SummaryIndex {
 }
 
 /** Who reads each, from whom each reads. */
-export function invert(producers: readonly (readonly number[])[]): number[][] {
+function invert(producers: readonly (readonly number[])[]): number[][] {
   const consumers: number[][] = producers.map(() => []);
   producers.forEach((list, node) => {
     for (const producer of list) consumers[producer]!.push(node);

@@ -4,7 +4,7 @@ import { escaped } from "../charts/text.js";
 import { renderSvg } from "../render-svg.js";
 
 /** JSON that may stand in a script element. */
-export function embeddedJson(value: unknown): string {
+function embeddedJson(value: unknown): string {
   return JSON.stringify(value).replaceAll("<", "\\u003c");
 }
 

@@ -42,7 +42,7 @@ export const stepSchema = z.looseObject({
 export type StepRow = z.infer<typeof stepSchema>;
 
 /** Channel maxima |w| of a pair of layers that share their channels, before and after (Fig. 3 of Meller et al. 2019). */
-export const pairSchema = z.object({
+const pairSchema = z.object({
   producer: z.string(),
   consumer: z.string(),
   before: z.object({ producer: numbers, consumer: numbers }),
@@ -51,7 +51,7 @@ export const pairSchema = z.object({
 export type MaximaPair = z.infer<typeof pairSchema>;
 
 /** Ratio of the largest to the smallest channel range of a layer. */
-export const spreadSchema = z.object({ layer: z.string(), before: z.number(), after: z.number() });
+const spreadSchema = z.object({ layer: z.string(), before: z.number(), after: z.number() });
 
 export const equalizationSchema = z.object({
   method: z.string(),
@@ -62,7 +62,7 @@ export const equalizationSchema = z.object({
 export type EqualizationSection = z.infer<typeof equalizationSchema>;
 
 /** Accuracy at every iteration of one score; sparsity and accuracy 0–1. */
-export const pruningCurveSchema = z.object({
+const pruningCurveSchema = z.object({
   method: z.string(),
   points: z.array(
     z.object({

@@ -21,7 +21,6 @@ export type Boxes = z.infer<typeof boxesSchema>;
 
 /** What a value belongs to. */
 export const kindSchema = z.enum(["weights", "bias", "activations"]);
-export type TensorKind = z.infer<typeof kindSchema>;
 
 /** A section that is only read: results of core, whose lists are read-only, fit too. */
 export type Frozen<T> = T extends readonly (infer Item)[]

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { numbers } from "./numbers.js";
 
 /** Ratios in dB, −300 … 300, by what is quantized. */
-export const byKindSchema = z.object({ weights: z.number(), activations: z.number().nullable(), both: z.number() });
+const byKindSchema = z.object({ weights: z.number(), activations: z.number().nullable(), both: z.number() });
 
 const agreementSchema = z.object({
   medianErrorDb: z.number(),
@@ -14,7 +14,7 @@ const agreementSchema = z.object({
 const agreementsSchema = z.object({ weights: agreementSchema, activations: agreementSchema });
 
 /** Everything measured and predicted of one layer; as core's `LayerSqnr`. */
-export const layerSqnrSchema = z.object({
+const layerSqnrSchema = z.object({
   layer: z.string(),
   opType: z.string(),
   value: z.string(),

@@ -12,7 +12,7 @@ export const rangeSchema = z.object({
 export type RangeRow = z.infer<typeof rangeSchema>;
 
 /** Values of one channel by the place of their most significant bit; fields as in {@link msbSchema}. */
-export const msbChannelSchema = z.object({
+const msbChannelSchema = z.object({
   channel: z.int(),
   first: z.int(),
   positive: numbers,
@@ -52,7 +52,7 @@ export const msbSchema = z.object({
 export type MsbRow = z.infer<typeof msbSchema>;
 
 /** Weights of one layer in one state of the network. */
-export const weightStateSchema = z.object({ channels: boxesSchema, encoding: encodingSchema.nullable() });
+const weightStateSchema = z.object({ channels: boxesSchema, encoding: encodingSchema.nullable() });
 export type WeightState = z.infer<typeof weightStateSchema>;
 
 /** Weights of one layer by output channel, before and after the float steps. */

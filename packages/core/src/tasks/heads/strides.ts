@@ -10,7 +10,7 @@ export interface Grid {
   readonly rows: number;
 }
 
-export function gridOf(stride: number, { width, height }: InputSize): Grid {
+function gridOf(stride: number, { width, height }: InputSize): Grid {
   return { stride, columns: Math.ceil(width / stride), rows: Math.ceil(height / stride) };
 }
 
