@@ -19,7 +19,7 @@ export function adviceText(context: CommandContext, { findings, allDb, samples }
   if (findings.length === 0 || context.options().table !== "text") return "";
   const shown = findings.filter(({ remedies }) => remedies.length > 0);
   const parts = shown.map((finding, at) => `${at + 1}. ${headline(finding)}\n${remedyTable(context, finding)}`);
-  return `output SQNR ${formatDb(allDb)} on ${samples} samples; layers that cost it most:\n${parts.join("")}\n`;
+  return `output SQNR ${formatDb(allDb)} on ${samples} samples; what costs it most:\n${parts.join("")}\n`;
 }
 
 function headline({ layer, text, aloneDb, localDb }: AdviceFinding): string {
@@ -61,7 +61,7 @@ export function adviceHint(
     case "minmax":
       return `equant quantize ${shellWord(path)} ${common} --calibrator minmax`;
     case "float":
-      return `equant quantize ${shellWord(path)} ${common} --exclude ${shellWord(first!.layer)}`;
+      return `equant quantize ${shellWord(path)} ${common} ${first!.recommended!.nodes!.map((name) => `--exclude ${shellWord(name)}`).join(" ")}`;
     case "weight-bits":
       return "more bits for one layer are not exported: --weight-bits for all, or --exclude for this one";
     case "activation-bits":

@@ -44,17 +44,11 @@ test("names a planted fault: the layer, the channel and the remedy come first", 
   const layer = blowUp(model, 1, 5);
   await writeFile(join(cwd, "sick.onnx"), serializeModel(model));
   const flags = ["--data", data, "--preset", "zero-one", "--samples", "16"];
-  const run = await equant(["debug", "sick.onnx", ...flags, "--json"], { cwd });
-  expect(run.stderr).not.toContain("error");
-  const { advice } = run.json<Debugged>().result;
-  const [first] = advice!.findings;
-  expect(first).toMatchObject({ layer, channel: 5, recommended: { remedy: "equalize" } });
-  expect(first!.recommended!.gainDb).toBeGreaterThan(10);
   const text = await equant(["debug", "sick.onnx", ...flags], { cwd });
   const lines = text.stdout.split("\n");
-  expect(lines[0]).toMatch(/^output SQNR \d+\.\d dB on 8 samples; layers that cost it most:$/);
+  expect(lines[0]).toMatch(/^output SQNR \d+\.\d dB on 8 samples; what costs it most:$/);
   expect(lines[1]).toMatch(new RegExp(`^1\\. ${layer}: channel 5 is \\d+ times as wide as the median one in `));
-  expect(text.stdout).toMatch(/equalize channels +all layers +\d+\.\d dB +\+\d+\.\d +recommended/);
+  expect(text.stdout).toMatch(/equalize channels +all layers +\d+\.\d dB +\+\d\d\.\d +recommended/);
   expect(text.stderr).toContain("hint: equant compress sick.onnx --data ");
 });
 

@@ -42,10 +42,13 @@ export interface Remedy {
   readonly outputDb: number;
   /** `outputDb` less that of the network without any remedy. */
   readonly gainDb: number;
+  /** Nodes that are kept in float, for `float`. */
+  readonly nodes?: readonly string[];
 }
 
-/** One layer, why it loses signal, and what helps. */
+/** One layer, or one value that no layer makes, why it loses signal, and what helps. */
 export interface AdviceFinding {
+  /** The layer, or the node that makes the value. */
   readonly layer: string;
   readonly opType: string;
   readonly kind: LossKind;

@@ -4,7 +4,7 @@ import type { SqnrReport } from "../analyze/sqnr-report.js";
 import { type Calibration, calibrate } from "../calibrate/index.js";
 import { type Dataset, spread } from "../data/index.js";
 import { OptionsError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
-import { cloneModel, type GraphIndex, indexGraph, type Model } from "../graph/index.js";
+import { cloneModel, type GraphIndex, indexGraph, labelOf, type Model } from "../graph/index.js";
 import { factsOf, fuses } from "../operators/facts.js";
 import {
   planQuantization,
@@ -17,6 +17,7 @@ import { requireData, type TransformContext } from "../runtime/index.js";
 import { applyFloatStep, type RecipeStep } from "../steps/index.js";
 import { ADVICE_SCHEMA, type AdviceFinding, type AdviceReport, type Remedy, type RemedyKind } from "./advice-report.js";
 import { type Diagnosis, diagnose } from "./diagnose.js";
+import { type ValueSuspect, valueSuspects } from "./value-suspects.js";
 
 /** Options for {@link advise}: what is known already of the quantized network, and how much to try. */
 export interface AdviseOptions {
@@ -28,7 +29,10 @@ export interface AdviseOptions {
   readonly sqnr: SqnrReport;
   /** Samples, spread over the dataset. Default: 8. */
   samples?: number;
-  /** Layers that are quantized alone: those with the lowest local SQNR and those with the least even channels. Default: 8. */
+  /**
+   * Layers that are quantized alone: those with the lowest local SQNR and those with the least even channels. A third as many values that no
+   * layer makes are, too: outputs of Add, Concat and activations. Default: 8.
+   */
   layers?: number;
   /** Layers, worst first, that remedies are tried for. Default: 3. */
   remedies?: number;
@@ -60,7 +64,7 @@ interface Suspect {
 }
 
 /**
- * Which layers harm the output most, why, and what helps: quantizes suspected layers alone, names the kind of loss, and
+ * Which layers and values harm the output most, why, and what helps: quantizes suspects alone, names the kind of loss, and
  * tries remedies, each by the output SQNR of the whole quantized network on a few samples (float emulation). A layer whose
  * own SQNR is high can still be the culprit: where one channel dominates, it is that channel's signal that is measured.
  * The model is not changed.
@@ -82,16 +86,33 @@ export async function advise(model: Model, options: AdviseOptions, context: Tran
   const study = await SensitivityStudy.of(input.model, input.plan, dataset, context);
   const allDb = await study.whole();
   const found: Found[] = [];
-  const floatDb = new Map<string, number>();
-  const chosen = suspects(input, resolved.layers);
+  const tries = new Map<string, Tried>();
+  const layers = measuredLayers(model.graph, input.plan).layers;
+  const chosen = suspects(input, layers, resolved.layers);
+  const { onProgress: _onProgress, ...quiet } = context;
+  const values = await valueSuspects(model, input.plan, layers, Math.ceil(resolved.layers / 3), {
+    ...quiet,
+    data: dataset,
+  });
   const total = chosen.length + Math.min(resolved.remedies, chosen.length);
   for (const [at, { measured, localDb, diagnosis }] of chosen.entries()) {
     throwIfAborted(context.signal, "advise");
     const { aloneDb, withoutDb } = await study.layer(measured);
     const { imbalance: _imbalance, ...what } = diagnosis;
     found.push({ layer: measured.name, opType: measured.layer.opType, ...what, localDb, aloneDb });
-    floatDb.set(measured.name, withoutDb);
+    const around = [measured.name];
+    tries.set(measured.name, { around, values: [measured.value], output: measured.layer.output, withoutDb });
     context.onProgress?.({ phase: "advise", done: at + 1, total });
+  }
+  for (const suspect of values) {
+    throwIfAborted(context.signal, "advise");
+    const name = labelOf(suspect.node);
+    if (tries.has(name)) continue;
+    const { imbalance: _imbalance, ...what } = suspect.diagnosis;
+    const alone = await study.withPlan(withValues(input.plan, suspect, true));
+    const withoutDb = await study.withPlan(withValues(input.plan, suspect, false));
+    found.push({ layer: name, opType: suspect.node.opType, ...what, localDb: suspect.localDb, aloneDb: alone });
+    tries.set(name, { around: suspect.around, values: suspect.values, withoutDb });
   }
   const trials = new Trials(
     input,
@@ -106,15 +127,35 @@ export async function advise(model: Model, options: AdviseOptions, context: Tran
       findings.push({ ...finding, remedies: [], recommended: null });
       continue;
     }
-    const { measured } = chosen.find(({ measured: own }) => own.name === finding.layer)!;
-    const tried = [...(await trials.of(measured)), ["float", "layer", floatDb.get(finding.layer)!] as const];
-    const remedies = tried
-      .map(([remedy, scope, outputDb]): Remedy => ({ remedy, scope, outputDb, gainDb: outputDb - allDb }))
+    const one = tries.get(finding.layer)!;
+    const remedies = (await trials.of(one))
+      .map(([remedy, scope, outputDb]): Remedy => {
+        const nodes = remedy === "float" && { nodes: one.around };
+        return { remedy, scope, outputDb, gainDb: outputDb - allDb, ...nodes };
+      })
       .sort((a, b) => b.gainDb - a.gainDb);
     findings.push({ ...finding, remedies, recommended: recommend(remedies) });
     context.onProgress?.({ phase: "advise", done: chosen.length + at + 1, total });
   }
   return { schema: ADVICE_SCHEMA, samples: dataset.length, allDb, findings };
+}
+
+/** What remedies are tried for. */
+interface Tried {
+  /** Nodes that are left in float. */
+  readonly around: readonly string[];
+  /** Values whose bits are raised. */
+  readonly values: readonly string[];
+  /** The layer's output, where there is a layer. */
+  readonly output?: string;
+  /** Output SQNR without its integers, for plans that cannot be made anew. */
+  readonly withoutDb: number;
+}
+
+/** The plan with nothing quantized but the values of a suspect, or with everything but these. */
+function withValues(plan: QuantizationPlan, { values }: ValueSuspect, only: boolean): QuantizationPlan {
+  const activations = new Map([...plan.activations].filter(([value]) => values.includes(value) === only));
+  return { ...plan, activations, parameters: only ? [] : plan.parameters };
 }
 
 type Found = Omit<AdviceFinding, "remedies" | "recommended">;
@@ -138,12 +179,12 @@ function recommend(remedies: readonly Remedy[]): Remedy | null {
 }
 
 /** Layers worth a closer look, in graph order: half by local SQNR, half by how uneven their channels are. */
-function suspects({ model, plan, sqnr, calibration }: Known, count: number): Suspect[] {
+function suspects({ model, sqnr, calibration }: Known, layers: readonly MeasuredLayer[], count: number): Suspect[] {
   const ratios = new Map(sqnr.layers.map((own) => [own.layer, own]));
   const stats = calibration.activationStats();
   const all: Suspect[] = [];
   const index = indexGraph(model.graph);
-  for (const measured of measuredLayers(model.graph, plan).layers) {
+  for (const measured of layers) {
     const sqnr = ratios.get(measured.name);
     if (!sqnr) continue;
     const source = producerOf(index, measured, all);
@@ -188,24 +229,28 @@ class Trials {
     readonly hasDead: boolean,
   ) {}
 
-  async of(measured: MeasuredLayer): Promise<Trial[]> {
+  async of({ around, values, output, withoutDb }: Tried): Promise<Trial[]> {
     const { quantize } = this.input;
-    if (!quantize) return [];
+    if (!quantize) return [["float", "layer", withoutDb]];
     this.#network ??= this.#wholeNetwork(quantize);
     const found = [...(await this.#network)];
     const wide = this.#planWith(quantize, { weightBits: 16, activations: "uint16", activationBits: 16 });
     const { plan } = this.input;
-    const isLayer = ({ layer }: QuantizationPlan["parameters"][number]) => layer.output === measured.layer.output;
+    const isLayer = ({ layer }: QuantizationPlan["parameters"][number]) => layer.output === output;
     const parameters = wide.parameters.find(isLayer);
     if (parameters) {
       const changed = { ...plan, parameters: plan.parameters.map((own) => (isLayer(own) ? parameters : own)) };
       found.push(["weight-bits", "layer", await this.study.withPlan(changed)]);
     }
-    const encoding = wide.activations.get(measured.value);
-    if (encoding && plan.activations.has(measured.value)) {
-      const activations = new Map([...plan.activations, [measured.value, encoding]]);
+    const encoded = values.filter((value) => plan.activations.has(value) && wide.activations.has(value));
+    if (encoded.length > 0) {
+      const activations = new Map(plan.activations);
+      for (const value of encoded) activations.set(value, wide.activations.get(value)!);
       found.push(["activation-bits", "layer", await this.study.withPlan({ ...plan, activations })]);
     }
+    // As the command would write it: what others on integers read stays rounded.
+    const exclude = [...(quantize.exclude ?? []), ...around];
+    found.push(["float", "layer", await this.study.withPlan(this.#planWith(quantize, { exclude }))]);
     return found;
   }
 

@@ -71,8 +71,7 @@ export function diagnose(
   if (zero) return { kind: "zeroWeightChannels", text: zero.text, ...common };
   const crest = sqnr.activation && encoding ? crestOf(sqnr.activation.uniformDb, encoding) : 1;
   if (crest > OUTLIER) {
-    const text = `activations: the range is ${crest.toPrecision(2)} times the effective value, because of a few outliers`;
-    return { kind: "activationOutlier", text, ...common };
+    return { kind: "activationOutlier", text: outliers("activations: the", crest), ...common };
   }
   const lost = finding("lostActivationChannels");
   if (lost) return { kind: "lostActivationChannels", text: lost.text, ...common };
@@ -81,6 +80,19 @@ export function diagnose(
   const db = kind === "weights" ? byWeights : byActivations!;
   return { kind, text: `${kind}: rounding alone, ${db.toFixed(1)} dB`, ...common };
 }
+
+/** Diagnosis of a value that no layer makes, from its ratio to its own rounding. */
+export function diagnoseValue(localDb: number, encoding: Encoding, stats: ChannelStats | undefined): Diagnosis {
+  const widest = stats && dominance(activationWidths(stats));
+  const common = { channel: null, cause: null, imbalance: widest?.ratio ?? 1 };
+  if (widest && widest.ratio >= DOMINANT) return { ...common, ...dominant(undefined, widest) };
+  const crest = crestOf(localDb, encoding);
+  if (crest > OUTLIER) return { ...common, kind: "activationOutlier", text: outliers("its", crest) };
+  return { ...common, kind: "activations", text: `its values: rounding alone, ${localDb.toFixed(1)} dB` };
+}
+
+const outliers = (whose: string, crest: number) =>
+  `${whose} range is ${crest.toPrecision(2)} times the effective value, because of a few outliers`;
 
 function dominant(
   weights: Dominance | undefined,

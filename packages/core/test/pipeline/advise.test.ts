@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { measureSqnr } from "../../src/analyze/index.js";
+import { measureSqnr, OutputProbe } from "../../src/analyze/index.js";
 import { randomDataset } from "../../src/data/index.js";
-import { cloneModel, type Model, Tensor } from "../../src/graph/index.js";
+import { cloneModel, ints, type Model, Tensor } from "../../src/graph/index.js";
 import { forEachWeight, linearLayers } from "../../src/operators/index.js";
 import { type AdviceReport, advise } from "../../src/pipeline/index.js";
-import { planQuantization, type QuantizeOptions } from "../../src/quantize/index.js";
+import { applyPlan, planQuantization, type QuantizeOptions } from "../../src/quantize/index.js";
+import { testModel } from "../helpers/build.js";
 import { NETWORKS } from "../helpers/networks.js";
 import { calibrated, runner } from "../helpers/quantized.js";
 
@@ -96,5 +97,46 @@ describe("advise", () => {
     const wrong = (options: object) => advise(chain, options as never, { ...context, data: DATA });
     await expect(wrong({ sample: 3 })).rejects.toMatchObject({ code: "E2001" });
     await expect(wrong({ layers: 0 })).rejects.toMatchObject({ code: "E2002" });
+  });
+});
+
+describe("values that no layer makes", () => {
+  /** An Add whose constant lifts one channel far above the rest; the layer behind it hardly looks at that channel. */
+  function lifted(): Model {
+    const test = testModel(9);
+    const { builder } = test;
+    const conv = (data: string, weight: string, name: string) =>
+      builder.node("Conv", [data, weight, test.random([4], `${name}.bias`)], { kernel_shape: ints([1, 1]) }, { name });
+    const first = conv(builder.input("input", ["N", 3, 8, 8]), test.random([4, 3, 1, 1], "a.weight"), "a");
+    const lift = builder.constant(Tensor.float32([1, 4, 1, 1], [0, 0, 100, 0]), "lift");
+    const sum = builder.node(
+      "Add",
+      [builder.node("Sigmoid", [first], {}, { name: "sigmoid" }), lift],
+      {},
+      { name: "add" },
+    );
+    const weights = Float32Array.from({ length: 16 }, (_, at) => (at % 4 === 2 ? 1e-4 : ((at * 7) % 5) - 2));
+    const second = conv(sum, builder.constant(Tensor.float32([4, 4, 1, 1], weights), "b.weight"), "b");
+    builder.output(builder.node("Flatten", [builder.node("GlobalAveragePool", [second])]), "float32", ["N", 4]);
+    return test.model;
+  }
+
+  it("an Add is found as the culprit, and the nodes to leave in float gain what the advice says", async () => {
+    const model = lifted();
+    const { findings, allDb } = await advice(model);
+    const [first] = findings;
+    expect(first).toMatchObject({ layer: "add", opType: "Add", kind: "dominantActivationChannel", channel: 2 });
+    const float = first!.remedies.find(({ remedy }) => remedy === "float")!;
+    expect(float.nodes).toEqual(["add", "b"]);
+    expect(float.gainDb).toBeGreaterThan(10);
+    // The same by the public way: quantize without these nodes, run the file.
+    const quantized = cloneModel(model);
+    const quantize = { exclude: [...float.nodes!] };
+    const calibration = await calibrated(model, DATA, quantize);
+    applyPlan(quantized, planQuantization(quantized, calibration, quantize), calibration, quantize);
+    const probe = await OutputProbe.of(model, DATA, context);
+    const { sqnrDb } = await probe.measure(quantized, context);
+    expect(sqnrDb).toBeGreaterThan(allDb + 10);
+    expect(Math.abs(sqnrDb - float.outputDb)).toBeLessThan(1);
   });
 });
