@@ -9,7 +9,7 @@ import { choice, completing, flag, integer, text } from "../options/options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
 import { adviceHint, adviceText } from "../text/advice-text.js";
 import { formatDb } from "../text/format.js";
-import { agreementLine, SORTS, sortedLayers, sqnrTable } from "../text/sqnr-text.js";
+import { agreementLine, pairsTable, SORTS, sortedLayers, sqnrTable } from "../text/sqnr-text.js";
 import { shellWord } from "../text/visible.js";
 import { compareEqualization, comparisonTable } from "./compare-equalization.js";
 import { type DebugOptions, debugAgainst, OF_QUANTIZATION, refuseQuantizeFlags } from "./debug-against.js";
@@ -18,6 +18,7 @@ import { CALIBRATION_SAMPLES, describeCalibration } from "./quantize.js";
 interface DebugCommandOptions extends DebugOptions, QuantizeFlags {
   against?: string;
   compare?: boolean;
+  pairs?: boolean;
 }
 
 /** `equant debug`: which layers lose signal when the model is quantized, and why. */
@@ -44,6 +45,7 @@ export const debug: CommandDefinition = {
           "local ratios before and after each equalization method, and the bound of optimal equalization",
         ),
       )
+      .addOption(flag("--pairs", "noise of every layer at the output of the next one, predicted and measured"))
       .addOption(flag("--sensitivity", "also the outputs with one layer quantized at a time, and with all but one"))
       .addOption(svgOption("predicted and measured ratios, with --compare those of every method,"));
     addQuantizeOptions(command);
@@ -107,6 +109,13 @@ export const debug: CommandDefinition = {
     const curves = options.compare
       ? await compareEqualization(context, model, settings, dataset, transform, report)
       : undefined;
+    const pairs = options.pairs
+      ? await context.phase(
+          "pairs",
+          () => core.measurePairs(model, { plan }, { ...transform, data: dataset }),
+          (found) => `${found.length} pairs`,
+        )
+      : undefined;
     if (options.svg !== undefined) {
       if (curves) await writeChart(context, options.svg, "sqnr-states", curves);
       else await writeChart(context, options.svg, "sqnr-prediction", report);
@@ -118,8 +127,9 @@ export const debug: CommandDefinition = {
         ...(advice && { advice }),
         ...(study && { sensitivity: study }),
         ...(curves && { comparison: curves }),
+        ...(pairs && { pairs }),
       },
-      text: `${advice ? adviceText(context, advice) : ""}${curves ? comparisonTable(context, curves) : ""}${table}${agreementLine(report)}`,
+      text: `${advice ? adviceText(context, advice) : ""}${curves ? comparisonTable(context, curves) : ""}${pairs ? pairsTable(context, pairs) : ""}${table}${agreementLine(report)}`,
       hint: (advice && adviceHint(advice, path, options.data, settings)) ?? hintFor(report, path),
     };
   },

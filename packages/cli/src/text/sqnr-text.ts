@@ -1,4 +1,4 @@
-import type { LayerSqnr, SqnrReport } from "@equant/core/lab";
+import type { LayerSqnr, PairDb, PairSqnr, SqnrReport } from "@equant/core/lab";
 import type { CommandContext } from "../frame/context.js";
 import { formatDb } from "./format.js";
 
@@ -41,4 +41,26 @@ export function agreementLine({ agreement }: SqnrReport): string {
   const line = (name: string, { medianErrorDb, correlation }: typeof weights) =>
     `${name}: median |predicted − measured| ${medianErrorDb.toFixed(1)} dB, r = ${correlation.toFixed(2)}`;
   return `${line("weights", weights)} · ${line("activations", activations)}\n`;
+}
+
+const KINDS: readonly (readonly [keyof PairDb, string])[] = [
+  ["firstWeights", "first weights"],
+  ["firstActivations", "its output"],
+  ["secondWeights", "second weights"],
+  ["all", "all"],
+];
+
+/** One row a pair: measured, and as predicted from ranges, in dB at the output of the second layer. */
+export function pairsTable(context: CommandContext, pairs: readonly PairSqnr[]): string {
+  return context.table<PairSqnr>(
+    [
+      { title: "first layer", cell: ({ first }) => first, align: "left" },
+      { title: "second layer", cell: ({ second }) => second, align: "left" },
+      ...KINDS.map(([kind, title]) => ({
+        title: `${title}, predicted / measured`,
+        cell: ({ ranges, measured }: PairSqnr) => `${formatDb(ranges[kind])} / ${formatDb(measured[kind])}`,
+      })),
+    ],
+    pairs,
+  );
 }

@@ -48,6 +48,7 @@ export * from "./sensitivity.js";
 export { emulatedNetwork } from "./sensitivity-study.js";
 export * from "./sqnr.js";
 export * from "./sqnr-curves.js";
+export * from "./sqnr-pairs.js";
 export * from "./sqnr-report.js";
 export { type ValidateOptions, validateModels } from "./validate.js";
 export * from "./validation-report.js";

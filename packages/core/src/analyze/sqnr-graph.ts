@@ -104,7 +104,7 @@ export function buildSqnrGraph(
 }
 
 /** The layer and its activations with quantized parameters and the float input. */
-function localWeights(
+export function localWeights(
   builder: GraphBuilder,
   { layer, activations }: MeasuredLayer,
   parameters: DequantizedParameters,
@@ -125,7 +125,7 @@ function localWeights(
 }
 
 /** Mean of 1 where the activations let their input through, 0 where they cut off: such values lie on the grid and carry no noise. */
-function freeShare(
+export function freeShare(
   builder: GraphBuilder,
   { activations, value }: MeasuredLayer,
   mean: (indicator: string) => string,
@@ -164,7 +164,7 @@ interface Layout {
 }
 
 /** Appends reductions to [N, channels] as graph outputs, each only once. */
-class Reductions {
+export class Reductions {
   readonly #known = new Map<string, string>();
 
   constructor(

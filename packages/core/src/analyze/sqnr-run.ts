@@ -82,7 +82,7 @@ function bytesARun(model: Model, types: ReadonlyMap<string, ObservedType>): numb
 }
 
 /** Means and maxima by channel, streamed. */
-class Sums {
+export class Sums {
   readonly #maxima: ReadonlySet<string>;
   readonly #values = new Map<string, Float64Array>();
   #samples = 0;
@@ -107,9 +107,13 @@ class Sums {
     }
   }
 
+  mean(name: string): Float64Array {
+    return this.#values.get(name)!.map((sum) => sum / this.#samples);
+  }
+
   result(name: string, { layer }: LayerOutputs): Float64Array {
     const values = this.#values.get(name)!;
-    const result = this.#maxima.has(name) ? values : values.map((sum) => sum / this.#samples);
+    const result = this.#maxima.has(name) ? values : this.mean(name);
     if (result.every(Number.isFinite)) return result;
     throw new RunError("E7001", `measureSqnr: NaN or Inf around "${layer.value}" (layer "${layer.name}")`, {
       node: layer.name,
