@@ -3,6 +3,7 @@ import {
   type Graph,
   type GraphIndex,
   indexGraph,
+  isOp,
   type Node,
   sizeOf,
   type Tensor,
@@ -65,7 +66,10 @@ export function channelFlow(graph: Graph, shapes: ObservedShapes): ChannelFlow {
   for (const { name } of graph.inputs) {
     const shape = shapes.get(name);
     if (!shape || !isFloat(shape.dtype) || graph.initializers.has(name)) continue;
-    spaces.set(name, { ...defaultSpace(shape.dims), assumed: true });
+    const multiplies = index.uses(name).every(({ node, input }) => isOp(node, "MatMul") && input === 0);
+    const own =
+      multiplies && shape.dims.length > 2 ? spaceOf(shape.dims, [shape.dims.length - 1]) : defaultSpace(shape.dims);
+    spaces.set(name, { ...own, assumed: true });
   }
   const isActivation = (value: string) =>
     value !== "" && !constant(value) && isFloat(shapes.get(value)?.dtype ?? declaredType(graph, value));

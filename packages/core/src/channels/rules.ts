@@ -1,5 +1,6 @@
 import { attributeOf } from "../graph/index.js";
 import { axisOf, padAmounts, permutationOf } from "../operators/attributes.js";
+import { ATTENTION_RULES } from "./attention-rules.js";
 import { matrixProduct, normalizedGroups, normalizedLast } from "./norm-rules.js";
 import type { ChannelRule, RulePairs, RuleResult } from "./rule.js";
 import {
@@ -283,6 +284,7 @@ export const CHANNEL_RULES: ReadonlyMap<string, ChannelRule> = new Map([
   ...table(normalizedLast, ...RUNTIME_NORMS),
   ...table(normalizedGroups, "GroupNormalization"),
   ...table(matrixProduct, "MatMul"),
+  ...ATTENTION_RULES,
   ...table(resampled, "Resize", "Upsample"),
   ...table(reshaped, "Reshape", "Flatten", "Squeeze", "Unsqueeze"),
   ...table(transposed, "Transpose"),

@@ -54,7 +54,8 @@ export const SCALING_RULES: ReadonlyMap<string, ScalingRule> = new Map([
   ...rules({ kind: "origin", constants: [2] }, "com.microsoft:SkipSimplifiedLayerNormalization"),
   ...rules({ kind: "origin", constants: [1, 2] }, "GroupNormalization", "InstanceNormalization"),
   // Of two activations: one alone passes its channels on (channels/norm-rules.ts), the other is read as it is.
-  ...rules({ kind: "homogeneous" }, "MatMul"),
+  ...rules({ kind: "homogeneous" }, "MatMul", "Attention"),
+  ...rules({ kind: "homogeneous" }, "com.microsoft:MultiHeadAttention", "com.microsoft:GroupQueryAttention"),
   ...rules({ kind: "clip" }, "Clip"),
   ...rules({ kind: "product" }, "Mul"),
   ...rules({ kind: "quotient" }, "Div"),
