@@ -37,15 +37,22 @@ function rounded(model: Model): Model {
 }
 
 async function sqnrDb(original: Model, model: Model): Promise<number> {
-  const [signal, noise] = [0, 0].map(() => [] as number[]) as [number[], number[]];
-  for (let seed = 900; seed < 916; seed++) {
-    const feeds = randomFeeds(original, seed);
-    const [expected, actual] = [(await outputsOf(original, feeds))[0]!, (await outputsOf(rounded(model), feeds))[0]!];
-    signal.push(expected.reduce((sum, x) => sum + x * x, 0));
-    noise.push(expected.reduce((sum, x, i) => sum + (x - actual[i]!) ** 2, 0));
-  }
-  const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
-  return 10 * Math.log10(sum(signal) / sum(noise));
+  const feeds = Array.from({ length: 16 }, (_, k) => randomFeeds(original, 900 + k));
+  const outputs = (one: Model) =>
+    runner.using(one, async (session) => {
+      const all: Float32Array[] = [];
+      for (const own of feeds) all.push(Object.values(await session.run(own))[0]!.data as Float32Array);
+      return all;
+    });
+  const [expected, actual] = [await outputs(original), await outputs(rounded(model))];
+  let [signal, noise] = [0, 0];
+  expected.forEach((values, k) => {
+    values.forEach((x, i) => {
+      signal += x * x;
+      noise += (x - actual[k]![i]!) ** 2;
+    });
+  });
+  return 10 * Math.log10(signal / noise);
 }
 
 describe("scale classes of a transformer", () => {
