@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { equant, temporaryFolder } from "../helpers/run.js";
@@ -27,6 +28,9 @@ describe.each(cases)("%s", (name) => {
       expect(quantized.json<Quantized & Record<string, unknown>>().result.verification.runtime.sqnrDb).toBeGreaterThan(
         25,
       );
+      const [before, after] = [(await stat(model)).size, (await stat(file)).size];
+      if (after > before) expect(quantized.stderr).toContain("W6002");
+      if (name === "shared_weights_grow") expect(after).toBeLessThan(0.42 * before);
     }
     expect((await run("validate", file, "--against", model, "--no-latency")).code).toBe(0);
     expect((await run("debug", model)).code).toBe(0);
