@@ -30,6 +30,39 @@ async function answersOf(path: string): Promise<number[]> {
   return answers;
 }
 
+describe("--task", () => {
+  test("limits are in the task's figure; its report is in the JSON", async () => {
+    const { data, damaged } = await files(0.5);
+    const run = await equant([
+      ...["validate", damaged, "--against", DIGITS_MODEL, "--data", data, ...quick, "--json"],
+      ...["--task", "embedding", "--min-accuracy", "99.9%"],
+    ]);
+    expect(run.code, run.stderr).toBe(1);
+    const { task } = run.json<Json>().result;
+    expect(task).toMatchObject({ task: "embedding", against: "labels", samples: COUNT, decoder: 'output "logits"' });
+    expect(task!.candidate.figures["recall@1"]!).toBeLessThan(0.999);
+    expect(task!.drop).toBeCloseTo(task!.baseline!.figures["recall@1"]! - task!.candidate.figures["recall@1"]!, 12);
+    expect(task!.paired!.interval.low).toBeLessThanOrEqual(task!.paired!.difference);
+  });
+
+  test("what a head leaves open is asked, with what to write", async () => {
+    const { data } = await files();
+    const run = await equant(["validate", DIGITS_MODEL, "--data", data, ...quick, "--task", "detection"]);
+    expect(run.code).toBe(2);
+    expect(run.stderr).toContain('the outputs "logits" [10] are no known head');
+    const alone = await equant(["validate", DIGITS_MODEL, "--data", data, ...quick, "--decode", "head.json"]);
+    expect(alone.stderr).toContain("--decode needs --task");
+  });
+
+  test("the names of tasks are those of core", async () => {
+    const [{ TASKS }, { TASK_NAMES }] = await Promise.all([
+      import("@equant/core/lab"),
+      import("../../src/options/option-groups.js"),
+    ]);
+    expect(TASK_NAMES).toEqual(Object.keys(TASKS));
+  });
+});
+
 describe("figures", () => {
   let float: number[];
   beforeAll(async () => {

@@ -82,6 +82,7 @@ export function framed(
   const data = new Uint8Array(width * height * channels).fill(pad);
   const from = Math.max(0, -left);
   const count = Math.min(image.width - from, width - Math.max(0, left));
+  if (count <= 0) return { width, height, channels, data };
   for (let y = Math.max(0, top); y < Math.min(height, top + image.height); y++) {
     const start = ((y - top) * image.width + from) * channels;
     data.set(image.data.subarray(start, start + count * channels), (y * width + Math.max(0, left)) * channels);

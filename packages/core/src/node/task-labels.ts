@@ -22,7 +22,7 @@ export async function openTaskLabels(
   if (!kind) return { dataset, notes: [] };
   const folder = kind.isDirectory() ? place : dirname(place);
   const named = labels !== undefined && kind.isFile() ? basename(labels) : undefined;
-  const files = await listFolder(folder, named === undefined ? undefined : 0);
+  const files = await listFolder(folder, named === undefined || /\.ya?ml$/i.test(named) ? undefined : 0);
   const found = await readTaskLabels(task, files, named);
   if (found) return { format: found.format, ...withLabels(dataset, found) };
   if (labels === undefined) return { dataset, notes: [] };

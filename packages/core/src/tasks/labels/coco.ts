@@ -1,4 +1,6 @@
-import type { DataFile, LabelledObject } from "../../data/index.js";
+import type { DataFile } from "../../data/data-file.js";
+import type { LabelledObject } from "../../data/index.js";
+import { readText } from "../../data/text.js";
 import { broken, type LabelledSet, lineAt } from "./labelled-set.js";
 
 const HINT =
@@ -12,7 +14,7 @@ interface Coco {
 
 /** Objects of COCO's JSON, keypoints where it has them. Classes are the categories by rising id, as COCO's own tools number them. */
 export async function readCoco(file: DataFile): Promise<LabelledSet> {
-  const text = new TextDecoder().decode(await file.read());
+  const text = await readText(file);
   const { images, categories, annotations } = parse(text, file.path);
   // Where an entry stands, for messages: the text is searched only then.
   const fail = (list: keyof Coco, index: number, problem: string) =>

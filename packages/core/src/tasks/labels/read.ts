@@ -1,10 +1,14 @@
 import { baseName, type DataFile, extensionOf } from "../../data/data-file.js";
-import { type Dataset, type SampleTruth, subset } from "../../data/index.js";
+import { type Dataset, subset } from "../../data/index.js";
 import { DataError } from "../../errors.js";
 import type { TaskName } from "../table.js";
 import { TASKS } from "../table.js";
 import { readCoco } from "./coco.js";
-import { broken, type LabelledSet } from "./labelled-set.js";
+import { broken, type LabelledSample, type LabelledSet, stemOf } from "./labelled-set.js";
+import { readMasks } from "./masks.js";
+import { readNumbers, readTexts } from "./tables.js";
+import { readVoc } from "./voc-xml.js";
+import { readYolo } from "./yolo-text.js";
 
 /** Labels of a task among files, `named` alone where a person did; the likeliest first. Undefined: there are none. */
 export async function readTaskLabels(
@@ -12,12 +16,25 @@ export async function readTaskLabels(
   files: readonly DataFile[],
   named?: string,
 ): Promise<LabelledSet | undefined> {
-  const json = files.filter(({ path }) => extensionOf(path) === "json" && (named === undefined || path === named));
-  if (TASKS[task].head === "objects" || TASKS[task].head === "points") {
-    const likely = json.find(({ path }) => /annotation|instances|labels|coco/i.test(baseName(path))) ?? json[0];
-    if (likely) return readCoco(likely);
+  const main = named === undefined ? undefined : files.find(({ path }) => path === named);
+  // A data.yaml names the classes of the text files around it; any other file is all there is.
+  const chosen = main && !["yaml", "yml"].includes(extensionOf(main.path)) ? [main] : files;
+  const ofType = (type: string) => chosen.filter(({ path }) => extensionOf(path) === type);
+  switch (TASKS[task].head) {
+    case "objects":
+    case "points": {
+      const json = ofType("json");
+      const coco = json.find(({ path }) => /annotation|instances|labels|coco/i.test(baseName(path))) ?? json[0];
+      return coco ? readCoco(coco) : ((await readVoc(chosen)) ?? readYolo(chosen));
+    }
+    case "mask":
+      return readMasks(chosen);
+    default: {
+      const table = main ?? ofType("csv").find(({ path }) => baseName(path) === "labels.csv");
+      if (!table) return undefined;
+      return TASKS[task].head === "text" ? readTexts(table) : readNumbers(table);
+    }
   }
-  return undefined;
 }
 
 /**
@@ -29,10 +46,10 @@ export function withLabels(dataset: Dataset, labels: LabelledSet): { dataset: Da
   for (let i = 0; i < dataset.length; i++) {
     const id = dataset.id(i);
     byName.set(id, i);
-    if (!byName.has(baseName(id))) byName.set(baseName(id), i);
+    for (const name of [baseName(id), stemOf(id)]) if (!byName.has(name)) byName.set(name, i);
   }
   const missing: string[] = [];
-  const truths = new Map<number, SampleTruth | ((size: { width: number; height: number }) => Promise<SampleTruth>)>();
+  const truths = new Map<number, LabelledSample>();
   for (const [name, truth] of labels.samples) {
     const index = byName.get(name) ?? byName.get(baseName(name));
     if (index === undefined) missing.push(name);
