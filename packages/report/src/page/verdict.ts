@@ -1,5 +1,5 @@
 import { bytes, decibels, percent, significant } from "../charts/text.js";
-import type { Report } from "../schema.js";
+import type { Report, TaskSection } from "../schema.js";
 
 /** What a run comes to, in a sentence, and the figures behind it. */
 export interface Verdict {
@@ -17,7 +17,12 @@ export function verdictOf(report: Report): Verdict {
   const { validation } = report;
   const before = validation?.baseline?.accuracy;
   const after = validation?.candidate.accuracy;
-  const figures = [...accuracyFigures(report), ...sizeFigures(report), ...signalFigures(report)];
+  const task = validation?.task;
+  const figures = [
+    ...(task ? taskFigures(task) : accuracyFigures(report)),
+    ...sizeFigures(report),
+    ...signalFigures(report),
+  ];
   if (report.random) {
     return {
       kind: "unknown",
@@ -25,6 +30,7 @@ export function verdictOf(report: Report): Verdict {
       figures,
     };
   }
+  if (task) return { ...taskVerdict(task, report), figures };
   if (!validation || !before || !after) {
     const last = report.steps.at(-1);
     const same = last?.error.agreement ?? null;
@@ -43,6 +49,49 @@ export function verdictOf(report: Report): Verdict {
   const sentence = `Accuracy changes by ${drop < 0 ? "+" : ""}${points(-drop)} ${on}, which can be chance${chance}.`;
   // Few samples hide a large drop: that is not known, not good.
   return { kind: drop > NEGLIGIBLE ? "unknown" : "good", sentence, figures };
+}
+
+/** Judged in the task's first figure: «worse» only when the same draws of samples say so with p < 0.05. */
+function taskVerdict(task: TaskSection, report: Report): Pick<Verdict, "kind" | "sentence"> {
+  const { drop, paired } = task;
+  const title = titleOf(task);
+  if (drop === null) return { kind: "unknown", sentence: `${title} is not defined on these samples.` };
+  if (task.against === "float") {
+    const lost = drop > NEGLIGIBLE;
+    const figure = figureOf(task, task.candidate);
+    return { kind: lost ? "unknown" : "good", sentence: `Against the float model's own answers: ${title} ${figure}.` };
+  }
+  const p = paired ? ` (p ${paired.p < 0.001 ? "< 0.001" : `= ${significant(paired.p, 2)}`})` : "";
+  const amount = task.metrics[0]!.unit === "share" ? points(Math.abs(drop)) : percent(Math.abs(drop));
+  if (drop > 0 && paired !== null && paired.p < 0.05) {
+    return { kind: "loss", sentence: `${title} is worse by ${amount}${p}.${suspect(report)}` };
+  }
+  const sentence = `${title} is ${drop > 0 ? "worse" : "better"} by ${amount} on ${task.samples} samples, which can be chance${p}.`;
+  return drop === 0
+    ? { kind: "good", sentence: `${title} does not change${p}.` }
+    : { kind: drop > NEGLIGIBLE ? "unknown" : "good", sentence };
+}
+
+/** What is not judged by labels says so. */
+const titleOf = ({ metrics, against }: TaskSection) => `${against === "float" ? "agreement " : ""}${metrics[0]!.name}`;
+
+function figureOf({ metrics }: TaskSection, { figures }: TaskSection["candidate"], at = 0): string {
+  const { name, unit } = metrics[at]!;
+  const value = figures[name] ?? null;
+  return value === null ? "-" : unit === "share" ? percent(value, 4) : significant(value, 4);
+}
+
+function taskFigures(task: TaskSection): Verdict["figures"] {
+  const { metrics, baseline, candidate, against, decoder, samples } = task;
+  const { interval } = candidate;
+  const isShare = metrics[0]!.unit === "share";
+  const say = (value: number) => (isShare ? percent(value) : significant(value, 4));
+  const range = interval ? `95 % interval ${say(interval.low)} … ${say(interval.high)}, ` : "";
+  return metrics.slice(0, 3).map((metric, at) => ({
+    name: at === 0 ? titleOf(task) : metric.name,
+    value: `${baseline && against === "labels" ? `${figureOf(task, baseline, at)} → ` : ""}${figureOf(task, candidate, at)}`,
+    note: at === 0 ? `${range}${samples} samples` : at === 1 ? decoder : "",
+  }));
 }
 
 /** The first finding about a layer: where to look for the cause. */

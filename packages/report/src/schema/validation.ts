@@ -31,12 +31,35 @@ const measuresSchema = z.looseObject({
   latencyMs: z.number().nullable(),
 });
 
+const figuresSchema = z.object({
+  figures: z.record(z.string(), z.number().nullable()),
+  interval: intervalSchema.nullable(),
+});
+
+/** What the model was judged by where a task was named. */
+const taskSchema = z.looseObject({
+  task: z.string(),
+  against: z.enum(["labels", "float"]),
+  decoder: z.string(),
+  /** The first one is judged. */
+  metrics: z
+    .array(z.looseObject({ name: z.string(), better: z.enum(["higher", "lower"]), unit: z.enum(["share", "own"]) }))
+    .min(1),
+  samples: z.int(),
+  baseline: figuresSchema.nullable(),
+  candidate: figuresSchema,
+  drop: z.number().nullable(),
+  paired: z.looseObject({ p: z.number() }).nullable(),
+});
+export type TaskSection = z.infer<typeof taskSchema>;
+
 /** Part of core's `ValidationReport` that is shown; the rest is kept. */
 export const validationSchema = z.looseObject({
   samples: z.int(),
   random: z.boolean(),
   baseline: measuresSchema.nullable(),
   candidate: measuresSchema,
+  task: taskSchema.nullable().optional(),
   drop: z.number().nullable(),
   agreement: z.number().nullable(),
   mcNemar: z.looseObject({ onlyBaseline: z.int(), onlyCandidate: z.int(), p: z.number() }).nullable(),
