@@ -4,8 +4,11 @@ import { existsSync } from "node:fs";
 
 const supervisor = new URL("../dist/frame/supervisor.js", import.meta.url);
 if (existsSync(supervisor)) {
-  const { start } = await import(supervisor.href);
-  await start();
+  const argv = process.argv.slice(2);
+  const { obstacle, refuse } = await import(new URL("../dist/frame/preflight.js", import.meta.url).href);
+  const found = obstacle(argv);
+  if (found) process.exitCode = refuse(found, argv);
+  else await (await import(supervisor.href)).start();
 } else {
   process.stderr.write(
     "error: equant is not built yet\n  hint: run  npm run build  in the repository root, then try again\n",

@@ -40,6 +40,7 @@ export const ERROR_CODES = {
   E6005: "aborted",
   E6006: "too many open files",
   E6007: "ONNX Runtime would send telemetry",
+  E6008: "working folder gone",
   E7001: "NaN or Inf in activations",
   E7002: "function drifted beyond tolerance",
   E7003: "training diverged",

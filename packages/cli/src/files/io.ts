@@ -27,6 +27,15 @@ export interface Io {
   exit(code: number): void;
 }
 
+/** What needs no file (`--help`) also runs in a folder that was removed; the rest is refused before (frame/preflight.ts). */
+function workingFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return "/";
+  }
+}
+
 /** The process as an {@link Io}. */
 export function processIo(): Io {
   return {
@@ -34,7 +43,7 @@ export function processIo(): Io {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
-    cwd: process.cwd(),
+    cwd: workingFolder(),
     now: () => performance.now(),
     onSignal(name, listener) {
       process.on(name, listener);

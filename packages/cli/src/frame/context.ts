@@ -148,7 +148,11 @@ export class CommandContext {
   /** ONNX Runtime for Node, loaded at the first call. */
   runner(): Promise<Runner> {
     this.#runner ??= (async () => {
-      const [ort, { provideRunner }] = await Promise.all([import("onnxruntime-node"), import("@equant/core/lab")]);
+      const { loadNative } = await import("./native.js");
+      const [ort, { provideRunner }] = await Promise.all([
+        loadNative("ONNX Runtime", () => import("onnxruntime-node")),
+        import("@equant/core/lab"),
+      ]);
       const options = { threads: this.threads, maxValueBytes: this.maxMemory };
       const { provider: asked = "cpu" } = this.options();
       const { runner, provider, refused } = await provideRunner(ort, asked, options);

@@ -3,6 +3,7 @@ import { readFileSync, unlinkSync } from "node:fs";
 import { constants } from "node:os";
 import type { ErrorDetails } from "@equant/core/errors";
 import type { SignalName } from "../files/io.js";
+import { isLight } from "./preflight.js";
 import { isSupervised, type Order, SUPERVISOR, type Tidings } from "./supervised.js";
 
 /**
@@ -16,17 +17,6 @@ const GRACE_MS = 600;
 /** How often memory is looked at. */
 const WATCH_MS = 50;
 const SIGNALS: readonly SignalName[] = ["SIGINT", "SIGTERM", "SIGHUP"];
-
-/** Command lines that load no model: they are answered here, in half the time. */
-function isLight(argv: readonly string[]): boolean {
-  const options = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
-  const words = ["help", "completion", "schema", "__complete"];
-  return (
-    argv.length === 0 ||
-    words.includes(argv[0]!) ||
-    ["-h", "--help", "-V", "--version"].some((word) => options.includes(word))
-  );
-}
 
 /** The command's process. */
 export async function start(): Promise<void> {

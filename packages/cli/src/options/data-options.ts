@@ -11,6 +11,7 @@ import type {
   Tokenize,
 } from "@equant/core/lab";
 import type { OpenedDataset } from "@equant/core/node";
+import { loadNative } from "../frame/native.js";
 import { readText } from "../files/model-file.js";
 import type { CommandContext } from "../frame/context.js";
 import { settledPreprocessing } from "./find-preprocessing.js";
@@ -108,7 +109,7 @@ export async function openData(
   }
   const [{ openDataset, sharpDecoder }, { default: sharp }] = await Promise.all([
     import("@equant/core/node"),
-    import("sharp"),
+    loadNative("sharp", () => import("sharp")),
   ]);
   const path = options.data === "random" ? "random" : resolve(context.io.cwd, options.data);
   const given = await preprocessOptions(context, options);
