@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -27,8 +27,6 @@ const [maxCases, maxCommands] = [Number(values.cases), Number(values.commands)];
 /** Processor time and memory that one file may take. */
 const MAX_SECONDS = 2;
 const MAX_BYTES = 1e9;
-/** A command that does not end, whatever the machine is doing beside it. */
-const HANGS_MS = 60_000;
 
 const root = process.cwd();
 const kinds = kindsOf(root);
@@ -114,35 +112,90 @@ const LINES: Readonly<
   reports: { name: "r.json", argv: (path, out) => ["report", path, "-o", join(out, "r.html")] },
 };
 
+/** What a process and those it started have used so far. */
+function usageOf(pid: number | undefined): { seconds: number; bytes: number } {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+    const own = { seconds: (Number(stat[11]) + Number(stat[12])) / 100, bytes: 4096 * Number(stat[21]) };
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+    return children.map(usageOf).reduce((sum, { seconds, bytes }) => {
+      return { seconds: sum.seconds + seconds, bytes: Math.max(sum.bytes, bytes) };
+    }, own);
+  } catch {
+    // It has ended, or the system does not tell.
+    return { seconds: 0, bytes: 0 };
+  }
+}
+
+interface Ended {
+  readonly code: number | string | null;
+  readonly stderr: string;
+  /** Processor time and memory, as last seen. */
+  readonly seconds: number;
+  readonly bytes: number;
+}
+
+/** Runs the real command until it ends, or takes more than `allowed` seconds of processor time. */
+function run(argv: readonly string[], allowed: number): Promise<Ended> {
+  return new Promise((resolve) => {
+    const limits = ["--max-memory", "1GB", "--threads", "1", "--quiet"];
+    const line = [join(root, "packages/cli/bin/equant.js"), ...argv, ...limits];
+    const child = spawn(process.execPath, line, { stdio: ["ignore", "ignore", "pipe"] });
+    let [stderr, seconds, bytes] = ["", 0, 0];
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    const watch = setInterval(() => {
+      const used = usageOf(child.pid);
+      [seconds, bytes] = [Math.max(seconds, used.seconds), Math.max(bytes, used.bytes)];
+      if (seconds > allowed) child.kill("SIGTERM");
+    }, 50);
+    child.on("close", (exit, signal) => {
+      clearInterval(watch);
+      resolve({ code: exit ?? signal, stderr, seconds, bytes });
+    });
+  });
+}
+
+/** Processor time that the command takes for a file that nobody damaged, by kind: what a damaged one may exceed by two seconds. */
+const undamaged = new Map<Kind["name"], number>();
+let [slowest, largest] = [0, 0];
+
+async function used(kind: Kind, bytes: Uint8Array, allowed: number): Promise<Ended & { left: string[] }> {
+  const folder = mkdtempSync(join(tmpdir(), "equant-fuzz-"));
+  try {
+    const out = join(folder, "out");
+    mkdirSync(out);
+    const { name, argv } = LINES[kind.name];
+    writeFileSync(join(folder, name), bytes);
+    const ended = await run(argv(join(folder, name), out), allowed);
+    const files = readdirSync(out, { recursive: true, encoding: "utf8" });
+    return {
+      ...ended,
+      left: files.filter((file) => file.endsWith(".tmp") || (ended.code !== 0 && file.includes("."))),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** One file through the real command: exit codes 0 and 2 to 7, in bounds, nothing partial. */
 async function command(index: number): Promise<void> {
   const { kind, bytes } = caseOf(kinds, seed, index);
-  const folder = mkdtempSync(join(tmpdir(), "equant-fuzz-"));
-  const out = join(folder, "out");
-  mkdirSync(out);
-  const { name, argv: line } = LINES[kind.name];
-  const path = join(folder, name);
-  writeFileSync(path, bytes);
-  const limits = ["--max-memory", "1GB", "--threads", "1", "--quiet"];
-  const argv = [join(root, "packages/cli/bin/equant.js"), ...line(path, out), ...limits];
-  const [code, stderr] = await new Promise<[number | string | null, string]>((resolve) => {
-    const child = spawn(process.execPath, argv, { stdio: ["ignore", "ignore", "pipe"] });
-    let said = "";
-    child.stderr.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-    });
-    const hangs = setTimeout(() => child.kill("SIGTERM"), HANGS_MS);
-    child.on("close", (exit, signal) => {
-      clearTimeout(hangs);
-      resolve([exit ?? signal, said]);
-    });
-  });
-  const left = readdirSync(out, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".tmp"));
+  if (!undamaged.has(kind.name)) {
+    const { seconds } = await used(kind, kind.files[0]!, Number.POSITIVE_INFINITY);
+    undamaged.set(kind.name, seconds);
+  }
+  const usual = undamaged.get(kind.name)!;
+  const { code, stderr, left, ...took } = await used(kind, bytes, usual + MAX_SECONDS);
+  slowest = Math.max(slowest, took.seconds - usual);
+  largest = Math.max(largest, took.bytes);
   const allowed = code === 0 || (typeof code === "number" && code >= 2 && code <= 7);
-  if (!allowed || (code !== 0 && !/error\[E\d{4}\]/.test(stderr)))
+  if (took.seconds > usual + MAX_SECONDS) fail(index, `the command takes more than ${MAX_SECONDS} s above ${usual} s`);
+  else if (!allowed || (code !== 0 && !/error\[E\d{4}\]/.test(stderr)))
     fail(index, `the command ended with ${code}: ${stderr.slice(-600)}`);
   else if (left.length > 0) fail(index, `${left.join(", ")} is left`);
-  rmSync(folder, { recursive: true, force: true });
+  else if (took.bytes > MAX_BYTES) fail(index, `the command takes ${(took.bytes / 1e9).toFixed(2)} GB`);
 }
 
 process.stdout.write(`fuzz: seed ${seed}\n`);
@@ -159,6 +212,7 @@ while (Date.now() < until && (commands < maxCommands || done() < maxCases)) {
 const total = done();
 await Promise.all(threads.map((thread) => thread.stop()));
 process.stdout.write(
-  `fuzz: ${total} files in process, ${commands} through the command, ${failures.length} failures, seed ${seed}\n`,
+  `fuzz: ${total} files in process, ${commands} through the command (at most ${slowest.toFixed(1)} s more than undamaged, ` +
+    `${(largest / 1e6).toFixed(0)} MB), ${failures.length} failures, seed ${seed}\n`,
 );
 process.exitCode = failures.length > 0 ? 1 : 0;

@@ -21,7 +21,10 @@ const REFUSED = "E4002";
 function modelsIn(folder) {
   const entries = readdirSync(folder, { withFileTypes: true });
   const own = entries.some((entry) => entry.name === "model.onnx") ? [join(folder, "model.onnx")] : [];
-  return [...own, ...entries.filter((entry) => entry.isDirectory()).flatMap(({ name }) => modelsIn(join(folder, name)))];
+  return [
+    ...own,
+    ...entries.filter((entry) => entry.isDirectory()).flatMap(({ name }) => modelsIn(join(folder, name))),
+  ];
 }
 
 /** A varint of protobuf. @param {number} value */
@@ -66,7 +69,9 @@ function ortTensor(tensor, ort) {
 async function outputsOf(bytes, feeds, ort) {
   const session = await ort.InferenceSession.create(bytes, { graphOptimizationLevel: "disabled", logSeverityLevel: 4 });
   try {
-    const used = Object.fromEntries(session.inputNames.filter((name) => feeds[name]).map((name) => [name, feeds[name]]));
+    const used = Object.fromEntries(
+      session.inputNames.filter((name) => feeds[name]).map((name) => [name, feeds[name]]),
+    );
     return await session.run(used);
   } finally {
     await session.release();
@@ -143,7 +148,8 @@ async function examine(file, core, ort, runner) {
     try {
       const changed = await make();
       const differences = [];
-      for (const { feeds, expected } of runs) differences.push(difference(expected, await outputsOf(changed, feeds, ort)));
+      for (const { feeds, expected } of runs)
+        differences.push(difference(expected, await outputsOf(changed, feeds, ort)));
       result[name] = differences.find((text) => text !== "") ?? "equal";
     } catch (error) {
       result[name] = error.code === REFUSED ? "refused" : `${error.code ?? "untyped"}: ${error.message}`;

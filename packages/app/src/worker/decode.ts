@@ -1,5 +1,6 @@
 import type { DecodedImage, ImageDecoder } from "@equant/core";
 import { DataError } from "@equant/core/errors";
+import { declaredSize, decodedSize } from "@equant/core/lab";
 
 const HINT = "The file is truncated or no image this browser reads; replace it, or convert it to PNG or JPEG.";
 
@@ -33,11 +34,15 @@ let canvas: OffscreenCanvas | undefined;
 /** The browser's decoder: RGB of 8 bits as stored, colour profiles and rotation ignored. */
 export const decodeImage: ImageDecoder = async (bytes, file): Promise<DecodedImage> => {
   if (isCutOff(bytes)) throw new DataError("E5002", `data: "${file}" is cut off`, { file, hint: HINT });
+  const declared = declaredSize(bytes);
+  const wanted = declared && decodedSize(declared, file);
+  const isWhole = !wanted || (wanted.width === declared.width && wanted.height === declared.height);
   let bitmap: ImageBitmap;
   try {
     bitmap = await createImageBitmap(new Blob([withoutExif(bytes) as Uint8Array<ArrayBuffer>]), {
       colorSpaceConversion: "none",
       premultiplyAlpha: "none",
+      ...(!isWhole && { resizeWidth: wanted.width, resizeHeight: wanted.height, resizeQuality: "high" as const }),
     });
   } catch (error) {
     throw new DataError("E5002", `data: "${file}" cannot be decoded`, { file, hint: HINT }, error);

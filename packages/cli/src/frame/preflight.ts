@@ -52,6 +52,8 @@ function openFilesLimit(): number {
 export function refuse({ code, message, hint }: Obstacle, argv: readonly string[]): number {
   process.stderr.write(`error[${code}]: ${message}\n  hint: ${hint}\n  see docs/errors.md#${code.toLowerCase()}\n`);
   if (argv.includes("--json"))
-    process.stdout.write(`${JSON.stringify({ schema: "equant.error/1", ok: false, error: { code, message, hint } })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ schema: "equant.error/1", ok: false, error: { code, message, hint } })}\n`,
+    );
   return 6;
 }

@@ -11,9 +11,9 @@ import type {
   Tokenize,
 } from "@equant/core/lab";
 import type { OpenedDataset } from "@equant/core/node";
-import { loadNative } from "../frame/native.js";
 import { readText } from "../files/model-file.js";
 import type { CommandContext } from "../frame/context.js";
+import { loadNative } from "../frame/native.js";
 import { settledPreprocessing } from "./find-preprocessing.js";
 import { type DataOptions, PRESETS } from "./option-groups.js";
 

@@ -47,6 +47,9 @@ const valueSchema = z
   })
   .refine(({ min, max }) => min <= max, { error: "min is above max" });
 
+/** Largest finite float32: activations are none but float32. */
+const MAX_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
+
 /** Schema of calibration.json. Infinite bounds cannot occur: a value without samples is not written. */
 const calibrationSchema = z.strictObject({
   schema: z.literal(CALIBRATION_SCHEMA),
@@ -202,6 +205,16 @@ export class Calibration {
     }
     const { values, ...rest } = result.data;
     const entries = Object.entries(values) as [string, ValueStatisticsJson][];
+    for (const [name, { min, max }] of entries) {
+      if (Math.abs(min) <= MAX_FLOAT32 && Math.abs(max) <= MAX_FLOAT32) continue;
+      throw new DataError("E5002", `${file}: the range of "${name}", ${min} to ${max}, is none of float32`, {
+        file,
+        tensor: name,
+        expected: MAX_FLOAT32,
+        actual: Math.max(Math.abs(min), Math.abs(max)),
+        hint: "calibrate again",
+      });
+    }
     return new Calibration({
       ...rest,
       values: new Map(entries.map(([name, value]) => [name, ValueStatistics.fromJSON(value)])),

@@ -5,6 +5,7 @@ export { type Dataset, type Sample, subset } from "./dataset.js";
 export * from "./digits.js";
 export type { ImagePlacement } from "./framing.js";
 export { type DecodedImage, type ImageDecoder, toGray, toRgb } from "./image.js";
+export { declaredSize, decodedSize, type ImageSize } from "./image-size.js";
 export { ARCHIVE_LIMITS, type ArchiveLimits } from "./inflate.js";
 export { imageTarget, type ModelInput } from "./input.js";
 export { keepSamples } from "./keep-samples.js";

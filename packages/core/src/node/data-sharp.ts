@@ -1,12 +1,15 @@
 import { fileError, reasonOf } from "../data/errors.js";
 import type { DecodedImage, ImageDecoder } from "../data/image.js";
+import { declaredSize, decodedSize } from "../data/image-size.js";
+import { CompressionError, RunError } from "../errors.js";
 
 /** The part of sharp's pipeline that decoding needs; core is typed without depending on sharp. */
 interface SharpPipeline {
-  metadata(): Promise<{ space?: string }>;
+  metadata(): Promise<{ space?: string; width?: number; height?: number }>;
   removeAlpha(): SharpPipeline;
   pipelineColourspace(space: string): SharpPipeline;
   toColourspace(space: string): SharpPipeline;
+  resize(width: number, height: number, options: { fit: "fill"; kernel: "cubic" }): SharpPipeline;
   raw(): SharpPipeline;
   toBuffer(options: { resolveWithObject: true }): Promise<{
     data: Uint8Array;
@@ -15,7 +18,10 @@ interface SharpPipeline {
 }
 
 /** The function that `import sharp from "sharp"` gives. */
-export type Sharp = (input: Uint8Array, options: { failOn: "truncated"; ignoreIcc: boolean }) => SharpPipeline;
+export type Sharp = (
+  input: Uint8Array,
+  options: { failOn: "truncated"; ignoreIcc: boolean; sequentialRead: boolean },
+) => SharpPipeline;
 
 /** CMYK to RGB without profiles, as Pillow converts: each ink darkens what black leaves, R = (255 − K)(255 − C) / 255. */
 function cmykToRgb({ width, height, data }: DecodedImage): DecodedImage {
@@ -55,22 +61,38 @@ function mayBeCmyk(bytes: Uint8Array): boolean {
  * Samples decode side by side already, so `sharp.concurrency(1)` makes small images a third faster (measured); it is a
  * setting of the whole process and left to the caller.
  *
+ * Images above 2²⁵ pixels are reduced by a whole factor while they are decoded ({@link decodedSize}).
+ *
  * @throws {DataError} E5002 not an image, truncated, or a format sharp does not read (BMP).
+ * @throws {RunError} E6001 more than 268 million pixels, or no memory left.
  */
 export function sharpDecoder(sharp: Sharp): ImageDecoder {
   return async (bytes, file) => {
     try {
-      const open = () => sharp(bytes, { failOn: "truncated", ignoreIcc: true });
-      const cmyk = mayBeCmyk(bytes) && (await open().metadata()).space === "cmyk";
-      const pipeline = cmyk ? open().pipelineColourspace("cmyk").toColourspace("cmyk") : open().removeAlpha();
+      const open = () => sharp(bytes, { failOn: "truncated", ignoreIcc: true, sequentialRead: true });
+      const declared = declaredSize(bytes);
+      const metadata = mayBeCmyk(bytes) || !declared ? await open().metadata() : undefined;
+      const cmyk = metadata?.space === "cmyk";
+      const size = declared ?? { width: metadata?.width ?? 1, height: metadata?.height ?? 1 };
+      const { width, height } = decodedSize(size, file);
+      const decoded = cmyk ? open().pipelineColourspace("cmyk").toColourspace("cmyk") : open().removeAlpha();
+      // Reduced row by row as it is decoded: the whole image is never in memory.
+      const isWhole = width === size.width && height === size.height;
+      const pipeline = isWhole ? decoded : decoded.resize(width, height, { fit: "fill", kernel: "cubic" });
       const { data, info } = await pipeline.raw().toBuffer({ resolveWithObject: true });
       const image = { width: info.width, height: info.height, channels: info.channels, data };
       return cmyk ? cmykToRgb(image) : image;
     } catch (error) {
+      if (error instanceof CompressionError) throw error;
+      const reason = reasonOf(error);
+      if (/creating thread|allocate|out of memory/i.test(reason)) {
+        const hint = "close other programs, or raise the limit (ulimit -v unlimited)";
+        throw new RunError("E6001", `data: not enough memory to decode "${file}" (${reason})`, { file, hint }, error);
+      }
       throw fileError(
         "E5002",
         file,
-        `cannot be decoded: ${reasonOf(error)}`,
+        `cannot be decoded: ${reason}`,
         "The file is truncated or no image this program reads; replace it, or convert it to PNG or JPEG.",
         {},
         error,
