@@ -64,6 +64,7 @@ export const compress: CommandDefinition = {
     const { model, identity } = await context.loadModel(path);
     const { data: all, dataset } = await openLearningData(context, model, options, steps);
     const transform = await context.transformContext();
+    if (steps.some(({ use }) => use === "tune-biases")) context.keepWhenStopped();
     const result = await core.compress(
       model,
       {
@@ -74,6 +75,7 @@ export const compress: CommandDefinition = {
       },
       { ...transform, data: all },
     );
+    context.finish();
     if (!core.isQuantized(result.model)) context.warn("W4001", NOTHING_QUANTIZED);
     if (result.choice?.taken === "plain")
       context.warn("W7001", `plain quantization taken: ${result.choice.verdict.reason}`);

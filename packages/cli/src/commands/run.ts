@@ -60,6 +60,7 @@ export const run: CommandDefinition = {
     const validationSet =
       config.data.validate && (await openData(context, model, dataOptions(config, "validate"), { task: task?.task }));
     const transform = await context.transformContext();
+    if (steps.some(({ use }) => use === "tune-biases")) context.keepWhenStopped();
     const result = await core.compress(
       model,
       {
@@ -70,6 +71,7 @@ export const run: CommandDefinition = {
       },
       { ...transform, data },
     );
+    context.finish();
     const files = await context.modelFiles(resolve(folder, "model.onnx"), result.model);
     const size = bytesOf(files);
     const validation =

@@ -31,6 +31,9 @@ export interface CommandListing {
 const FREE_SHARE = 0.7;
 const FREE_LIMIT = 0.95;
 
+/** What it takes at most to check, verify and write a result that was stopped early. */
+const FINISH_MS = 10 * 60_000;
+
 export interface ContextParts {
   readonly command: string;
   readonly io: Io;
@@ -71,6 +74,7 @@ export class CommandContext {
   /** Who executed networks; undefined as long as none ran. */
   provider: ProviderName | undefined;
   #runner: Promise<Runner> | undefined;
+  #finishing = false;
 
   constructor(parts: ContextParts) {
     this.command = parts.command;
@@ -170,7 +174,18 @@ export class CommandContext {
 
   /** What core's steps take as their context: the runner, the abort signal, and where progress goes. */
   async transformContext(): Promise<TransformContext> {
-    return { runner: await this.runner(), signal: this.signal, onProgress: this.onProgress };
+    const here = { runner: await this.runner(), onProgress: this.onProgress };
+    return this.#finishing ? here : { ...here, signal: this.signal };
+  }
+
+  /** Told to stop, what runs will be finished with what there is by then, which takes longer than to end. */
+  keepWhenStopped(): void {
+    tell({ graceMs: FINISH_MS });
+  }
+
+  /** What was done until now is a result, cancelled or not: what is left to do to write it is short, and runs to its end. */
+  finish(): void {
+    this.#finishing = true;
   }
 
   /** Throws E2006 now when an output could not be written later: call it before the long work. */

@@ -7,6 +7,8 @@ export interface Order {
 
 /** What the process that works tells its supervisor. */
 export interface Tidings {
+  /** How long the process may take to end once it was told to, in ms: longer where it writes what it has until then. */
+  readonly graceMs?: number;
   /** Temporary files there are now. */
   readonly temps?: readonly string[];
   /** Bytes of memory that it may use. */

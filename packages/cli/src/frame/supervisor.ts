@@ -40,6 +40,7 @@ function supervise(argv: readonly string[]): Promise<number> {
     });
     let temps: readonly string[] = [];
     let allowed = Number.POSITIVE_INFINITY;
+    let graceMs = GRACE_MS;
     let verdict: Verdict | undefined;
     let asked: SignalName | undefined;
     const end = (why: Verdict) => {
@@ -49,6 +50,7 @@ function supervise(argv: readonly string[]): Promise<number> {
     child.on("message", (tidings: Tidings) => {
       temps = tidings.temps ?? temps;
       allowed = tidings.maxMemory ?? allowed;
+      graceMs = tidings.graceMs ?? graceMs;
     });
     for (const signal of SIGNALS) {
       process.on(signal, () => {
@@ -57,7 +59,7 @@ function supervise(argv: readonly string[]): Promise<number> {
         // What says how it ended is loaded while it ends.
         void EXPLAINERS();
         if (child.connected) child.send({ signal } satisfies Order, () => undefined);
-        setTimeout(() => end({ signal }), GRACE_MS).unref();
+        setTimeout(() => end({ signal }), graceMs).unref();
       });
     }
     const watch = setInterval(() => {
