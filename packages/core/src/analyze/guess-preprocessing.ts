@@ -9,8 +9,9 @@ import {
   spread,
 } from "../data/index.js";
 import { DataError } from "../errors.js";
-import { type Model, signatureOf, sizeOf } from "../graph/index.js";
+import { cloneModel, type Model, signatureOf, sizeOf } from "../graph/index.js";
 import { bootstrapDifference } from "../metrics/index.js";
+import { toFloat32 } from "../operators/index.js";
 import type { TransformContext } from "../runtime/index.js";
 import { answerLack } from "./answer-lack.js";
 import { type Candidate, candidatesOf } from "./preprocessing-candidates.js";
@@ -103,7 +104,10 @@ export async function guessPreprocessing(
   question: PreprocessingQuestion,
   context: TransformContext,
 ): Promise<PreprocessingGuess> {
-  const { model, given = {}, declared, open } = question;
+  const { given = {}, declared, open } = question;
+  // What the network stores is compared in float32, whatever it computes in.
+  const model = cloneModel(question.model);
+  toFloat32(model);
   const signature = signatureOf(model);
   const input = question.input ?? plainInput(signature, undefined, given);
   const target = input && imageTarget(input);
