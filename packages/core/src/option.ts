@@ -8,6 +8,8 @@ import { notOneOf, OptionsError, unknownOption } from "./errors.js";
 interface Common {
   /** One line for people. */
   readonly help: string;
+  /** What a form calls it, where its key in words does not say it: see {@link labelOfOption}. */
+  readonly label?: string;
   /** Other names of the option: in old files and scripts. */
   readonly aliases?: readonly string[];
   /** What it is where it is not given and does not follow from something else. */
@@ -130,6 +132,12 @@ export function list(help: string, more: Omit<ListOption, "kind" | "help">): Opt
 /** `weightBits` as a flag is written: `weight-bits`. */
 export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** What a form calls an option: `weightBits` is «Weight bits». */
+export function labelOfOption(name: string, { label }: OptionSpec): string {
+  const words = kebab(name).replaceAll("-", " ");
+  return label ?? words[0]!.toUpperCase() + words.slice(1);
 }
 
 /** `2–16`, `above 1`: the bounds of a number as people read them; empty where there are none. */

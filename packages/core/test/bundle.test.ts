@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import * as ort from "onnxruntime-node";
 import { expect, test } from "vitest";
@@ -34,4 +35,21 @@ test("core in one file without code splitting carries out every step", async () 
   const result = await compress(network, { steps }, { ...context, data: digitDataset({ count: 4, seed: 1 }) });
   expect(result.steps.map(({ step }) => step)).toEqual(steps.slice(1).map(({ use }) => use));
   expect(parseModel(result.bytes, {}).graph.nodes.map(({ opType }) => opType)).toContain("QuantizeLinear");
+});
+
+/** Ceilings in bytes, gzipped: raised only by the change that needs it. */
+test.each([
+  ["parse and inspect", 'export { inspectModel, parseModel } from "./index.js"', 58_000],
+  ["the book of steps", 'export * from "./steps/entry.js"', 10_000],
+])("%s: small in a page", async (_, contents, most) => {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: join(import.meta.dirname, "../src"), loader: "ts" },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    conditions: ["source"],
+    write: false,
+    logLevel: "error",
+  });
+  expect(gzipSync(outputFiles[0]!.contents).length).toBeLessThan(most);
 });

@@ -7,5 +7,5 @@ export const CORRECT_OPTIONS = {
     { sequential: "layer by layer, on corrected predecessors", parallel: "all layers at once" },
     { default: "sequential", main: true },
   ),
-  samples: count("images for the means", { min: 1, default: 64 }),
+  samples: count("images for the means", { label: "Images", min: 1, default: 64 }),
 } as const;

@@ -21,7 +21,12 @@ export const EQUALIZE_OPTIONS = {
       paper: "as Meller et al. 2019",
       replace: "ReLU instead: changes the function",
     },
-    { default: "auto", main: true },
+    { label: "ReLU6 bounds", default: "auto", main: true },
   ),
-  smax: number("largest factor of one-step and two-step", { above: 1, default: 16, aliases: ["sMax"] }),
+  smax: number("largest factor of one-step and two-step", {
+    label: "Largest factor",
+    above: 1,
+    default: 16,
+    aliases: ["sMax"],
+  }),
 } as const;

@@ -32,9 +32,17 @@ export const PRUNE_OPTIONS = {
   count: oneOf(
     "what sparsity counts of channels",
     { channels: "channels", macs: "multiply–accumulate operations" },
-    { default: "channels", aliases: ["target"] },
+    { label: "Sparsity counts", default: "channels", aliases: ["target"] },
   ),
-  fineTuneEpochs: count("epochs of training after every iteration", { min: 1, otherwise: "no training" }),
-  rate: number("learning rate of fine-tuning", { above: 0, otherwise: "0.001 in a recipe, 0.01 alone" }),
+  fineTuneEpochs: count("epochs of training after every iteration", {
+    label: "Fine-tuning epochs",
+    min: 1,
+    otherwise: "no training",
+  }),
+  rate: number("learning rate of fine-tuning", {
+    label: "Learning rate",
+    above: 0,
+    otherwise: "0.001 in a recipe, 0.01 alone",
+  }),
   seed: count("of random scores and of the order of training", { min: 0, default: 0 }),
 } as const;

@@ -31,7 +31,7 @@ export const QUANTIZE_OPTIONS = {
   weights: oneOf(
     "type of weights",
     { int8: "8 bits, symmetric", uint8: "8 bits, asymmetric", int16: "16 bits, symmetric", int4: "4 bits, symmetric" },
-    { default: "int8" },
+    { label: "Weight type", default: "int8" },
   ),
   weightBits: count("bits of weights", { min: 2, max: 16, otherwise: "those of the type", main: true }),
   granularity: oneOf(
@@ -56,21 +56,23 @@ export const QUANTIZE_OPTIONS = {
   activations: oneOf(
     "type of activations",
     { uint8: "8 bits", int8: "8 bits, signed", uint16: "16 bits", int16: "16 bits, signed" },
-    { otherwise: "the target's", main: true },
+    { label: "Activation type", otherwise: "the target's", main: true },
   ),
   activationBits: count("bits of activations", { min: 2, max: 16, otherwise: "all of the type" }),
   activationSymmetric: flag("zero point in the middle of the type", {
+    label: "Symmetric activations",
     aliases: ["symmetricActivations"],
     otherwise: "the target's",
   }),
-  bias: oneOf("how biases are stored", BIAS_TITLES, { otherwise: "the target's" }),
-  powerOfTwo: flag("scales are powers of two", { otherwise: "the target's" }),
+  bias: oneOf("how biases are stored", BIAS_TITLES, { label: "Bias type", otherwise: "the target's" }),
+  powerOfTwo: flag("scales are powers of two", { label: "Power-of-two scales", otherwise: "the target's" }),
   calibrator: text(
     "activation ranges",
     { tail: "min–max and room for unseen images", ...RANGES },
-    { default: "minmax", aliases: ["chooser"], words: MIN_MAX, main: true },
+    { label: "Activation ranges", default: "minmax", aliases: ["chooser"], words: MIN_MAX, main: true },
   ),
   weightCalibrator: text("weight ranges", RANGES, {
+    label: "Weight ranges",
     default: "minmax",
     aliases: ["weightChooser"],
     words: MIN_MAX,
@@ -80,7 +82,11 @@ export const QUANTIZE_OPTIONS = {
     { qdq: "integers between Q and DQ", emulation: "float that rounds" },
     { default: "qdq" },
   ),
-  rounding: oneOf("ties in the emulation", { even: "to even", away: "away from zero" }, { default: "even" }),
+  rounding: oneOf(
+    "ties in the emulation",
+    { even: "to even", away: "away from zero" },
+    { label: "Rounding of ties", default: "even" },
+  ),
   exclude: list("nodes that stay in float", { word: "glob", completes: "names" }),
   excludeType: list("operator types that stay in float", { word: "op" }),
   layerBits: list("bits of some layers' weights, or weights/activations: 'conv1*=4/8:per-channel'", {

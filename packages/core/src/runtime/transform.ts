@@ -47,14 +47,14 @@ export type Transform<R extends TransformReport = TransformReport> = (
  * Applies transforms in order, in place, and returns their reports.
  * @example const [folded] = await transform(model, [fold(), equalize(), quantize()], { runner, data });
  */
-export async function transform<R extends TransformReport>(
+export async function transform<const T extends readonly Transform[]>(
   model: Model,
-  transforms: readonly Transform<R>[],
+  transforms: T,
   context: TransformContext = {},
-): Promise<R[]> {
-  const reports: R[] = [];
+): Promise<{ -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> }> {
+  const reports: TransformReport[] = [];
   for (const apply of transforms) reports.push(await apply(model, context));
-  return reports;
+  return reports as { -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> };
 }
 
 /** The context's runner. @throws {PreconditionError} E4005 when the caller gave none. */

@@ -4,7 +4,7 @@ import { assertValid } from "../graph/index.js";
 import { assertFiniteWeights } from "../operators/finite-weights.js";
 import { toFloat32 } from "../operators/index.js";
 import { assertNotQuantized, FOLDED_KEY } from "../quantize/index.js";
-import type { TransformContext } from "../runtime/index.js";
+import { type TransformContext, transform } from "../runtime/index.js";
 
 /** What {@link prepareModel} did. */
 export interface PrepareReport {
@@ -23,8 +23,7 @@ export async function prepareModel(model: Model, context: TransformContext): Pro
   assertNotQuantized(model);
   assertFiniteWeights(model);
   toFloat32(model);
-  const upgrade = await upgradeOpset()(model, context);
-  const folded = await fold()(model, context);
+  const [upgrade, folded] = await transform(model, [upgradeOpset(), fold()], context);
   nameFolded(model, folded);
   return { upgrade, fold: folded };
 }

@@ -1,14 +1,8 @@
-import { definitionOf, KEEP, type OptionSpec, type StepName, stepOptions } from "@equant/core/steps";
+import { definitionOf, KEEP, labelOfOption, type OptionSpec, type StepName, stepOptions } from "@equant/core/steps";
 import { stepOf } from "../../recipe/recipe.js";
 import { editStep } from "../../state/recipe-edit.js";
 import { recipe } from "../../state/store.js";
 import { Check, NumberField, Select } from "./fields.js";
-
-/** `weightBits` as a label: «Weight bits». */
-function labelOf(key: string): string {
-  const words = key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-  return words[0]!.toUpperCase() + words.slice(1);
-}
 
 interface FieldProps {
   readonly name: string;
@@ -22,7 +16,7 @@ interface FieldProps {
 const UNSET = "";
 
 function Field({ name, spec, value, onChange }: FieldProps) {
-  const label = labelOf(name);
+  const label = labelOfOption(name, spec);
   switch (spec.kind) {
     case "flag":
       return (
