@@ -30,7 +30,7 @@ const SHARES: Readonly<Record<BlockOptions["bits"], readonly number[]>> = {
   8: [1],
 };
 
-interface Grid {
+export interface Grid {
   scale: number;
   zeroPoint: number;
 }
@@ -69,12 +69,13 @@ export function blockIntegers(rows: OutputRows, options: BlockOptions, importanc
   return result;
 }
 
-function roundTo(value: number, { scale, zeroPoint }: Grid, top: number): number {
+/** The integer of a grid that is nearest to a value. */
+export function roundTo(value: number, { scale, zeroPoint }: Grid, top: number): number {
   return Math.min(top, Math.max(0, roundHalfEven(value / scale) + zeroPoint));
 }
 
 /** The grid of one block, `from` … `to` of the row that starts at `base`. */
-export function bestGrid(
+function bestGrid(
   data: ArrayLike<number>,
   base: number,
   from: number,

@@ -1,5 +1,5 @@
 import { throwIfAborted } from "../errors.js";
-import { feedbackOf, roundWithFeedback, solve } from "./feedback.js";
+import { feedbackOf, roundWithFeedback, solve } from "../math/feedback.js";
 import type { Moments } from "./moments.js";
 import type { Choices } from "./rounding.js";
 
