@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { feedbackOf, roundWithFeedback, solve } from "../../src/math/feedback.js";
 import { gptqRounding } from "../../src/learn/gptq.js";
 import type { Moments } from "../../src/learn/moments.js";
 import { type Choices, descend, noiseOf } from "../../src/learn/rounding.js";
+import { feedbackOf, roundWithFeedback, solve } from "../../src/math/feedback.js";
 import { createRandom } from "../../src/math/index.js";
 
 const random = createRandom(23);
