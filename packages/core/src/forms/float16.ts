@@ -15,6 +15,7 @@ import {
   type ValueInfo,
 } from "../graph/index.js";
 import { float32ToFloat16 } from "../math/index.js";
+import { type FloatPorts, factsOf } from "../operators/index.js";
 
 /** Largest finite number of 16 bits. */
 const LARGEST = 65504;
@@ -26,13 +27,7 @@ export interface Float16Options {
   /** Inputs and outputs stay float32, with a Cast behind and before them. Default: true. */
   readonly keepInputsOutputs?: boolean;
   /** Nodes that compute in float32, with which of their inputs and outputs are floats. Default: those that know no float16. */
-  readonly float32Nodes?: ReadonlyMap<Node, Ports>;
-}
-
-/** Places of float values among the inputs and outputs of a node. */
-export interface Ports {
-  readonly inputs: readonly number[];
-  readonly outputs: readonly number[];
+  readonly float32Nodes?: ReadonlyMap<Node, FloatPorts>;
 }
 
 /** What {@link toFloat16} did. */
@@ -40,16 +35,6 @@ export interface Float16Report {
   /** Constants with values beyond ±65504, which were cut off there: masks, mostly. */
   readonly cut: readonly string[];
 }
-
-/** Ports that are float32 by the operators' definitions, whatever the rest of the node is. */
-const FLOAT32_PORTS: ReadonlyMap<string, Ports> = new Map([
-  ["DynamicQuantizeLinear", { inputs: [0], outputs: [1] }],
-  ["NonMaxSuppression", { inputs: [0, 1, 3, 4], outputs: [] }],
-  ["Resize", { inputs: [2], outputs: [] }],
-  ["Upsample", { inputs: [1], outputs: [] }],
-  ["DynamicQuantizeLSTM", { inputs: [0, 3, 5, 6, 7, 8, 10], outputs: [0, 1, 2] }],
-  ["MatMulBnb4", { inputs: [0, 2], outputs: [0] }],
-]);
 
 const FLOAT32 = DTYPE_CODES.float32;
 const FLOAT16 = DTYPE_CODES.float16;
@@ -62,12 +47,12 @@ export function toFloat16(model: Model, options: Float16Options = {}): Float16Re
   return { cut };
 }
 
-function convertGraph(graph: Graph, keepEnds: boolean, kept: ReadonlyMap<Node, Ports>, cut: string[]): void {
+function convertGraph(graph: Graph, keepEnds: boolean, kept: ReadonlyMap<Node, FloatPorts>, cut: string[]): void {
   const names = new NameAllocator(graph);
   const untouched = new Set<Node>();
   const float32Constants = new Set<string>();
   for (const node of [...graph.nodes]) {
-    const ports = kept.get(node) ?? FLOAT32_PORTS.get(node.opType);
+    const ports = kept.get(node) ?? factsOf(node)?.float32;
     if (ports) surround(graph, names, node, ports, untouched, float32Constants);
   }
   for (const [name, value] of graph.initializers) {
@@ -97,7 +82,7 @@ function surround(
   graph: Graph,
   names: NameAllocator,
   node: Node,
-  { inputs, outputs }: Ports,
+  { inputs, outputs }: FloatPorts,
   untouched: Set<Node>,
   constants: Set<string>,
 ): void {

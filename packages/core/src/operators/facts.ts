@@ -53,6 +53,12 @@ export interface Multiplication {
   readonly bias?: number | undefined;
 }
 
+/** Positions among the inputs and outputs of a node. */
+export interface FloatPorts {
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+}
+
 export interface OperatorFacts {
   readonly kind: OperatorKind;
   /** `all`: every input carries data. Otherwise the first alone does. */
@@ -94,6 +100,8 @@ export interface OperatorFacts {
   readonly integer?: { readonly ort?: IntegerForm; readonly tensorrt?: IntegerForm } | undefined;
   /** Its integer form may leave a float output. */
   readonly floatOutput?: true;
+  /** Positions of inputs and outputs that are float32 in a network of any float type. */
+  readonly float32?: FloatPorts;
   /** ONNX Runtime 1.30 on CPU: an integer kernel, or conversions are moved past it (measured on the optimized graph). */
   readonly ort?: "kernel" | "passes" | undefined;
 }
@@ -145,8 +153,13 @@ export const OPERATORS: ReadonlyMap<string, OperatorFacts> = new Map([
       "com.microsoft:QGemm": { macs: macs("gemm", 3, 6), learned: [0, 3, 6] },
       "com.microsoft:MatMulIntegerToFloat": { macs: macs("matmul", 1, 6), learned: [0, 1] },
       "com.microsoft:DynamicQuantizeMatMul": { macs: macs("matmul", 1, 4), learned: [1] },
-      "com.microsoft:DynamicQuantizeLSTM": { macs: macs("recurrent"), learned: [1, 2, 3] },
+      "com.microsoft:DynamicQuantizeLSTM": {
+        macs: macs("recurrent"),
+        learned: [1, 2, 3],
+        float32: { inputs: [0, 3, 5, 6, 7, 8, 10], outputs: [0, 1, 2] },
+      },
       "com.microsoft:MatMulNBits": { macs: macs("matmul"), learned: [1] },
+      "com.microsoft:MatMulBnb4": { macs: macs("matmul"), learned: [1], float32: { inputs: [0, 2], outputs: [0] } },
     },
   ),
   ...rows(
@@ -282,18 +295,20 @@ export const OPERATORS: ReadonlyMap<string, OperatorFacts> = new Map([
     { kind: "resample", output: "type", channels: "kept" },
     {
       Pad: { integer: SHARED },
-      Resize: { integer: SHARED, ort: "passes" },
-      Upsample: {},
+      Resize: { integer: SHARED, ort: "passes", float32: { inputs: [2], outputs: [] } },
+      Upsample: { float32: { inputs: [1], outputs: [] } },
     },
   ),
   ...plain({ kind: "resample" }, "GridSample RoiAlign MaxRoiPool MaxUnpool Col2Im"),
   ...plain({ kind: "shape", output: "index", readsShape: true }, "Shape Size"),
   ...plain({ kind: "shape", output: "index" }, "ArgMax ArgMin NonZero"),
   ...rows({ kind: "shape" }, { ConstantOfShape: { grows: true }, Range: { grows: true } }),
-  ...plain({ kind: "shape" }, "OneHot EyeLike TopK NonMaxSuppression CumSum Unique"),
+  ...plain({ kind: "shape" }, "OneHot EyeLike TopK CumSum Unique"),
+  ...rows({ kind: "shape" }, { NonMaxSuppression: { float32: { inputs: [0, 1, 3, 4], outputs: [] } } }),
   ...plain({ kind: "constant" }, "Constant"),
   ...plain({ kind: "random" }, "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Multinomial Bernoulli"),
-  ...plain({ kind: "quantize" }, "QuantizeLinear DequantizeLinear DynamicQuantizeLinear"),
+  ...plain({ kind: "quantize" }, "QuantizeLinear DequantizeLinear"),
+  ...rows({ kind: "quantize" }, { DynamicQuantizeLinear: { float32: { inputs: [0], outputs: [1] } } }),
   ...plain(
     { kind: "sequence" },
     "SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceMap SplitToSequence",
