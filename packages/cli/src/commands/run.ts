@@ -105,12 +105,14 @@ function missing(key: string, example: string): OptionsError {
 
 function dataOptions({ data }: Config, which: "calibrate" | "validate"): DataOptions {
   const source = data![which]!;
-  const { preprocess = {} } = data!;
+  const { preprocess = {}, calibrate: _calibrate, validate: _validate, seed: _seed, split, ...input } = data!;
   const list = (value: number | number[] | undefined) => (value === undefined ? undefined : [value].flat());
   const { mean, std, ...rest } = preprocess;
   const samples = source.samples ?? (which === "calibrate" ? CALIBRATION_SAMPLES : undefined);
   return {
+    ...input,
     ...rest,
+    ...(split !== undefined && { split: parseShare("data.split", split) }),
     data: source.dir,
     ...(source.labels !== undefined && { labels: source.labels }),
     ...(samples !== undefined && { samples }),

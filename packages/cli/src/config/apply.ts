@@ -7,14 +7,15 @@ function optionDefaults({ config }: LoadedConfig, name: string, step: string | u
   // validate reads its own images; everything else that reads images calibrates.
   const source = name === "validate" ? config.data?.validate : config.data?.calibrate;
   const { use: _use, keep: _keep, ...options } = config.steps?.find(({ use }) => use === step) ?? {};
-  const { mean, std, ...preprocess } = config.data?.preprocess ?? {};
+  const { calibrate: _calibrate, validate: _validate, preprocess: images = {}, split, ...input } = config.data ?? {};
+  const { mean, std, ...preprocess } = images;
   const { maxDrop, minAccuracy, maxSize } = config.gates ?? {};
   return {
     data: source?.dir,
     labels: source?.labels,
     samples: source?.samples,
-    batch: config.data?.batch,
-    seed: config.data?.seed,
+    ...input,
+    split: split === undefined ? undefined : parseShare("data.split", split),
     threads: config.threads,
     provider: config.provider,
     task: config.task,

@@ -2,6 +2,7 @@ import { dirname, extname, isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { CompressionError, OptionsError } from "@equant/core/errors";
 import { MAX_TEXT_BYTES, readWhole } from "@equant/core/files";
+import { withFiles } from "../options/input-options.js";
 import type { Config } from "./schema.js";
 
 export interface LoadedConfig {
@@ -102,7 +103,7 @@ function resolvePaths(config: Config, folder: string): Config {
     ...(config.out !== undefined && { out: at(config.out) }),
     ...(config.data && {
       data: {
-        ...config.data,
+        ...withFiles(config.data, at),
         ...(config.data.calibrate && { calibrate: source(config.data.calibrate) }),
         ...(config.data.validate && { validate: source(config.data.validate) }),
         ...(preset !== undefined &&

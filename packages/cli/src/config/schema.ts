@@ -1,8 +1,10 @@
 import type { RecipeStep } from "@equant/core";
 import { PROVIDER_CHOICES } from "@equant/core/steps";
 import { z } from "zod";
+import { IMAGE_OPTIONS, INPUT_OPTIONS } from "../options/input-options.js";
 import { TASK_NAMES } from "../options/option-groups.js";
 import { parseBytes, parsePp, parseShare } from "../options/values.js";
+import { keysOf } from "./option-schema.js";
 
 /** Text with a unit, checked by the same parser as the flag; the value stays as written, so a lock file can repeat it. */
 function unit(parse: (name: string, value: unknown) => number, example: string) {
@@ -38,10 +40,7 @@ const preprocess = z.strictObject({
     .describe("shorter side, or [height, width]")
     .optional(),
   crop: z.union([pixels, z.tuple([pixels, pixels])]).optional(),
-  layout: z.enum(["NCHW", "NHWC"]).optional(),
-  colorOrder: z.enum(["RGB", "BGR", "gray"]).optional(),
-  fit: z.enum(["stretch", "letterbox", "corner"]).optional(),
-  pad: z.int().min(0).max(255).optional(),
+  ...keysOf(IMAGE_OPTIONS),
 });
 
 const gates = z.strictObject({
@@ -61,6 +60,8 @@ export const shell = z.strictObject({
       preprocess: preprocess.optional(),
       batch: z.int().min(1).optional(),
       seed: z.int().min(0).optional(),
+      split: unit(parseShare, "50%").optional(),
+      ...keysOf(INPUT_OPTIONS),
     })
     .optional(),
   steps: z.array(z.looseObject({ use: z.string() })).optional(),

@@ -114,9 +114,9 @@ export async function openData(
   const path = options.data === "random" ? "random" : resolve(context.io.cwd, options.data);
   const given = await preprocessOptions(context, options);
   const labels = options.labels;
-  const { split } = options;
+  const { split, feedBack } = options;
   const samples = "samples" in use ? use.samples : options.samples;
-  const { plainInput, spread, TASKS } = await import("@equant/core/lab");
+  const { followStates, plainInput, spread, TASKS } = await import("@equant/core/lab");
   // Labels of a task decide which samples there are: only then some are chosen.
   const ofTask = task !== undefined && !("classLabels" in TASKS[task]);
   const limit = !ofTask && (split === undefined || part === "all") ? samples : undefined;
@@ -136,6 +136,7 @@ export async function openData(
     constants,
     ...(await tokenizerOf(context, options.tokenizer)),
     ...(await soundOptions(options)),
+    ...(feedBack && { apart: true }),
     decode: sharpDecoder(sharp as never),
     seed: context.options().seed,
     ...(labels !== undefined && {
@@ -146,7 +147,14 @@ export async function openData(
   const open = (preprocess: PreprocessOptions) => openDataset(path, { ...common, preprocess });
   const isPlain = input !== undefined && path !== "random";
   const preprocess = isPlain ? await settledPreprocessing(context, { model: trained, input, given, open }) : given;
-  const whole = await openDataset(path, { ...common, preprocess, ...(limit !== undefined && { samples: limit }) });
+  const limited = !feedBack && limit !== undefined;
+  let whole = await openDataset(path, { ...common, preprocess, ...(limited && { samples: limit }) });
+  if (feedBack) {
+    const pairs = Object.fromEntries(feedBack.map((pair) => assignment("--feed-back", pair)));
+    const followed = await followStates(model, whole, pairs, await context.transformContext());
+    // States go on through all samples of a file; only then some are chosen.
+    whole = { ...whole, ...(limit === undefined ? followed : spread(followed, limit)) };
+  }
   const labelled = ofTask && labels !== "none" ? await withTaskLabels(context, whole, task, path, labels) : whole;
   let dataset = labelled;
   if (split !== undefined && part !== "all") dataset = await partOf(labelled, split, part, samples, context);

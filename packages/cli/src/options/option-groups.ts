@@ -3,7 +3,8 @@ import type { TaskName } from "@equant/core/lab";
 import { PROVIDER_CHOICES, type ProviderChoice } from "@equant/core/steps";
 import type { Command } from "commander";
 import { Option } from "commander";
-import { bytes, choice, completing, flag, integer, numbers, repeatable, share, size, text } from "./options.js";
+import { IMAGE_OPTIONS, INPUT_OPTIONS, inputFlags } from "./input-options.js";
+import { bytes, choice, completing, flag, integer, numbers, share, size, text } from "./options.js";
 
 /** Preprocessing presets by name; a file with a preset may be given instead. */
 export const PRESETS = ["imagenet", "tf", "zero-one", "raw"] as const;
@@ -73,6 +74,7 @@ export interface DataOptions {
   layout?: "NCHW" | "NHWC";
   size?: string[];
   state?: string[];
+  feedBack?: string[];
   tokenizer?: string;
   sampleRate?: number;
   stride?: number;
@@ -105,7 +107,7 @@ export function addDataOptions(
   command: Command,
   { samples, split = SPLIT }: { samples?: number; split?: string } = {},
 ): Command {
-  return command
+  command
     .optionsGroup("Data options:")
     .addOption(
       completing(text("--data <path>", "folder, zip, npy, npz, idx, csv or image; or the word random"), "file"),
@@ -120,38 +122,9 @@ export function addDataOptions(
     )
     .addOption(numbers("--std <numbers>", "divided by, in pixel units 0-255: one number or one a channel"))
     .addOption(size("--resize <n|HxW>", "resize; a single number is the shorter side"))
-    .addOption(size("--crop <n|HxW>", "then crop the centre"))
-    .addOption(
-      choice("--fit <how>", "keep proportions: letterbox (centred), corner (top left), or stretch (default)", [
-        "stretch",
-        "letterbox",
-        "corner",
-      ]),
-    )
-    .addOption(
-      integer("--pad <grey>", "what an image that keeps its proportions does not cover (default: 114)", {
-        min: 0,
-        max: 255,
-      }),
-    )
-    .addOption(repeatable("--size <name=n>", "a size that the model leaves open; again for another"))
-    .addOption(
-      repeatable(
-        "--state <name=file>",
-        "an input that is the same in all samples, as .npy or a number; states begin at zero",
-      ),
-    )
-    .addOption(
-      completing(text("--tokenizer <file>", "tokenizer.json of the model, for text with one sample a line"), "file"),
-    )
-    .addOption(
-      integer("--sample-rate <hz>", "rate that sound is resampled to (default: that of the files)", { min: 1 }),
-    )
-    .addOption(
-      integer("--stride <n>", "numbers from one window of sound or of a bare float file to the next", { min: 1 }),
-    )
-    .addOption(choice("--layout <order>", "axis order of the model's input", ["NCHW", "NHWC"]))
-    .addOption(choice("--color-order <order>", "channel order of the model's input", ["RGB", "BGR", "gray"]));
+    .addOption(size("--crop <n|HxW>", "then crop the centre"));
+  for (const option of [...inputFlags(IMAGE_OPTIONS), ...inputFlags(INPUT_OPTIONS)]) command.addOption(option);
+  return command;
 }
 
 /** What a network is for; see {@link addTaskOptions}. */

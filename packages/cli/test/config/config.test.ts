@@ -1,9 +1,12 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Command } from "commander";
 import { expect, test } from "vitest";
+import { optionDefaults } from "../../src/config/apply.js";
 import { checkConfig } from "../../src/config/check.js";
 import { configJsonSchema } from "../../src/config/json-schema.js";
 import { loadConfig } from "../../src/config/load.js";
+import { addDataOptions } from "../../src/options/option-groups.js";
 import { temporaryFolder } from "../helpers/run.js";
 
 /** The example of the contract, word for word. */
@@ -148,4 +151,44 @@ test("mjs configs are imported; what cannot be read says why", async () => {
 test("schema/config-1.json is what the code says; write it with  equant schema config", async () => {
   const file = new URL("../../schema/config-1.json", import.meta.url);
   expect(JSON.parse(await readFile(file, "utf8"))).toEqual(configJsonSchema());
+});
+
+test("every data option of the command is a key of the config, under the same name", () => {
+  const command = addDataOptions(new Command());
+  const { properties } = configJsonSchema() as { properties: { data: { properties: Record<string, object> } } };
+  const { calibrate, preprocess, ...own } = properties.data.properties as Record<string, { properties?: object }>;
+  const known = new Set([own, calibrate!.properties!, preprocess!.properties!].flatMap((part) => Object.keys(part)));
+  // The data themselves are called by what they are for.
+  const missing = command.options.map((option) => option.attributeName()).filter((key) => !known.has(key));
+  expect(missing).toEqual(["data"]);
+});
+
+test("options of the data reach the command; their files are those of the config's folder", async () => {
+  const folder = await temporaryFolder();
+  const file = join(folder, "c.json");
+  const data = {
+    calibrate: { dir: "cal" },
+    size: ["T=64"],
+    state: ["h=start.npy", "sr=16000"],
+    feedBack: ["hn=h"],
+    tokenizer: "tokenizer.json",
+    sampleRate: 16000,
+    stride: 256,
+    split: "50%",
+    preprocess: { fit: "letterbox", pad: 0 },
+  };
+  await writeFile(file, JSON.stringify({ data }));
+  const loaded = await loadConfig(file, folder);
+  expect(optionDefaults(loaded, "quantize", "quantize")).toMatchObject({
+    data: join(folder, "cal"),
+    size: ["T=64"],
+    state: [`h=${join(folder, "start.npy")}`, "sr=16000"],
+    feedBack: ["hn=h"],
+    tokenizer: join(folder, "tokenizer.json"),
+    sampleRate: 16000,
+    stride: 256,
+    split: 0.5,
+    fit: "letterbox",
+    pad: 0,
+  });
 });

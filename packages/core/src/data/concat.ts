@@ -35,6 +35,12 @@ export function concatDatasets(parts: readonly Dataset[]): Dataset {
         return part.record!(local);
       },
     }),
+    ...(parts.every((part) => part.sequence) && {
+      sequence(index: number) {
+        const [part, local] = locate(index);
+        return part.sequence!(local);
+      },
+    }),
     ...(parts.every((part) => part.label) && {
       label(index: number) {
         const [part, local] = locate(index);

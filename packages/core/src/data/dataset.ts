@@ -33,6 +33,8 @@ export interface Dataset {
   truth?(index: number): Promise<SampleTruth>;
   /** The data these samples are of: how they are fed is found out once for all subsets. Default: the dataset itself. */
   readonly origin?: object;
+  /** What goes on from one sample to the next: those of a file, whose states follow each other. */
+  sequence?(index: number): string;
   /** What a person calls the sample: a file, or a file and row. */
   id(index: number): string;
   /** Class names by index, when known. */
@@ -45,7 +47,7 @@ export interface Dataset {
 
 /** The samples of `dataset` at `indices`, in that order. Labels, names and marks carry over. */
 export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
-  const { label, record, placement, truth, classNames, random, kept } = dataset;
+  const { label, record, placement, truth, sequence, classNames, random, kept } = dataset;
   return {
     length: indices.length,
     shape: dataset.shape,
@@ -56,6 +58,7 @@ export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
     ...(label && { label: (index: number) => label.call(dataset, indices[index]!) }),
     ...(placement && { placement: (index: number) => placement.call(dataset, indices[index]!) }),
     ...(truth && { truth: (index: number) => truth.call(dataset, indices[index]!) }),
+    ...(sequence && { sequence: (index: number) => sequence.call(dataset, indices[index]!) }),
     ...(classNames && { classNames }),
     ...(random && { random }),
     ...(kept && { kept }),

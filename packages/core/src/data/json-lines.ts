@@ -34,6 +34,7 @@ export async function openJsonLines(file: DataFile, { inputs }: Signature): Prom
   return {
     length: lines.length,
     names,
+    sequence: () => file.path,
     id: (index) => `${file.path}:${lines.number(index)}`,
     read(index) {
       const object = objectOf(index);

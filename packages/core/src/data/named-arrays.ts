@@ -56,6 +56,7 @@ export async function openNamedArrays(
   return {
     length,
     names: new Set(parts.map(({ input }) => input.name)),
+    sequence: () => file,
     id: (index) => `${file}[${index}]`,
     async read(index) {
       const pairs = parts.map(

@@ -13,6 +13,7 @@ export async function randomRecords(signature: Signature, samples: number, seed:
   const source: RecordSource = {
     length: samples,
     names: new Set(data.map(({ name }) => name)),
+    sequence: String,
     id: (index) => `random[${index}]`,
     read: (index) => Object.fromEntries(data.map((input, at) => [input.name, randomTensor(input, seed, index, at)])),
   };

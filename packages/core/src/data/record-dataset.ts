@@ -15,6 +15,8 @@ export interface RecordSource {
   readonly length: number;
   id(index: number): string;
   label?(index: number): number;
+  /** The file that a sample goes on in. */
+  sequence(index: number): string;
   /** What the source has for a sample, by input name. */
   read(index: number): Promise<Readonly<Record<string, HostTensor>>> | Readonly<Record<string, HostTensor>>;
   /** Names that every sample has. */
@@ -46,6 +48,7 @@ export async function recordDataset(
     length: source.length,
     shape: like?.dims[0] === 1 ? like.dims.slice(1) : (like?.dims ?? []),
     id: (index) => source.id(index),
+    sequence: (index) => source.sequence(index),
     fill() {
       throw new TypeError("data: records are read whole");
     },

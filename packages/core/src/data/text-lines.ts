@@ -47,6 +47,8 @@ export async function openTextLines(file: DataFile, { inputs }: Signature, token
   return {
     length: lines.length,
     names: new Set(fed.map(({ input }) => input.name)),
+    // Every text begins anew.
+    sequence: String,
     id: (index) => `${file.path}:${lines.number(index)}`,
     read(index) {
       const where = `${file.path}:${lines.number(index)}`;

@@ -90,6 +90,8 @@ export interface SoundOptions {
   readonly sampleRate?: number;
   /** From one window to the next, for inputs of a fixed length. Default: one after the other. */
   readonly stride?: number;
+  /** Windows are samples of their own though the network has states: those follow from outputs. Default: false. */
+  readonly apart?: boolean;
   readonly resample?: Resample;
 }
 
@@ -112,8 +114,8 @@ export async function openWaves(
     );
   const last = input.dims?.at(-1);
   const width = isFixed(last) ? last : undefined;
-  const whole =
-    width === undefined || (signature.inputs.some(({ role }) => role === "state") && input.dims?.length === 2);
+  const isSequence = input.dims?.length === 2 && !isFixed(input.dims[0]) && options.apart !== true;
+  const whole = width === undefined || (isSequence && signature.inputs.some(({ role }) => role === "state"));
   const places: { file: DataFile; from: number }[] = [];
   for (const file of files) {
     const { samples } = await sound(file, options);
@@ -125,6 +127,7 @@ export async function openWaves(
   return {
     length: places.length,
     names: new Set([input.name]),
+    sequence: (index) => places[index]!.file.path,
     id: (index) => (whole ? places[index]!.file.path : `${places[index]!.file.path}@${places[index]!.from}`),
     async read(index) {
       const { file, from } = places[index]!;

@@ -1,6 +1,7 @@
 export { type Demand, demandOf } from "./demand.js";
 export * from "./expose.js";
 export { countedPart, type FedBatch, Feed, type FeedOptions, type Feeds, forEachBatch } from "./feed.js";
+export { followStates } from "./follow-states.js";
 export * from "./kernel-sums.js";
 export * from "./provider-names.js";
 export * from "./providers.js";
