@@ -163,9 +163,11 @@ const nothing = (reason: string): PreprocessingGuess => ({
   reason,
 });
 
-const sizeOptions = ({ resize, crop }: PreprocessOptions): PreprocessOptions => ({
+const sizeOptions = ({ resize, crop, fit, pad }: PreprocessOptions): PreprocessOptions => ({
   ...(resize !== undefined && { resize }),
   ...(crop !== undefined && { crop }),
+  ...(fit !== undefined && { fit }),
+  ...(pad !== undefined && { pad }),
 });
 
 /** Size and crop of a file beside the model, where they end at the size of its input. */
