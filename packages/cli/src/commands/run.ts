@@ -58,7 +58,8 @@ export const run: CommandDefinition = {
     const { data, dataset } = await openLearningData(context, model, dataOptions(config, "calibrate"), steps);
     const task = await taskOptions(context, taskFlags(config));
     const validationSet =
-      config.data.validate && (await openData(context, model, dataOptions(config, "validate"), { task: task?.task }));
+      config.data.validate &&
+      (await openData(context, model, dataOptions(config, "validate"), { task: task?.task, part: "rest" }));
     const transform = await context.transformContext();
     if (steps.some(({ use }) => use === "tune-biases")) context.keepWhenStopped();
     const result = await core.compress(

@@ -5,6 +5,7 @@ import { concatDatasets } from "./concat.js";
 import { baseName, type DataFile } from "./data-file.js";
 import type { Dataset } from "./dataset.js";
 import { fileError } from "./errors.js";
+import { openImageRecords } from "./image-records.js";
 import { type ModelInput, requireInputShape } from "./input.js";
 import { readNpyHeader } from "./npy.js";
 import { isArray, openArray, readArrayLabels, refuseFolderLabels } from "./open-arrays.js";
@@ -130,6 +131,8 @@ async function openFolder(files: readonly DataFile[], options: OpenOptions, name
   const leftOut = images.length > 0 ? [...unknown, ...arrays] : unknown;
   const notes = leftOut.length === 0 ? [] : [`${leftOut.length} files were left out (${leftOut[0]!.file.path})`];
   if (images.length > 0) {
+    const beside = inputOf(options) ? undefined : await openImageRecords(images, items, files, options, name);
+    if (beside) return beside;
     const part = await openImages(images, files, imageOptions(options, name));
     return { ...part, notes: [...part.notes, ...notes] };
   }

@@ -56,7 +56,7 @@ export async function recordDataset(
       const own = await source.read(index);
       const sample: Record<string, HostTensor> = {};
       for (const input of inputs) {
-        const given = own[input.name] ?? fixed[input.name];
+        const given = constants[input.name] ?? own[input.name] ?? fixed[input.name];
         sample[input.name] = given ?? derive(input, own[data!.name]!);
       }
       return sample as Sample;

@@ -84,6 +84,9 @@ function readerOf(view: DataView, coding: number, bits: number): ((at: number) =
   return undefined;
 }
 
+/** Inputs that ask for the sampling rate go by these names. */
+const RATE_NAME = /^(sr|fs|(sample|sampling)?_?rate)$/i;
+
 /** How sound becomes samples of an input. */
 export interface SoundOptions {
   /** Hz that the model expects. Default: that of the files. */
@@ -112,8 +115,10 @@ export async function openWaves(
       "is sound, and no input of the model takes it",
       "Give .npz for this model.",
     );
-  const last = input.dims?.at(-1);
-  const width = isFixed(last) ? last : undefined;
+  // Axes of one element beside the time, as [N, T, 1] has, change nothing of how many numbers a window is.
+  const sizes = input.dims?.slice(1) ?? [undefined];
+  const width = sizes.every(isFixed) ? sizes.reduce((product, size) => product * size, 1) : undefined;
+  const rates = signature.inputs.filter(({ name, dtype }) => RATE_NAME.test(name) && /^u?int/.test(dtype ?? ""));
   const isSequence = input.dims?.length === 2 && !isFixed(input.dims[0]) && options.apart !== true;
   const whole = width === undefined || (isSequence && signature.inputs.some(({ role }) => role === "state"));
   const places: { file: DataFile; from: number }[] = [];
@@ -126,14 +131,22 @@ export async function openWaves(
   let kept: { file: DataFile; sound: Sound } | undefined;
   return {
     length: places.length,
-    names: new Set([input.name]),
+    names: new Set([input.name, ...rates.map(({ name }) => name)]),
     sequence: (index) => places[index]!.file.path,
     id: (index) => (whole ? places[index]!.file.path : `${places[index]!.file.path}@${places[index]!.from}`),
     async read(index) {
       const { file, from } = places[index]!;
       const own = kept?.file === file ? kept : { file, sound: await sound(file, options) };
       kept = own;
+      const rateOf = (taker: SignatureInput) =>
+        tensorOf(
+          taker,
+          (taker.dims ?? []).map(() => 1),
+          [own.sound.rate],
+          file.path,
+        );
       return {
+        ...Object.fromEntries(rates.map((taker) => [taker.name, rateOf(taker)])),
         [input.name]: tensorAt(input, own.sound.samples, from, { width, whole, stride: options.stride }, file.path),
       };
     },

@@ -184,3 +184,53 @@ describe("sound", () => {
     expect(() => readWave(coded, "a")).toThrowError(expect.objectContaining({ code: "E5002" }));
   });
 });
+
+describe("images beside arrays", () => {
+  const takes = signature(input("picture", "float32", ["N", 3, 2, 2]), input("t", "float32", ["N", 1]));
+  const decode = async (bytes: Uint8Array) => ({ width: 2, height: 2, channels: 1, data: bytes.slice(8, 12) });
+  const image = (grey: number) => Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, grey, grey, grey, grey);
+  const files = { "a.png": image(10), "b.png": image(20) };
+
+  test("the one input of images takes them, the others their rows", async () => {
+    const t = npy("<f4", [2], Float32Array.of(0.5, 0.25));
+    const { dataset, all } = await samples({ ...files, "t.npy": t }, { signature: takes, decode });
+    expect(all.map(({ picture, t: row }) => [picture!.dims, picture!.data[0], row!.data[0]])).toEqual([
+      [[1, 3, 2, 2], 10, 0.5],
+      [[1, 3, 2, 2], 20, 0.25],
+    ]);
+    expect(dataset.id(1)).toBe("b.png");
+  });
+
+  test("an array of another length, and an input that nothing gives, are refused", async () => {
+    const t = npy("<f4", [3], new Float32Array(3));
+    await expect(samples({ ...files, "t.npy": t }, { signature: takes, decode })).rejects.toMatchObject({
+      code: "E5003",
+    });
+    await expect(samples(files, { signature: takes, decode })).rejects.toMatchObject({ code: "E5001" });
+  });
+});
+
+test("sound tells its rate to the input that asks for it; axes of one element are no windows", async () => {
+  const wave = new Uint8Array(44 + 2 * 6);
+  const view = new DataView(wave.buffer);
+  for (const [at, word] of [
+    [0, "RIFF"],
+    [8, "WAVE"],
+    [12, "fmt "],
+    [36, "data"],
+  ] as const)
+    wave.set(new TextEncoder().encode(word), at);
+  view.setUint32(16, 16, true);
+  view.setUint16(20, 1, true);
+  view.setUint16(22, 1, true);
+  view.setUint32(24, 8000, true);
+  view.setUint16(34, 16, true);
+  view.setUint32(40, 12, true);
+  for (let at = 0; at < 6; at++) view.setInt16(44 + 2 * at, 4096 * (at + 1), true);
+  const takes = signature(input("x", "float32", ["N", 3, 1]), input("sr", "int64", []));
+  const { all } = await samples({ "a.wav": wave }, { signature: takes });
+  expect(all.map(({ x, sr }) => [x!.dims, Array.from(x!.data as Float32Array), sr!.dims, sr!.data[0]])).toEqual([
+    [[1, 3, 1], [0.125, 0.25, 0.375], [], 8000n],
+    [[1, 3, 1], [0.5, 0.625, 0.75], [], 8000n],
+  ]);
+});
