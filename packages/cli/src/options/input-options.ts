@@ -24,10 +24,13 @@ export const INPUT_OPTIONS = {
   }),
   tokenizer: { kind: "file", help: "tokenizer.json of the model, for text with one sample a line" },
   sampleRate: count("Hz that sound is resampled to", { min: 1, otherwise: "that of the files" }),
-  stride: count("numbers from one window of sound or of a bare float file to the next", {
-    min: 1,
-    otherwise: "one window",
-  }),
+  stride: count(
+    "numbers from one window of sound or of a bare float file to the next; its length, where the model leaves it open",
+    {
+      min: 1,
+      otherwise: "one window",
+    },
+  ),
 } as const satisfies Readonly<Record<string, InputOption>>;
 
 /** How images become what the model takes: flags, and keys of `data.preprocess` in a config. */

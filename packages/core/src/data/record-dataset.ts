@@ -34,7 +34,8 @@ export async function recordDataset(
   constants: Readonly<Record<string, HostTensor>> = {},
 ): Promise<Dataset> {
   const first = source.length > 0 ? await source.read(0) : {};
-  const data = inputs.find(({ name }) => source.names.has(name));
+  const given = inputs.filter(({ name }) => source.names.has(name));
+  const data = given.find(({ role }) => role === "data") ?? given[0];
   const fixed: Record<string, HostTensor> = { ...constants };
   const derived: SignatureInput[] = [];
   for (const input of inputs) {

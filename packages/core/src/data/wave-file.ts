@@ -91,7 +91,7 @@ const RATE_NAME = /^(sr|fs|(sample|sampling)?_?rate)$/i;
 export interface SoundOptions {
   /** Hz that the model expects. Default: that of the files. */
   readonly sampleRate?: number;
-  /** From one window to the next, for inputs of a fixed length. Default: one after the other. */
+  /** From one window to the next; where the model leaves the length open, also the window's. Default: one after the other; whole files. */
   readonly stride?: number;
   /** Windows are samples of their own though the network has states: those follow from outputs. Default: false. */
   readonly apart?: boolean;
@@ -117,9 +117,10 @@ export async function openWaves(
     );
   // Axes of one element beside the time, as [N, T, 1] has, change nothing of how many numbers a window is.
   const sizes = input.dims?.slice(1) ?? [undefined];
-  const width = sizes.every(isFixed) ? sizes.reduce((product, size) => product * size, 1) : undefined;
+  const fixed = sizes.every(isFixed) ? sizes.reduce((product, size) => product * size, 1) : undefined;
+  const width = fixed ?? options.stride;
   const rates = signature.inputs.filter(({ name, dtype }) => RATE_NAME.test(name) && /^u?int/.test(dtype ?? ""));
-  const isSequence = input.dims?.length === 2 && !isFixed(input.dims[0]) && options.apart !== true;
+  const isSequence = fixed !== undefined && sizes.length === 1 && !isFixed(input.dims![0]) && options.apart !== true;
   const whole = width === undefined || (isSequence && signature.inputs.some(({ role }) => role === "state"));
   const places: { file: DataFile; from: number }[] = [];
   for (const file of files) {
@@ -187,6 +188,13 @@ function tensorAt(
     data.set(samples.subarray(start, start + width), row * width);
   }
   if (whole) return tensorOf(input, [rows, width], data, file);
-  const dims = input.dims!.map((dim, axis) => (axis === 0 ? 1 : isFixed(dim) ? dim : 1));
-  return tensorOf(input, dims, data, file);
+  const sizes = input.dims?.slice(1) ?? [undefined];
+  // The length that the model leaves open is the window's.
+  const open = sizes.findLastIndex((size) => !isFixed(size));
+  return tensorOf(
+    input,
+    [1, ...sizes.map((size, axis) => (axis === open ? width : isFixed(size) ? size : 1))],
+    data,
+    file,
+  );
 }

@@ -95,7 +95,9 @@ async function tryTwo(
     model,
     async (session) => {
       const options = { fetches, signal: context.signal };
-      const first = await session.run(await feedsOf(a, 1), options);
+      const first = await session.run(await feedsOf(a, 1), options).catch((error: unknown) => {
+        throw withSizes(model, error);
+      });
       const second = pair[0] === pair[1] ? first : await session.run(await feedsOf(b, 1), options);
       try {
         const both = await session.run(await feedsOf(subset(dataset, pair), 2), options);
@@ -108,6 +110,16 @@ async function tryTwo(
     },
     { purpose: "data" },
   );
+}
+
+/** Where a model that leaves sizes open does not run on the data's: says that they may have to be others. */
+function withSizes(model: Model, error: unknown): unknown {
+  if (!(error instanceof RunError && error.code === "E6004")) return error;
+  const open = signatureOf(model).inputs.filter(({ dims }) => dims?.slice(1).some((dim) => !isFixed(dim)));
+  if (open.length === 0) return error;
+  const names = open.map(({ name }) => name).join(", ");
+  const hint = `the model leaves sizes of ${names} open, but may not take these: sound in windows with --stride N, images with --resize HxW`;
+  return new RunError("E6004", error.message, { ...error.details, hint }, error.cause);
 }
 
 /** Two different samples of one size, or the first one twice. */

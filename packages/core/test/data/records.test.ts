@@ -233,4 +233,12 @@ test("sound tells its rate to the input that asks for it; axes of one element ar
     [[1, 3, 1], [0.125, 0.25, 0.375], [], 8000n],
     [[1, 3, 1], [0.5, 0.625, 0.75], [], 8000n],
   ]);
+  const open = signature(input("x", "float32", ["N", undefined]), input("h", "float32", [1, 1]));
+  const windows = await samples({ "a.wav": wave }, { signature: open, stride: 2 });
+  expect(windows.all.map(({ x }) => [x!.dims, x!.data[0]])).toEqual([
+    [[1, 2], 0.125],
+    [[1, 2], 0.375],
+    [[1, 2], 0.625],
+  ]);
+  expect((await samples({ "a.wav": wave }, { signature: open })).all[0]!.x!.dims).toEqual([1, 6]);
 });
