@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { expect, test } from "vitest";
-import { optionDefaults } from "../../src/config/apply.js";
+import { applyConfig } from "../../src/config/apply.js";
 import { checkConfig } from "../../src/config/check.js";
 import { configJsonSchema } from "../../src/config/json-schema.js";
 import { loadConfig } from "../../src/config/load.js";
@@ -178,8 +178,9 @@ test("options of the data reach the command; their files are those of the config
     preprocess: { fit: "letterbox", pad: 0 },
   };
   await writeFile(file, JSON.stringify({ data }));
-  const loaded = await loadConfig(file, folder);
-  expect(optionDefaults(loaded, "quantize", "quantize")).toMatchObject({
+  const command = addDataOptions(new Command("quantize"));
+  applyConfig(await loadConfig(file, folder), command, "quantize");
+  expect(command.opts()).toMatchObject({
     data: join(folder, "cal"),
     size: ["T=64"],
     state: [`h=${join(folder, "start.npy")}`, "sr=16000"],
