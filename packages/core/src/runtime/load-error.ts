@@ -10,8 +10,12 @@ const UNSUPPORTED: readonly RegExp[] = [
 /** A version of the operator set that ONNX Runtime does not know yet: that of the model, and the newest it reads. */
 const TOO_NEW = /Opset (\d+) is under development[\s\S]*support for domain \S+ is till opset (\d+)/;
 
-/** The typed error for a model that ONNX Runtime does not open: E4001 where an operator is the reason, E4002 where the opset is too new, else E6003. */
+/** The typed error for a model that ONNX Runtime does not open: E6001 where memory is, E4001 where an operator is the reason, E4002 where the opset is too new, else E6003. */
 export function loadError(purpose: string, message: string, cause: unknown): RunError {
+  if (/bad_?alloc|failed to allocate|cannot allocate memory|out of memory/i.test(message)) {
+    const hint = "close other programs, raise the limit (ulimit -v unlimited), or use a machine with more memory";
+    return new RunError("E6001", `${purpose}: not enough memory to load the model (${message})`, { hint }, cause);
+  }
   for (const pattern of UNSUPPORTED) {
     const [, operator, node] = pattern.exec(message) ?? [];
     if (operator === undefined) continue;
