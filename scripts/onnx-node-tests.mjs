@@ -50,12 +50,13 @@ function feedsIn(folder, model, core, ort) {
   for (const [index, { name }] of model.graph.inputs.entries()) {
     const tensor = (() => {
       try {
-        return tensorIn(join(folder, `input_${index}.pb`), core);
+        return ortTensor(tensorIn(join(folder, `input_${index}.pb`), core), ort);
       } catch {
+        // No tensor, or of a type that JavaScript has no numbers for.
         return undefined;
       }
     })();
-    if (tensor) feeds[name] = ortTensor(tensor, ort);
+    if (tensor) feeds[name] = tensor;
     else if (!model.graph.initializers.has(name)) return undefined;
   }
   return feeds;
