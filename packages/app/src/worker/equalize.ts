@@ -7,6 +7,7 @@ import {
   type Model,
   quantizeOptionsOf,
   type RecipeStep,
+  splitSamples,
   type TransformContext,
 } from "@equant/core/lab";
 import { collectEqualization, floatWeights } from "@equant/report";
@@ -14,7 +15,8 @@ import type { EqualizePreview } from "../protocol.js";
 
 /**
  * Equalizes `model` in place, for the eye: what happens to the ranges, which classes there are, how far outputs drift.
- * The step is applied as a run of the recipe applies it; `relu6: "auto"`, for which a run tries two, is shown as `exact`.
+ * The step is applied as a run of the recipe applies it, to the samples that its steps learn from; `relu6: "auto"`, for which a run
+ * tries two, is shown as `exact`.
  */
 export async function previewEqualize(
   model: Model,
@@ -30,7 +32,8 @@ export async function previewEqualize(
     known: new Map(),
     biasCorrected: steps.some(({ use }) => use === "bias-correct"),
   };
-  const { report: made } = await applyFloatStep(model, step, input, { ...context, data: dataset });
+  const data = splitSamples(dataset).learn;
+  const { report: made } = await applyFloatStep(model, step, input, { ...context, data });
   const report = made as EqualizeReport;
   const weights = floatWeights(original, model);
   return { report, weights, section: collectEqualization(report, original, model) };

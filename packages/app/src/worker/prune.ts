@@ -8,6 +8,7 @@ import {
   pruneSchedule,
   serializeModel,
   shrink,
+  splitSamples,
   spread,
   validateModels,
 } from "@equant/core/lab";
@@ -53,7 +54,7 @@ export async function pruneModel(
       parameters: "weights",
       ...(settings.granularity === "channels" && { channelMultiple: ORT_CHANNEL_MULTIPLE }),
     },
-    { ...context, data: data.calibrate },
+    { ...context, data: splitSamples(data.calibrate).learn },
   );
   if (settings.granularity === "channels") {
     const feed = await Feed.of(model, data.validate, context);
