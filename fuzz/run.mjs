@@ -10,7 +10,7 @@ await build({
   platform: "node",
   format: "esm",
   conditions: ["source"],
-  external: ["onnxruntime-node", "sharp"],
+  external: ["onnxruntime-node", "sharp", "commander"],
   outdir: `${root}build`,
   outExtension: { ".js": ".mjs" },
   logLevel: "error",

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -84,6 +84,9 @@ test.skipIf(process.platform !== "linux" || (!hasStrace && !process.env.CI))(
       data: { calibrate: dir, validate: dir, preprocess: { preset: "zero-one" } },
     };
     await writeFile(config, JSON.stringify({ ...settings, steps: [{ use: "fold" }, { use: "quantize" }] }));
+    // It writes beside the files it reads.
+    await mkdir(at("hub"));
+    await copyFile(DIGITS_MODEL, at("hub/model.onnx"));
     const lines = [
       ["doctor"],
       ["schema", "config"],
@@ -102,6 +105,7 @@ test.skipIf(process.platform !== "linux" || (!hasStrace && !process.env.CI))(
       ["debug", DIGITS_MODEL, ...data, ...few, "--no-advice"],
       ["prune", DIGITS_MODEL, "--steps", "1", "-o", at("s.onnx")],
       ["tune", DIGITS_MODEL, ...data, ...few, "--calibration-samples", "4", "--trials", "1", "-o", at("tuned")],
+      ["transformers", at("hub/model.onnx"), "--dtypes", "fp16", "--samples", "4", "--force"],
       ["train", DIGITS_MODEL, ...data, "--epochs", "1", "-o", at("t.onnx")],
       ["run", config, "--out", at("run")],
       ["report", at("run/report.json"), "-o", at("r.html")],

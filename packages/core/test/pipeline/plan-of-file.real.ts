@@ -40,8 +40,8 @@ describe("a plan read from a file of cifar_resnet20", () => {
   it("finds the equalization, and explains what the file loses", async () => {
     const { model, images } = await realNetwork("resnet20", 16);
     const scaled = cloneModel(model);
-    const given = { quantize: {}, dataset: images, known: new Map(), biasCorrected: false };
-    await applyFloatStep(scaled, { use: "equalize", method: "dfq" }, given, context);
+    const given = { quantize: {}, known: new Map(), biasCorrected: false };
+    await applyFloatStep(scaled, { use: "equalize", method: "dfq" }, given, { ...context, data: images });
     const { file } = await quantized(scaled, images);
     const read = await planOfFile(file, { float: model }, { ...context, data: images });
     expect(read.state.equalizedClasses).toBeGreaterThan(5);
