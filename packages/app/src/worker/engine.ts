@@ -143,7 +143,7 @@ export class Engine {
     },
     advise: async ({ id, steps, calibration }, context) => {
       const result = await this.#result(id, steps, calibration, context);
-      return adviseRun(result, steps, this.#samples(), await transformContext(context));
+      return adviseRun(result, this.#samples(), await transformContext(context));
     },
     prune: async (params, context) => {
       const { calibrate, validate: judged } = this.data;

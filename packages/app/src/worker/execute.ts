@@ -70,6 +70,7 @@ async function quantizeOnly(
     model: quantized,
     floatModel,
     steps: [{ step: "quantize", kept: true, error: verification.runtime, note }],
+    quantize: options,
     calibration,
     details,
     verification,

@@ -23,10 +23,10 @@ export interface ReportInput {
 const POOR_DB = 15;
 
 /** Why outputs are poor and what helps; undefined where they are not. */
-async function adviceFor({ result, recipe, dataset }: ReportInput, context: CommandContext) {
+async function adviceFor({ result, dataset }: ReportInput, context: CommandContext) {
   if ((result.steps.at(-1)?.error.sqnrDb ?? POOR_DB) >= POOR_DB) return undefined;
   const { adviseRun } = await import("@equant/core/lab");
-  return adviseRun(result, recipe, dataset, await context.transformContext());
+  return adviseRun(result, dataset, await context.transformContext());
 }
 
 /** report.json and report.html of a run. Libraries of charts are loaded here, not with the command. */

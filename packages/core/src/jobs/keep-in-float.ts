@@ -10,7 +10,6 @@ import { applyQdq, finishQdq, planQuantization } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
 import type { RecipeStep } from "../steps/index.js";
 import type { TaskOptions } from "../tasks/index.js";
-import { quantizeOptionsOf } from "./recipe-options.js";
 
 /** What layers in float must reach: at most so many points of accuracy lost, or at least so many decibels at the output. */
 export interface FloatTarget {
@@ -139,14 +138,13 @@ function isBetter(target: FloatTarget, trial: FloatTrial, best: FloatTrial): boo
 
 /** The run's float network quantized again with these layers left alone, finished as the recipe finishes it. */
 async function withFloat(
-  { result: { floatModel, calibration }, steps, calibrate }: KeepInFloatInput,
+  { result: { floatModel, calibration, quantize }, steps, calibrate }: KeepInFloatInput,
   layers: readonly string[],
   context: TransformContext,
 ): Promise<Model> {
-  const options = quantizeOptionsOf(steps);
-  const exclude = [...(options.exclude ?? []), ...layers];
+  const exclude = [...(quantize.exclude ?? []), ...layers];
   const model = cloneModel(floatModel);
-  const plan = planQuantization(model, calibration, { ...options, exclude });
+  const plan = planQuantization(model, calibration, { ...quantize, exclude });
   applyQdq(model, plan);
   for (const step of steps) {
     if (step.use !== "bias-correct") continue;

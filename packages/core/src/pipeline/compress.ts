@@ -71,6 +71,8 @@ export interface CompressResult {
   readonly steps: readonly StepEffect[];
   /** The recipe against plain quantization, on samples that no step had seen; undefined where both are the same. */
   readonly choice?: ResultChoice;
+  /** How it was quantized: as the recipe says, with the ranges that were taken. */
+  readonly quantize: QuantizeOptions;
   readonly calibration: Calibration;
   readonly details: QuantizationDetails;
   readonly verification: Verification;
@@ -378,6 +380,7 @@ class RecipeRun {
       floatModel: best.model,
       steps: this.#effects,
       ...(this.#choice && { choice: this.#choice }),
+      quantize: this.quantize,
       calibration: best.calibration,
       details: quantizationDetails(best.plan, resolveQuantizeOptions(this.quantize).target),
       verification,

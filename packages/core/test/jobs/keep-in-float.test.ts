@@ -92,6 +92,14 @@ describe("layers kept in float", () => {
     expect((await naive(best.layers)).sqnrDb).not.toBeCloseTo(sqnrDb, 3);
   });
 
+  test("ranges are those that the run took, also where its recipe asked for others", async () => {
+    const asked = [{ use: "fold" }, { use: "quantize", weightBits: 2, calibrator: "tail" }] as const;
+    const input = { original, result, steps: asked, calibrate, validate };
+    const { best } = await keepInFloat(input, { kind: "db", value: 12 }, { runner });
+    expect(best.holds).toBe(true);
+    expect((await naive(best.layers)).bytes).toBe(best.bytes);
+  });
+
   test("a target that holds already costs nothing", async () => {
     const { best, trials } = await search({ kind: "drop", value: 100 });
     expect(best.layers).toEqual([]);

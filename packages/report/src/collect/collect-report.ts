@@ -13,7 +13,6 @@ import {
   measureSqnr,
   observeShapes,
   type PruneIteration,
-  quantizeOptionsOf,
   type RecipeStep,
   requireRunner,
   type SqnrReport,
@@ -105,7 +104,7 @@ export async function collectReport(input: CollectInput, context: TransformConte
     ranges: [...collectParameterRanges(after), ...activationRanges(observed)],
     msb: [...collectParameterMsb(after), ...activationMsb(observed)],
     weights: collectWeights(before, after),
-    histograms: activationHistograms(observed, quantizes ? quantizeOptionsOf(input.recipe) : {}),
+    histograms: activationHistograms(observed, quantizes ? result.quantize : {}),
     sqnr,
     ...(sqnrBefore && { curves: curvesOf(sqnrBefore, sqnrAfter) }),
     ...(equalized && {
