@@ -12,7 +12,7 @@ import { orLost } from "./lost-candidate.js";
 export const PLAIN_RANGES = "minmax";
 
 /** Samples for the bias correction that only helps to decide. */
-const TRIAL_SAMPLES = 16;
+export const TRIAL_SAMPLES = 16;
 
 /** A float network and its statistics on the samples that steps learn from. */
 export interface FloatState {

@@ -40,7 +40,7 @@ import {
   type StepName,
   stepOptions,
 } from "../steps/index.js";
-import { chooseResult, describeChoice, PLAIN_RANGES, type ResultChoice } from "./choose-result.js";
+import { chooseResult, describeChoice, PLAIN_RANGES, type ResultChoice, TRIAL_SAMPLES } from "./choose-result.js";
 import { orLost } from "./lost-candidate.js";
 import { type Verification, verifyModel } from "./verify.js";
 
@@ -115,8 +115,6 @@ type Attempt = AttemptOf<Candidate>;
 
 /** Above this gain, bias correction cannot change which candidate wins. */
 const DECISIVE_DB = 6;
-/** Samples for the bias correction that only helps to decide. */
-const TRIAL_SAMPLES = 16;
 
 /**
  * Executes a recipe: every step is measured by the output error of the quantized network on calibration samples, without
