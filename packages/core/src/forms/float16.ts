@@ -1,3 +1,4 @@
+import type { DType } from "../graph/dtype.js";
 import {
   attributeOf,
   createNode,
@@ -7,7 +8,6 @@ import {
   type Model,
   NameAllocator,
   type Node,
-  replaceUses,
   sortNodes,
   subgraphsOf,
   Tensor,
@@ -15,6 +15,7 @@ import {
   type ValueInfo,
 } from "../graph/index.js";
 import { float32ToFloat16 } from "../math/index.js";
+import { castBetween } from "../operators/float32-model.js";
 import { type FloatPorts, factsOf } from "../operators/index.js";
 
 /** Largest finite number of 16 bits. */
@@ -64,13 +65,15 @@ function convertGraph(graph: Graph, keepEnds: boolean, kept: ReadonlyMap<Node, F
     for (const body of subgraphsOf(node)) convertGraph(body, false, kept, cut);
   }
   for (const [name, info] of graph.valueInfos) graph.valueInfos.set(name, typed(info));
-  if (keepEnds) castEnds(graph, names);
+  if (keepEnds) castBetween(graph, names, isFloat32, "float16");
   else {
     graph.inputs = graph.inputs.map(typed);
     graph.outputs = graph.outputs.map(typed);
   }
   sortNodes(graph);
 }
+
+const isFloat32 = (dtype: DType | undefined): dtype is DType => dtype === "float32";
 
 const typed = (info: ValueInfo): ValueInfo => (info.dtype === "float32" ? { ...info, dtype: "float16" } : info);
 
@@ -153,28 +156,4 @@ function halved(value: Tensor, name: string, cut: string[]): Tensor {
   }
   if (beyond) cut.push(name);
   return Tensor.of("float16", value.dims, float32ToFloat16(numbers));
-}
-
-/** Inputs and outputs that callers feed and read as float32. */
-function castEnds(graph: Graph, names: NameAllocator): void {
-  for (const { name, dtype } of graph.inputs) {
-    if (dtype !== "float32" || graph.initializers.has(name)) continue;
-    const half = names.allocate(`${name}_float16`);
-    replaceUses(graph, name, half);
-    graph.nodes.push(cast(name, half, FLOAT16));
-  }
-  const inputs = new Set(graph.inputs.map(({ name }) => name));
-  for (const { name, dtype } of graph.outputs) {
-    if (dtype !== "float32" || inputs.has(name)) continue;
-    const half = names.allocate(`${name}_float16`);
-    const maker = graph.nodes.find((node) => node.outputs.includes(name));
-    if (maker) maker.outputs = maker.outputs.map((output) => (output === name ? half : output));
-    replaceUses(graph, name, half);
-    const constant = graph.initializers.get(name);
-    if (constant) {
-      graph.initializers.delete(name);
-      graph.initializers.set(half, constant);
-    }
-    graph.nodes.push(cast(half, name, FLOAT32));
-  }
 }

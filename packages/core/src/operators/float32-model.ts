@@ -113,27 +113,45 @@ export function asFloat32(info: ValueInfo): ValueInfo {
 
 /** Inputs and outputs of another type than is computed with: that of callers, where JavaScript has it. */
 function castEnds(graph: Graph): void {
-  const names = new NameAllocator(graph);
+  const own = (info: ValueInfo) => (info.dtype === "bfloat16" ? asFloat32(info) : info);
+  graph.inputs = graph.inputs.map((info) => (graph.initializers.has(info.name) ? asFloat32(info) : own(info)));
+  graph.outputs = graph.outputs.map(own);
+  castBetween(graph, new NameAllocator(graph), isOther, "float32");
+  sortNodes(graph);
+}
+
+/**
+ * Inputs and outputs whose type is `outside` keep it, with a Cast behind and before them: the network between computes in `inside`.
+ * Inputs with a default and outputs that are inputs are left alone. Nodes are not sorted.
+ */
+export function castBetween(
+  graph: Graph,
+  names: NameAllocator,
+  outside: (dtype: DType | undefined) => dtype is DType,
+  inside: DType,
+): void {
   const cast = (from: string, to: string, dtype: DType) =>
     graph.nodes.push(
       createNode({ opType: "Cast", inputs: [from], outputs: [to], attributes: { to: int(DTYPE_CODES[dtype]) } }),
     );
-  const own = (info: ValueInfo) => (info.dtype === "bfloat16" ? asFloat32(info) : info);
-  graph.inputs = graph.inputs.map((info) => (graph.initializers.has(info.name) ? asFloat32(info) : own(info)));
-  graph.outputs = graph.outputs.map(own);
   for (const { name, dtype } of graph.inputs) {
-    if (!isOther(dtype)) continue;
-    const inside = names.allocate(`${name}_float32`);
-    replaceUses(graph, name, inside);
-    cast(name, inside, "float32");
+    if (!outside(dtype) || graph.initializers.has(name)) continue;
+    const between = names.allocate(`${name}_${inside}`);
+    replaceUses(graph, name, between);
+    cast(name, between, inside);
   }
+  const inputs = new Set(graph.inputs.map(({ name }) => name));
   for (const { name, dtype } of graph.outputs) {
+    if (!outside(dtype) || inputs.has(name)) continue;
+    const between = names.allocate(`${name}_${inside}`);
     const maker = graph.nodes.find((node) => node.outputs.includes(name));
-    if (!isOther(dtype) || !maker) continue;
-    const inside = names.allocate(`${name}_float32`);
-    maker.outputs = maker.outputs.map((output) => (output === name ? inside : output));
-    replaceUses(graph, name, inside);
-    cast(inside, name, dtype);
+    if (maker) maker.outputs = maker.outputs.map((output) => (output === name ? between : output));
+    replaceUses(graph, name, between);
+    const constant = graph.initializers.get(name);
+    if (constant) {
+      graph.initializers.delete(name);
+      graph.initializers.set(between, constant);
+    }
+    cast(between, name, dtype);
   }
-  sortNodes(graph);
 }
