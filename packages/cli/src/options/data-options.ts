@@ -208,6 +208,12 @@ async function partOf(
   const { splitByClass, spread } = await import("@equant/core/lab");
   const [first, rest] = splitByClass(whole, split, context.options().seed);
   const own = part === "first" ? first : rest;
+  if (own.length === 0) {
+    throw new OptionsError("E2002", `--split ${split}: of ${whole.length} samples that leaves none`, {
+      actual: split,
+      hint: "give more data, or another share",
+    });
+  }
   return { ...whole, ...(samples === undefined ? own : spread(own, samples)) };
 }
 

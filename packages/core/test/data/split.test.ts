@@ -56,6 +56,12 @@ describe("splitByClass", () => {
         const [first, second] = splitByClass(labelled(classes), share, seed);
         const all = [...sorted(first), ...sorted(second)].sort((a, b) => a - b);
         expect(all).toEqual(classes.map((_, i) => i));
+        const rounded = [...new Set(classes)].map((label) =>
+          Math.floor(share * classes.filter((c) => c === label).length + 0.5),
+        );
+        const taken = rounded.reduce((sum, count) => sum + count, 0);
+        // Else there is nothing to split by class.
+        if (taken === 0 || taken === classes.length) return;
         for (const label of new Set(classes)) {
           const total = classes.filter((c) => c === label).length;
           const taken = labelsOf(first).filter((c) => c === label).length;
@@ -80,6 +86,14 @@ describe("splitByClass", () => {
     for (let seed = 0; seed < 400; seed++) for (const i of sorted(splitByClass(data, 0.5, seed)[0])) counts[i]!++;
     // 200 ± 4 standard deviations of a binomial(400, ½).
     for (const count of counts) expect(Math.abs(count - 200)).toBeLessThan(40);
+  });
+
+  it("splits the whole where every class has one sample", () => {
+    const [first, second] = splitByClass(labelled(Array.from({ length: 100 }, (_, i) => i)), 0.3, 5);
+    expect([first.length, second.length]).toEqual([30, 70]);
+    expect([...sorted(first), ...sorted(second)].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 100 }, (_, i) => i),
+    );
   });
 
   it("without labels is a plain split", () => {
