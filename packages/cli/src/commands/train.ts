@@ -32,6 +32,7 @@ interface TrainCommandOptions extends TrainDataOptions, OutputOptions, ChartOpti
   warmup: number;
   temperature: number;
   batchNorm: "running" | "batch";
+  validationFrequency?: number;
   checkpoint?: string;
   resume?: boolean;
 }
@@ -64,6 +65,11 @@ export const train: CommandDefinition = {
         ),
       )
       .addOption(completing(text("--held-out <path>", "measure on this data, and learn from all of --data"), "file"))
+      .addOption(
+        integer("--validation-frequency <n>", "steps between measures of the held-out data (default: an epoch)", {
+          min: 1,
+        }),
+      )
       .addOption(completing(text("--checkpoint <file>", "written after every epoch"), "file"))
       .addOption(flag("--resume", "go on from the file of --checkpoint"))
       .addOption(svgOption("accuracy and loss by epoch"));
@@ -109,8 +115,10 @@ export const train: CommandDefinition = {
             seed: options.seed,
             batchNorm: options.batchNorm,
             validation: heldOut,
+            ...(options.validationFrequency !== undefined && { validationFrequency: options.validationFrequency }),
             ...(teacher && { teacher, loss: lossOf(options) }),
             ...(resume && { resume }),
+            onValidation: ({ step, top1 }) => context.reporter.info(`step ${step}  held out ${formatPercent(top1)}`),
             onEpoch: async (row, checkpoint) => {
               context.reporter.info(epochLine(row));
               if (options.checkpoint !== undefined) await writeCheckpoint(context, options.checkpoint, checkpoint);

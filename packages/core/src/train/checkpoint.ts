@@ -25,6 +25,17 @@ export interface EpochRow {
   readonly top1?: number;
   /** Share of correct predictions on the validation data after the epoch. */
   readonly validationTop1?: number;
+  /** The same between steps of the epoch, as often as was asked for. */
+  readonly validations?: readonly StepValidation[];
+}
+
+/** Share of correct predictions on the validation data after a step. */
+export interface StepValidation {
+  /** Steps taken in the whole training, from 1. */
+  readonly step: number;
+  /** When that was, in epochs: 1.5 is the middle of the second. */
+  readonly epoch: number;
+  readonly top1: number;
 }
 
 const KEY = "equant.checkpoint";

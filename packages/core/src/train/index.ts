@@ -1,5 +1,11 @@
 export { cachedDataset } from "./cache.js";
-export { type Checkpoint, type EpochRow, parseCheckpoint, serializeCheckpoint } from "./checkpoint.js";
+export {
+  type Checkpoint,
+  type EpochRow,
+  parseCheckpoint,
+  type StepValidation,
+  serializeCheckpoint,
+} from "./checkpoint.js";
 export { buildDigitNetwork, DIGIT_PARAMETERS } from "./digit-network.js";
 export { answeredBy, measureTop1, type Top1Options } from "./evaluate.js";
 export type { Optimizer } from "./optimizer.js";

@@ -1,7 +1,7 @@
 import type { Dataset } from "../data/dataset.js";
 import { OptionsError, rejectUnknownOptions, requireOneOf } from "../errors.js";
 import type { Model, Tensor } from "../graph/index.js";
-import type { Checkpoint, EpochRow } from "./checkpoint.js";
+import type { Checkpoint, EpochRow, StepValidation } from "./checkpoint.js";
 import type { Optimizer } from "./optimizer.js";
 import type { Parameter } from "./parameters.js";
 import { checkSchedule, type Schedule } from "./schedule.js";
@@ -40,12 +40,16 @@ export interface TrainOptions {
   batchNorm?: "running" | "batch";
   /** Labelled data to validate on after every epoch. */
   validation?: Dataset;
+  /** Besides, after every so many steps, ≥ 1. Default: only after epochs. */
+  validationFrequency?: number;
   /** Samples are kept in memory after their first reading when all of them fit into this many bytes. Default: 512 MiB. */
   cacheBytes?: number;
   /** Where to go on; data and options must be those it was made with, but for `epochs`. */
   resume?: Checkpoint;
   /** Called after every epoch, for instance to write the checkpoint to a file; training waits for it. */
   onEpoch?: (row: EpochRow, checkpoint: Checkpoint) => void | Promise<void>;
+  /** Called after every validation between two epochs. */
+  onValidation?: (measured: StepValidation) => void;
 }
 
 const TRAIN_DEFAULTS = {
@@ -66,7 +70,17 @@ export type TrainSettings = TrainOptions & Required<Pick<TrainOptions, keyof typ
 
 const OPTION_KEYS = [
   ...["epochs", "batchSize", "rate", "optimizer", "schedule", "warmupSteps", "seed", "loss", "teacher", "output"],
-  ...["select", "masks", "batchNorm", "cacheBytes", "validation", "resume", "onEpoch"],
+  ...[
+    "select",
+    "masks",
+    "batchNorm",
+    "cacheBytes",
+    "validation",
+    "validationFrequency",
+    "resume",
+    "onEpoch",
+    "onValidation",
+  ],
 ];
 
 /** @throws {OptionsError} E2001, E2002, E2004, E2103. */
@@ -76,6 +90,14 @@ export function trainSettings(options: TrainOptions): TrainSettings {
   requireNumber("epochs", settings.epochs, 1, true);
   requireNumber("batchSize", settings.batchSize, 1, true);
   requireNumber("warmupSteps", settings.warmupSteps, 0, true);
+  if (settings.validationFrequency !== undefined) {
+    requireNumber("validationFrequency", settings.validationFrequency, 1, true);
+    if (!settings.validation) {
+      throw new OptionsError("E2005", "train: validationFrequency without data to validate on", {
+        hint: "give labelled samples as validation",
+      });
+    }
+  }
   requireNumber("seed", settings.seed, 0, true);
   requireNumber("cacheBytes", settings.cacheBytes, 0, false);
   if (!(settings.rate > 0 && Number.isFinite(settings.rate))) {

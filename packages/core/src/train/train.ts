@@ -15,7 +15,7 @@ import {
 } from "../runtime/index.js";
 import { useBatchStatistics } from "./batch-statistics.js";
 import { cachedDataset } from "./cache.js";
-import type { Checkpoint, EpochRow } from "./checkpoint.js";
+import type { Checkpoint, EpochRow, StepValidation } from "./checkpoint.js";
 import { divergence, requireFinite } from "./divergence.js";
 import { measureTop1 } from "./evaluate.js";
 import { type Feeds, fresh, resumed, scalarFeeds, snapshot, withParameters } from "./feeds.js";
@@ -107,18 +107,19 @@ export async function train(model: Model, options: TrainOptions, context: Transf
     async (session) => {
       let feeds = start;
       for (let epoch = checkpoint.epoch; epoch < settings.epochs; epoch++) {
+        const measure = async (now: Feeds) => {
+          const trained = withParameters(model, snapshot(now, step, epoch, signature, []).parameters);
+          return measureTop1(trained, { output }, { ...context, data: validation! });
+        };
         const result = await runEpoch(
-          { runner, session, step, feed: feed.over(data), settings, context, epoch, stepsPerEpoch },
+          { runner, session, step, feed: feed.over(data), settings, context, epoch, stepsPerEpoch, measure },
           feeds,
         );
         feeds = result.feeds;
         const row: { -readonly [K in keyof EpochRow]: EpochRow[K] } = { epoch: epoch + 1, ...result.row };
         checkpoint = snapshot(feeds, step, epoch + 1, signature, history);
         requireFinite(checkpoint);
-        if (validation) {
-          const trained = withParameters(model, checkpoint.parameters);
-          row.validationTop1 = await measureTop1(trained, { output }, { ...context, data: validation });
-        }
+        if (validation) row.validationTop1 = await measure(feeds);
         history.push(row);
         checkpoint = { ...checkpoint, history: [...history] };
         await settings.onEpoch?.(row, checkpoint);
@@ -152,11 +153,15 @@ interface EpochRun {
   readonly context: TransformContext;
   readonly epoch: number;
   readonly stepsPerEpoch: number;
+  /** Top-1 on the validation data with these parameters. */
+  readonly measure: (feeds: Feeds) => Promise<number>;
 }
 
 /** One pass over the data in the epoch's own order; returns parameters and states after it. */
 async function runEpoch(run: EpochRun, start: Feeds): Promise<{ feeds: Feeds; row: Omit<EpochRow, "epoch"> }> {
-  const { runner, session, step, feed, settings, context, epoch, stepsPerEpoch } = run;
+  const { runner, session, step, feed, settings, context, epoch, stepsPerEpoch, measure } = run;
+  const { validationFrequency: frequency = Number.POSITIVE_INFINITY } = settings;
+  const validations: StepValidation[] = [];
   const { dataset } = feed;
   const order = Array.from(createRandom(settings.seed, epoch).permutation(dataset.length));
   let feeds = start;
@@ -177,7 +182,14 @@ async function runEpoch(run: EpochRun, start: Feeds): Promise<{ feeds: Feeds; ro
     for (const [from, to] of [...step.parameters, ...step.states]) feeds[from] = results[to]!;
     index++;
     context.onProgress?.({ phase: "train", done: index, total: stepsPerEpoch * settings.epochs });
+    // The epoch's end is measured anyway.
+    if (index % frequency === 0 && index % stepsPerEpoch !== 0) {
+      const measured = { step: index, epoch: index / stepsPerEpoch, top1: await measure(feeds) };
+      validations.push(measured);
+      settings.onValidation?.(measured);
+    }
   }
   const loss = lossSum / dataset.length;
-  return { feeds, row: { rate, loss, ...(step.hits !== undefined && { top1: hits / dataset.length }) } };
+  const top1 = step.hits === undefined ? {} : { top1: hits / dataset.length };
+  return { feeds, row: { rate, loss, ...top1, ...(validations.length > 0 && { validations }) } };
 }

@@ -68,6 +68,33 @@ describe("optimizers equal PyTorch's", () => {
 });
 
 describe("train", () => {
+  it("validates between steps, which changes nothing that is learned", async () => {
+    const data = bands(100);
+    const validation = bands(60, 2);
+    const options = { ...FAST, epochs: 2, validation } as const;
+    const seen: number[] = [];
+    const often = await train(
+      smallNetwork(),
+      { ...options, validationFrequency: 3, onValidation: ({ step }) => seen.push(step) },
+      { runner, data },
+    );
+    // 100 samples by 16 are 7 steps an epoch; the ends of epochs are no validation of their own.
+    expect(seen).toEqual([3, 6, 9, 12]);
+    expect(often.epochs.map(({ validations }) => validations!.map(({ epoch }) => epoch))).toEqual([
+      [3 / 7, 6 / 7],
+      [9 / 7, 12 / 7],
+    ]);
+    const plain = await train(smallNetwork(), options, { runner, data });
+    expect(serializeModel(often.model)).toEqual(serializeModel(plain.model));
+    expect(plain.epochs.every(({ validations }) => validations === undefined)).toBe(true);
+    expect(new Set(often.epochs.flatMap((row) => row.validations!.map(({ top1 }) => top1))).size).toBeGreaterThan(1);
+  });
+
+  it("refuses a frequency without data to validate on", async () => {
+    const options = { ...FAST, validationFrequency: 3 };
+    await expect(train(smallNetwork(), options, { runner, data: bands(20) })).rejects.toThrow(/validationFrequency/);
+  });
+
   it("learns, and reports loss and accuracy as they were", async () => {
     const validation = bands(60, 2);
     const before = smallNetwork();

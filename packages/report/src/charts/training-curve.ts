@@ -11,6 +11,8 @@ export interface TrainedEpoch {
   readonly loss: number;
   readonly top1?: number | undefined;
   readonly validationTop1?: number | undefined;
+  /** Measured on what is held out between two epochs. */
+  readonly validations?: readonly { readonly epoch: number; readonly top1: number }[] | undefined;
 }
 
 const SERIES = [
@@ -34,6 +36,11 @@ export function trainingCurve(
     }),
   );
   const heldOut = points[1]!;
+  const between = epochs.flatMap(({ validations = [] }) => validations);
+  const drawn = [
+    points[0]!,
+    [...heldOut, ...between.map(({ epoch, top1: share }) => ({ epoch, share }))].sort((a, b) => a.epoch - b.epoch),
+  ];
   const best = heldOut.reduce<(typeof heldOut)[number] | undefined>(
     (a, b) => (a && a.share >= b.share ? a : b),
     undefined,
@@ -56,7 +63,7 @@ export function trainingCurve(
   };
   const [from, to] = [epochs[0]?.epoch ?? 1, epochs.at(-1)?.epoch ?? 1];
   const x = {
-    domain: [from - 0.5, to + 0.5],
+    domain: [from - (between.length > 0 ? 1 : 0.5), to + 0.5],
     ticks: rankTicks(to - from + 1).map((n) => from - 1 + n),
     tickFormat: "d",
   };
@@ -76,7 +83,7 @@ export function trainingCurve(
       nice: true,
       ...(points.every((own) => own.length === 0) && { domain: [0, 1] }),
     },
-    marks: points.flatMap((own, at) => [
+    marks: drawn.flatMap((own, at) => [
       Plot.lineY(own, {
         x: "epoch",
         y: "share",
@@ -89,7 +96,8 @@ export function trainingCurve(
         y: "share",
         r: 2.5,
         fill: category(at),
-        title: ({ epoch, share }: { epoch: number; share: number }) => `epoch ${epoch}: ${percent(share, 4)}`,
+        title: ({ epoch, share }: { epoch: number; share: number }) =>
+          `epoch ${significant(epoch)}: ${percent(share, 4)}`,
       }),
     ]),
     below: {
