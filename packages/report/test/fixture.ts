@@ -190,8 +190,8 @@ export function fixtureReport(): Report {
         {
           producer: "conv1",
           consumer: "block/conv2",
-          before: { producer: [1, 0.1, 0.4, 0.03], consumer: [0.1, 0.2, 0.9, 0.3] },
-          after: { producer: [1, 0.8, 0.9, 0.7], consumer: [0.1, 0.6, 0.4, 0.9] },
+          before: { producer: [1, 0.1, 0.4, 0.03], consumer: [0.1, 0.2, 0.9, 0.3], activations: [6, 0.5, 2, 0.2] },
+          after: { producer: [1, 0.8, 0.9, 0.7], consumer: [0.1, 0.6, 0.4, 0.9], activations: [6, 4, 4.5, 4.7] },
         },
       ],
       undone: [],

@@ -1,6 +1,6 @@
 import { ModelError } from "@equant/core/errors";
 import type { LayerSqnr, SqnrReport } from "@equant/core/lab";
-import { svgOption, writeChart } from "../files/chart-file.js";
+import { svgOption, writeCharts } from "../files/chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
@@ -47,7 +47,7 @@ export const debug: CommandDefinition = {
       )
       .addOption(flag("--pairs", "noise of every layer at the output of the next one, predicted and measured"))
       .addOption(flag("--sensitivity", "also the outputs with one layer quantized at a time, and with all but one"))
-      .addOption(svgOption("predicted and measured ratios, with --compare those of every method,"));
+      .addOption(svgOption("predicted and measured ratios, of pairs too, with --compare those of every method,"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
   },
@@ -117,8 +117,14 @@ export const debug: CommandDefinition = {
         )
       : undefined;
     if (options.svg !== undefined) {
-      if (curves) await writeChart(context, options.svg, "sqnr-states", curves);
-      else await writeChart(context, options.svg, "sqnr-prediction", report);
+      const { CHARTS } = await import("@equant/report");
+      const { "sqnr-states": states, "sqnr-optimal": optimal, "sqnr-pairs": ofPairs } = CHARTS;
+      await writeCharts(
+        context,
+        options.svg,
+        ...(curves ? [states.draw(curves), optimal.draw(curves)] : [CHARTS["sqnr-prediction"].draw(report)]),
+        ...(pairs ? [ofPairs.draw(pairs)] : []),
+      );
     }
     const table = sqnrTable(context, report, options);
     return {

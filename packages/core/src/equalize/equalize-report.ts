@@ -1,11 +1,15 @@
+import type { ActivationStats } from "../calibrate/channel-stats.js";
 import { labelOf } from "../graph/index.js";
+import type { LinearLayer } from "../operators/index.js";
 import type { TransformReport } from "../runtime/index.js";
 import type { AbsorbedBias } from "./absorb-bias.js";
 import type { ClipEdit } from "./apply-factors.js";
 import type { ClipReach, Relu6Mode } from "./clip-rules.js";
 import type { EqualizeMethod } from "./equalize-options.js";
+import { factorsOf } from "./factors.js";
 import { LayerMaxima } from "./layer-maxima.js";
 import { type NoiseModel, termNoise } from "./noise-model.js";
+import { behindActivation, valuePower } from "./noise-values.js";
 import type { ScaleClass, ScaleClasses, ScaleFactors } from "./scale-classes.js";
 
 /** One scale class after equalization. */
@@ -20,6 +24,8 @@ export interface EqualizedClass {
   /** Predicted noise of everything the class touches; undefined without statistics. */
   readonly noiseBefore: number | undefined;
   readonly noiseAfter: number | undefined;
+  /** Largest |value| of every channel behind the first producer's activation; undefined without statistics. */
+  readonly activations: { readonly before: readonly number[]; readonly after: readonly number[] } | undefined;
 }
 
 /** Below this share of the layer's largest range a channel counts as empty: float32 has 24 bits. */
@@ -105,10 +111,13 @@ function spread(ranges: Float64Array): number {
 
 /** One class in the report. */
 export function describeClass(
+  classes: ScaleClasses,
   { id, producers, consumers, pinned }: ScaleClass,
-  factors: Float64Array,
+  allFactors: ScaleFactors,
   noise: { before: Float64Array; after: Float64Array } | undefined,
+  stats: ActivationStats | undefined,
 ): EqualizedClass {
+  const factors = allFactors[id] as Float64Array;
   const free = factors.filter((_, variable) => pinned[variable] === undefined);
   return {
     id,
@@ -119,7 +128,24 @@ export function describeClass(
     maxFactor: free.reduce((a, b) => Math.max(a, b), 0),
     noiseBefore: noise?.before[id],
     noiseAfter: noise?.after[id],
+    activations: stats && producers[0] && activationMaxima(classes, producers[0].layer, allFactors, stats),
   };
+}
+
+/** As measured before; the function unchanged, a channel's maximum afterwards is its factor times as large. */
+function activationMaxima(
+  classes: ScaleClasses,
+  { output }: LinearLayer,
+  factors: ScaleFactors,
+  stats: ActivationStats,
+): EqualizedClass["activations"] {
+  const value = behindActivation(classes.flow.index, output);
+  const power = valuePower(classes.flow, stats, value);
+  if (!power) return undefined;
+  const before = power.max.map((max, channel) => Math.max(max, -power.min[channel]!));
+  const own = factorsOf(classes, factors, value);
+  const short = (values: Float64Array) => Array.from(values, (x) => Number(x.toPrecision(6)));
+  return { before: short(before), after: short(own ? before.map((max, channel) => max * own[channel]!) : before) };
 }
 
 /** Adds to each edit of a Clip how many of its channels reached the bound. */

@@ -146,7 +146,7 @@ async function run(
     granularity: options.noise.granularity,
     skipped: [...refusals(classes), ...chosen.skipped, ...absorption.skipped],
     classes: scaled.map((own) =>
-      describeClass(own, factors[own.id] as Float64Array, before && after && { before, after }),
+      describeClass(classes, own, factors, before && after && { before, after }, options.stats),
     ),
     layers: layerSpreads(classes, ones, factors),
     clips: describeClips(clips, reaches),

@@ -32,6 +32,21 @@ function uneven(post = [3, 1, 0.4]) {
   return { model, stats: observed, shapes: shapesOf(model) };
 }
 
+describe("channel maxima of activations", () => {
+  it("are those of the statistics before, and of the scaled network after", async () => {
+    const { model, ...input } = uneven();
+    const { w1 } = parametersOf(model);
+    const report = await equalize({ method: "two-step", keep: "always", ...input })(model, context);
+    const { before, after } = report.classes[0]!.activations!;
+    expect(before).toEqual([3, 1, 0.4]);
+    // A channel behind a ReLU grows as its weights did.
+    parametersOf(model).w1.forEach((row, j) => {
+      expect(after[j]! / before[j]!).toBeCloseTo(row[0]! / w1[j]![0]!, 4);
+    });
+    expect(after).not.toEqual(before);
+  });
+});
+
 describe("what makes matters worse is taken back", () => {
   it("factors become powers of two when the outputs drift by more than the tolerance", async () => {
     const { model, ...input } = uneven();

@@ -8,6 +8,7 @@ import { msbChannels, msbHeatmap } from "./msb-heatmap.js";
 import { networkView } from "./network-view.js";
 import { accuracySparsity, layerChannels, layerSparsity } from "./pruning.js";
 import { sampleErrors } from "./sample-errors.js";
+import { sqnrPairs } from "./sqnr-pairs.js";
 import { sqnrPrediction } from "./sqnr-prediction.js";
 import { changes, sqnrKinds, sqnrOptimal, sqnrStates } from "./sqnr-states.js";
 import { latencyBars, layerSizes, pareto, rangeConvergence } from "./summary-charts.js";
@@ -243,6 +244,7 @@ export const CHARTS = {
     layers: ({ histograms }) => names(histograms),
     needs: ({ histograms }, layer) => ofLayer(histograms, layer).map((own) => [own]),
   }),
+  "sqnr-pairs": row(sqnrPairs, { title: "SQNR at the output of the next layer, predicted and measured" }),
   pareto: row(pareto, { title: "Size against accuracy or agreement" }),
   "training-curve": row(trainingCurve, { title: "Accuracy and loss by epoch" }),
 } as const;

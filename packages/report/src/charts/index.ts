@@ -5,5 +5,6 @@ export { type BitExample, bitExamples } from "./msb-bits.js";
 export { msbKey } from "./msb-heatmap.js";
 export { msbSteps } from "./msb-steps.js";
 export { fixedPointOf, type MsbLimits, type MsbMode } from "./msb-type.js";
+export type { PairRatios, PairRow } from "./sqnr-pairs.js";
 export { type ParetoPoint, paretoFront } from "./summary-charts.js";
 export type { TrainedEpoch } from "./training-curve.js";

@@ -76,7 +76,7 @@ export function collectEqualization(report: EqualizeReport, before: Model, after
   const [old, now] = [before, after].map(
     (model) => new Map(linearLayers(model.graph).map((layer) => [labelOf(layer.node), layer])),
   );
-  const pairs = report.classes.flatMap(({ producers, consumers }): (MaximaPair & { gain: number })[] => {
+  const pairs = report.classes.flatMap(({ producers, consumers, activations }): (MaximaPair & { gain: number })[] => {
     const [producer, consumer] = [producers[0], consumers[0]];
     const layers = [
       old!.get(producer ?? ""),
@@ -86,11 +86,12 @@ export function collectEqualization(report: EqualizeReport, before: Model, after
     ];
     if (layers.some((layer) => layer === undefined)) return [];
     const [a, b, c, d] = layers as LinearLayer[];
-    const state = (first: LinearLayer, second: LinearLayer) => {
+    const state = (first: LinearLayer, second: LinearLayer, maxima: readonly number[] | undefined) => {
       const { outputs } = channelMaxima(first);
-      return { producer: short(outputs), consumer: short(byChannel(channelMaxima(second).inputs, outputs.length)) };
+      const consumer = short(byChannel(channelMaxima(second).inputs, outputs.length));
+      return { producer: short(outputs), consumer, ...(maxima && { activations: short(maxima) }) };
     };
-    const states = { before: state(a!, b!), after: state(c!, d!) };
+    const states = { before: state(a!, b!, activations?.before), after: state(c!, d!, activations?.after) };
     const gain = spread(states.before.producer) / spread(states.after.producer);
     return [{ producer: producer!, consumer: consumer!, ...states, gain }];
   });

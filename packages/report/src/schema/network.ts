@@ -41,12 +41,19 @@ export const stepSchema = z.looseObject({
 });
 export type StepRow = z.infer<typeof stepSchema>;
 
-/** Channel maxima |w| of a pair of layers that share their channels, before and after (Fig. 3 of Meller et al. 2019). */
+const maximaSchema = z.object({
+  producer: numbers,
+  consumer: numbers,
+  /** Largest |value| of the channels between them; left out without statistics. */
+  activations: numbers.optional(),
+});
+
+/** Channel maxima of a pair of layers that share their channels, before and after (Fig. 3 of Meller et al. 2019). */
 const pairSchema = z.object({
   producer: z.string(),
   consumer: z.string(),
-  before: z.object({ producer: numbers, consumer: numbers }),
-  after: z.object({ producer: numbers, consumer: numbers }),
+  before: maximaSchema,
+  after: maximaSchema,
 });
 export type MaximaPair = z.infer<typeof pairSchema>;
 

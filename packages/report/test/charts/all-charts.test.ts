@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { bitExamples, CHARTS, type Chart, paretoFront } from "../../src/index.js";
+import { bitExamples, CHARTS, type Chart, type PairRatios, type PairRow, paretoFront } from "../../src/index.js";
 import { fixtureReport } from "../fixture.js";
 import { expectChart } from "../helpers.js";
 
@@ -11,6 +11,13 @@ const candidates = [
   { name: "float", bytes: 14e6, metric: 0.859 },
 ];
 
+/** Predicted two and half a dB too high. */
+function pair(first: string, second: string, measured: PairRatios): PairRow {
+  const more = (db: number) =>
+    Object.fromEntries(Object.entries(measured).map(([kind, ratio]) => [kind, ratio + db])) as unknown as PairRatios;
+  return { first, second, measured, ranges: more(2), refined: more(0.5) };
+}
+
 describe("every chart has its texts and looks as committed", () => {
   const charts: [Chart | undefined, string][] = [
     [CHARTS["range-table"].draw(report.ranges!), "widest range is 0 to 110, the activations of fc"],
@@ -21,7 +28,7 @@ describe("every chart has its texts and looks as committed", () => {
       CHARTS["sqnr-optimal"].draw(report.curves!),
       "could win 6.0 dB of the weights in the median layer, 9.5 dB at most",
     ],
-    [CHARTS["channel-maxima"].draw(report.equalization!.pairs[0]!), "conv1 spreads 33.3 times before and 1.43 after"],
+    [CHARTS["channel-maxima"].draw(report.equalization!.pairs[0]!), "the values between them 30 and 1.5"],
     [CHARTS["accuracy-sparsity"].draw(report.pruning!), "synflow keeps 80 % at a sparsity of 90 %"],
     [CHARTS["layer-sparsity"].draw(report.pruning!), "fc is pruned most (90 %)"],
     [CHARTS["layer-channels"].draw(report.pruning!), "3 of 24 output channels"],
@@ -46,6 +53,14 @@ describe("every chart has its texts and looks as committed", () => {
         { epoch: 3, loss: 0.5, top1: 0.9, validationTop1: 0.84 },
       ]),
       "epoch 2 is best on held-out samples (85 %), the last has 84 %; the loss goes from 2.1 to 0.5",
+    ],
+    [
+      CHARTS["sqnr-pairs"].draw([
+        pair("conv1", "conv2", { firstWeights: 40, firstActivations: 42, secondWeights: 38, all: 35 }),
+        pair("conv2", "conv3", { firstWeights: 30, firstActivations: 33, secondWeights: 20, all: 19.5 }),
+        pair("conv3", "fc", { firstWeights: 44, firstActivations: 41, secondWeights: 47, all: 38 }),
+      ]),
+      "3 pairs: the lowest ratio is 19.5 dB, from conv2 to conv3; the median prediction is off by 2.0 dB from ranges and 0.5 dB refined",
     ],
     [CHARTS.network.draw(report), "5 operators in 4 cards with 504 learnables; 2 layers of 3 on integers"],
   ];

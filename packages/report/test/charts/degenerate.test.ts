@@ -41,6 +41,14 @@ function checkAll(report: Report, widths: readonly number[] = [280, 720]): void 
     ),
   );
   check(CHARTS["layer-treemap"].draw(report.layers, { of: "before" }));
+  const ratios = ({ local: { both: all, weights } }: LayerSqnrRow) => ({
+    ...{ firstWeights: weights, firstActivations: all, secondWeights: weights, all },
+  });
+  const pairs = (sqnr?.layers ?? []).map((row) => ({
+    ...{ first: row.layer, second: row.layer },
+    ...{ measured: ratios(row), ranges: ratios(row), refined: ratios(row) },
+  }));
+  check(CHARTS["sqnr-pairs"].draw(pairs));
   for (const mode of ["affine", "power-of-two"] as const) {
     check(CHARTS["msb-heatmap"].draw(msb, { mode, log: true }));
     for (const row of msb.slice(0, 3)) check(CHARTS["msb-channels"].draw(row, { mode }));
