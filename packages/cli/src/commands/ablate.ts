@@ -50,7 +50,10 @@ export const ablate: CommandDefinition = {
     const core = await import("@equant/core/lab");
     const transform = await context.transformContext();
     const tables: { model: string; ablation: Ablation }[] = [];
+    // Tables are long work: those that are there when it is stopped are printed.
+    context.keepWhenStopped();
     for (const path of first as string[]) {
+      if (context.signal.aborted) break;
       const { model } = await context.loadModel(path);
       // Every way reads all samples several times: decoding them once is most of the time.
       const measured = core.cachedDataset(await openData(context, model, options, { part: "rest" }), CACHE_BYTES);
@@ -58,23 +61,30 @@ export const ablate: CommandDefinition = {
         options.calibrationData === undefined
           ? await openData(context, model, options, { samples: undefined })
           : await openData(context, model, { ...options, data: options.calibrationData }, ALL);
-      const ablation = await context.phase(
-        path,
-        () =>
-          core.ablate(
-            model,
-            { calibration, measured },
-            {
-              quantize: { target: options.target, ...(options.granularity && { granularity: options.granularity }) },
-              calibrationSamples: options.calibrationSamples,
-              correct: options.correct,
-            },
-            transform,
-          ),
-        ({ columns, samples }) => `${columns.length} ways on ${samples} samples`,
-      );
-      tables.push({ model: path, ablation });
+      const ablation = await context
+        .phase(
+          path,
+          () =>
+            core.ablate(
+              model,
+              { calibration, measured },
+              {
+                quantize: { target: options.target, ...(options.granularity && { granularity: options.granularity }) },
+                calibrationSamples: options.calibrationSamples,
+                correct: options.correct,
+              },
+              transform,
+            ),
+          ({ columns, samples, stopped }) =>
+            `${stopped ? "stopped: " : ""}${columns.length} ways on ${samples} samples`,
+        )
+        .catch((error) => {
+          if (tables.length > 0 && context.signal.aborted) return undefined;
+          throw error;
+        });
+      if (ablation) tables.push({ model: path, ablation });
     }
+    context.finish();
     return {
       result: { models: tables.map(({ model, ablation }) => ({ model, ...ablation })) },
       text: tablesText(context, tables),

@@ -51,6 +51,8 @@ export interface Ablation {
   /** Top-1 of the float network; undefined without labels. */
   readonly top1: number | undefined;
   readonly columns: readonly AblationColumn[];
+  /** Cancelled before all methods were measured: `columns` has those that were. */
+  readonly stopped: boolean;
 }
 
 /** Options for {@link ablate}. */
@@ -65,8 +67,10 @@ export interface AblateOptions {
 
 const ABLATE_DEFAULTS = { quantize: { target: "hailo" }, calibrationSamples: 64, correct: true } as const;
 
+type Method = EqualizeOptions & { readonly dead?: boolean };
+
 /** Methods side by side: as published, then ours. ReLU6 rules make a difference only where there is a bounded activation. */
-function methodsOf(model: Model): Readonly<Record<string, EqualizeOptions & { dead?: boolean }>> {
+function methodsOf(model: Model): Readonly<Record<string, Method>> {
   const bounded = model.graph.nodes.some(({ opType }) => opType === "Clip");
   const greedy = (method: "one-step" | "two-step") =>
     bounded
@@ -78,13 +82,15 @@ function methodsOf(model: Model): Readonly<Record<string, EqualizeOptions & { de
     dfq: { method: "dfq" },
     optimal: { method: "optimal" },
     "dead channels + optimal": { method: "optimal", dead: true },
-  } as Record<string, EqualizeOptions & { dead?: boolean }>;
+  } as Record<string, Method>;
 }
 
 /**
  * What each equalization is worth, measured: the degradation by rounding weights only, activations only and both, of the network as it
- * is and behind each method, every method kept as it is (Tables 1 and 2 of Meller et al. 2019). `model` is not changed.
- * @throws {DataError} E5001 no samples. @throws {ModelError} as {@link prepareModel}. @throws {RunError} E6005 cancelled.
+ * is and behind each method, every method kept as it is (Tables 1 and 2 of Meller et al. 2019). `model` is not changed. Cancelled, it
+ * returns the columns that are complete.
+ * @throws {DataError} E5001 no samples. @throws {ModelError} as {@link prepareModel}. @throws {RunError} E6005 cancelled before the first
+ * column was complete.
  */
 export async function ablate(
   model: Model,
@@ -121,17 +127,17 @@ class AblationRun {
     this.#float = await this.#answers(float);
     const methods = methodsOf(float);
     const columns = [await this.#column("none", float, undefined)];
-    const given = { quantize: this.quantize, known: new Map(), biasCorrected: false };
-    const input = await this.#inputOf(float);
-    for (const [name, { dead, ...options }] of Object.entries(methods)) {
-      throwIfAborted(context.signal, "ablate");
-      const scaled = cloneModel(float);
-      if (dead) await applyFloatStep(scaled, { use: "dead-channels" }, given, context);
-      const known = dead ? await this.#inputOf(scaled) : input;
-      const report = await equalize({ ...options, keep: "always", ...known })(scaled, context);
-      const noiseDb = report.noise && 10 * Math.log10(report.noise.after / report.noise.before);
-      columns.push(await this.#column(name, scaled, noiseDb));
-      context.onProgress?.({ phase: "ablate", done: columns.length - 1, total: Object.keys(methods).length });
+    let stopped = false;
+    try {
+      const input = await this.#inputOf(float);
+      for (const [name, method] of Object.entries(methods)) {
+        throwIfAborted(context.signal, "ablate");
+        columns.push(await this.#methodColumn(name, method, float, input));
+        context.onProgress?.({ phase: "ablate", done: columns.length - 1, total: Object.keys(methods).length });
+      }
+    } catch (error) {
+      if (!context.signal?.aborted) throw error;
+      stopped = true;
     }
     const right = measured.label && this.#float.filter((answer, at) => answer === measured.label!(at)).length;
     return {
@@ -140,7 +146,26 @@ class AblationRun {
       labelled: measured.label !== undefined,
       top1: right === undefined ? undefined : right / measured.length,
       columns,
+      stopped,
     };
+  }
+
+  async #methodColumn(
+    name: string,
+    { dead, ...options }: Method,
+    float: Model,
+    input: EqualizationInput,
+  ): Promise<AblationColumn> {
+    const { context, quantize } = this;
+    const scaled = cloneModel(float);
+    if (dead) {
+      const given = { quantize, known: new Map(), biasCorrected: false };
+      await applyFloatStep(scaled, { use: "dead-channels" }, given, context);
+    }
+    const known = dead ? await this.#inputOf(scaled) : input;
+    const report = await equalize({ ...options, keep: "always", ...known })(scaled, context);
+    const noiseDb = report.noise && 10 * Math.log10(report.noise.after / report.noise.before);
+    return this.#column(name, scaled, noiseDb);
   }
 
   async #inputOf(model: Model): Promise<EqualizationInput> {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { calibrate } from "../../src/calibrate/index.js";
 import { ensureBiases } from "../../src/correct/index.js";
 import { type Dataset, randomDataset } from "../../src/data/index.js";
+import { RunError } from "../../src/errors.js";
 import { cloneModel, type Model } from "../../src/graph/index.js";
 import { ablate } from "../../src/pipeline/ablate.js";
 import { quantizationRequests, quantize } from "../../src/quantize/index.js";
@@ -62,6 +63,21 @@ test("degradation of weights, activations and both is what a plain count says, w
   for (const { parts } of unlabelled.columns) {
     for (const { drop, low, high } of Object.values(parts)) expect([low <= drop, drop <= high]).toEqual([true, true]);
   }
+});
+
+test("cancelled, it gives the columns that are complete; before the first it throws", async () => {
+  const data = { calibration: samples(8), measured: samples(20) };
+  const options = { quantize: COARSE, correct: false };
+  const whole = await ablate(NETWORKS.residual!(), data, options, context);
+  expect(whole.stopped).toBe(false);
+  const controller = new AbortController();
+  const onProgress = ({ phase, done }: { phase: string; done: number }) => {
+    if (phase === "ablate" && done === 2) controller.abort(new RunError("E6005", "stopped"));
+  };
+  const part = await ablate(NETWORKS.residual!(), data, options, { ...context, signal: controller.signal, onProgress });
+  expect(part).toEqual({ ...whole, columns: whole.columns.slice(0, 3), stopped: true });
+  const early = { ...context, signal: AbortSignal.abort(new RunError("E6005", "stopped")) };
+  await expect(ablate(NETWORKS.residual!(), data, options, early)).rejects.toMatchObject({ code: "E6005" });
 });
 
 test("with 16 bits nothing degrades, whatever was scaled; no samples are refused", async () => {
