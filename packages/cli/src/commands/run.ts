@@ -11,6 +11,7 @@ import {
   addOutputOptions,
   type DataOptions,
   type OutputOptions,
+  splitOption,
   type TaskFlags,
 } from "../options/option-groups.js";
 import { keeping, keepOption } from "../options/step-flags.js";
@@ -27,7 +28,8 @@ export const run: CommandDefinition = {
       .description("Executes equant.config.json: every step, the gates, and the whole output folder.")
       .argument("[config]", "the config file (default: -c, or equant.config.json here)")
       .optionsGroup("Options:")
-      .addOption(keepOption());
+      .addOption(keepOption())
+      .addOption(splitOption());
     addOutputOptions(command, { folder: "output folder (default: the config's out, or dist)" });
     addModelOutputOptions(command);
   },
@@ -43,7 +45,7 @@ export const run: CommandDefinition = {
       });
     }
     const { config } = context.config;
-    const options = context.options<OutputOptions & { keep?: string }>();
+    const options = context.options<OutputOptions & { keep?: string; split?: number }>();
     const folder = resolve(context.io.cwd, options.out ?? "dist");
     if (config.model === undefined) throw missing("model", '"model": "model.onnx"');
     if (config.data?.calibrate === undefined)
@@ -51,15 +53,15 @@ export const run: CommandDefinition = {
     const core = await import("@equant/core/lab");
     const chosen = keeping(core.readSteps(config.steps ?? core.COMPRESS_RECIPE), options.keep);
     const steps = core.seededSteps(chosen, options.seed);
-    requireGatesCanBeJudged(config);
+    const sources = dataSources(config, options.split);
+    requireGatesCanBeJudged(config, sources);
     await context.checkOutput(resolve(folder, "model.onnx"));
     await context.lockFolder(folder);
     const { model, identity } = await context.loadModel(config.model);
-    const { data, dataset } = await openLearningData(context, model, dataOptions(config, "calibrate"), steps);
+    const { data, dataset } = await openLearningData(context, model, sources.calibrate, steps);
     const task = await taskOptions(context, taskFlags(config));
     const validationSet =
-      config.data.validate &&
-      (await openData(context, model, dataOptions(config, "validate"), { task: task?.task, part: "rest" }));
+      sources.validate && (await openData(context, model, sources.validate, { task: task?.task, part: "rest" }));
     const transform = await context.transformContext();
     if (steps.some(({ use }) => use === "tune-biases")) context.keepWhenStopped();
     const result = await core.compress(
@@ -104,16 +106,37 @@ function missing(key: string, example: string): OptionsError {
   return new OptionsError("E2007", `run: the config has no ${key}`, { hint: `add ${example}` });
 }
 
-function dataOptions({ data }: Config, which: "calibrate" | "validate"): DataOptions {
-  const source = data![which]!;
-  const { preprocess = {}, calibrate: _calibrate, validate: _validate, seed: _seed, split, ...input } = data!;
+interface DataSources {
+  readonly calibrate: DataOptions;
+  readonly validate: DataOptions | undefined;
+}
+
+/** What to calibrate on and what to measure on: without data of its own, the part that `split` leaves. */
+function dataSources(config: Config, split: number | undefined): DataSources {
+  const { calibrate, validate } = config.data!;
+  const rest =
+    split === undefined ? undefined : { dir: calibrate!.dir, ...(calibrate!.labels && { labels: calibrate!.labels }) };
+  const measured = validate ?? rest;
+  return {
+    calibrate: dataOptions(config, calibrate!, split, CALIBRATION_SAMPLES),
+    validate: measured && dataOptions(config, measured, split),
+  };
+}
+
+function dataOptions(
+  { data }: Config,
+  source: NonNullable<NonNullable<Config["data"]>["calibrate"]>,
+  split: number | undefined,
+  most?: number,
+): DataOptions {
+  const { preprocess = {}, calibrate: _calibrate, validate: _validate, seed: _seed, split: _split, ...input } = data!;
   const list = (value: number | number[] | undefined) => (value === undefined ? undefined : [value].flat());
   const { mean, std, ...rest } = preprocess;
-  const samples = source.samples ?? (which === "calibrate" ? CALIBRATION_SAMPLES : undefined);
+  const samples = source.samples ?? most;
   return {
     ...input,
     ...rest,
-    ...(split !== undefined && { split: parseShare("data.split", split) }),
+    ...(split !== undefined && { split }),
     data: source.dir,
     ...(source.labels !== undefined && { labels: source.labels }),
     ...(samples !== undefined && { samples }),
@@ -167,9 +190,9 @@ function gateFlags({ gates = {} }: Config) {
 }
 
 /** Without validation data only the size can be judged; a gate of accuracy is then an error, not a pass. */
-function requireGatesCanBeJudged(config: Config): void {
+function requireGatesCanBeJudged(config: Config, { validate }: DataSources): void {
   const { maxDrop, minAccuracy } = gateFlags(config);
-  if (config.data?.validate === undefined && (maxDrop !== undefined || minAccuracy !== undefined))
+  if (validate === undefined && (maxDrop !== undefined || minAccuracy !== undefined))
     throw missing("data.validate", '"validate": { "dir": "val/", "labels": "folders" }');
 }
 

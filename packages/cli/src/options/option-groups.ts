@@ -99,13 +99,18 @@ function presetOption(): Option {
 
 const SPLIT = "calibrate on this share of every class, drawn with --seed; measure on the rest";
 
+/** Which part of the data is calibrated on; `what` says what the share is for. */
+export function splitOption(what = SPLIT): Option {
+  return share("--split <share>", what);
+}
+
 /**
  * For commands that read images. `samples` is the command's own default; without one all samples are used. `split` says what a
  * share of them is for.
  */
 export function addDataOptions(
   command: Command,
-  { samples, split = SPLIT }: { samples?: number; split?: string } = {},
+  { samples, split }: { samples?: number; split?: string } = {},
 ): Command {
   command
     .optionsGroup("Data options:")
@@ -114,7 +119,7 @@ export function addDataOptions(
     )
     .addOption(completing(text("--labels <how>", "auto, folders, none, or a csv or npy file (default: auto)"), "file"))
     .addOption(integer("--samples <n>", "samples to use, spread evenly over the data", { min: 1 }, samples))
-    .addOption(share("--split <share>", split))
+    .addOption(splitOption(split))
     .addOption(integer("--batch <n>", "samples at a time (default: by memory); never changes results", { min: 1 }))
     .addOption(presetOption())
     .addOption(

@@ -121,6 +121,15 @@ test("run executes a config, checks its gates and fills the output folder", asyn
   config.gates = { maxSize: "1MB" };
   await writeFile(join(cwd, "equant.config.json"), JSON.stringify(config));
   expect((await equant(["run", "--overwrite", "-q"], { cwd })).code).toBe(0);
+
+  // Without data to validate on, the share that --split leaves is measured.
+  const { validate: _validate, ...data } = config.data;
+  await writeFile(join(cwd, "equant.config.json"), JSON.stringify({ ...config, data }));
+  const split = await equant(["run", "--overwrite", "--json", "--split", "0.7", "--seed", "1"], { cwd });
+  expect(split.code, split.stderr).toBe(0);
+  const { samples } = JSON.parse(await readFile(join(cwd, "dist/report.json"), "utf8")).validation;
+  expect(samples).toBeGreaterThan(10);
+  expect(samples).toBeLessThan(25);
 });
 
 test("run refuses steps in an order that cannot work", async () => {
