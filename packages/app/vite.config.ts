@@ -42,6 +42,9 @@ const ENTRY_POLICY = [
 const COPIED: Readonly<Record<string, string>> = {
   "ort/ort-wasm-simd-threaded.mjs": require.resolve("onnxruntime-web/ort-wasm-simd-threaded.mjs"),
   "ort/ort-wasm-simd-threaded.wasm": require.resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm"),
+  // With WebGPU: fetched only when a person asks for it.
+  "ort/ort-wasm-simd-threaded.asyncify.mjs": require.resolve("onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs"),
+  "ort/ort-wasm-simd-threaded.asyncify.wasm": require.resolve("onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm"),
   "demo/digits.onnx": join(import.meta.dirname, "../cli/assets/digits.onnx"),
 };
 
@@ -118,6 +121,7 @@ function offlineList(): Plugin {
       // Everything in the folder: files that other plugins and the worker's build wrote are not in this bundle.
       const files = readdirSync(dir!, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile() && !["index.html", "sw.js", "files.json"].includes(entry.name))
+        .filter((entry) => !entry.name.includes(".asyncify."))
         .map((entry) => relative(dir!, join(entry.parentPath, entry.name)).replaceAll("\\", "/"));
       writeFileSync(join(dir!, "files.json"), JSON.stringify(["./", ...files.sort()]));
     },

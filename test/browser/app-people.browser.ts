@@ -41,6 +41,13 @@ async function demoByKeyboard(page: Page): Promise<void> {
 
 test("the whole path with the keyboard alone", async () => {
   const page = await app.open();
+  // This Chromium has no graphics card: said, and everything runs all the same.
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("webgpu");
+  await page.keyboard.press("Enter");
+  await expect
+    .poll(() => page.getByTestId("provider").getAttribute("title"))
+    .toMatch(/^WebGPU cannot be had: .+ on the/);
   await demoByKeyboard(page);
   const heading = () => page.getByRole("heading", { level: 1 }).textContent();
   for (const { key, title, id } of SCREENS.slice(1)) {

@@ -208,9 +208,26 @@ export interface ConfusedSamples {
   }[];
 }
 
+/** What float networks run on: WebAssembly on the processor, or the graphics card. */
+export type AppProvider = "wasm" | "webgpu";
+
+/** Who was found to run them. */
+export interface Provided {
+  readonly provider: AppProvider;
+  /** Why it is not the one that was asked for. */
+  readonly refused: string | null;
+}
+
+/** What the page runs on. */
+export interface Environment extends Provided {
+  readonly threads: number;
+  readonly isolated: boolean;
+}
+
 /** Every call the page makes of its worker. */
 export interface Calls {
-  warm(params: Record<string, never>): { threads: number; isolated: boolean };
+  /** Loads core, and the runtime where it is not the processor's. */
+  warm(params: { provider: AppProvider }): Environment;
   openModel(params: { source: ModelSource }): ModelSummary;
   /** Weights by channel of all layers but these. */
   weights(params: { except: readonly string[] }): LayerWeights[];

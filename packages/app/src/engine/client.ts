@@ -1,5 +1,15 @@
 import type { Problem } from "../problem.js";
-import type { CallName, DataSource, ModelSource, Params, Progress, Reply, Request, Result } from "../protocol.js";
+import type {
+  AppProvider,
+  CallName,
+  DataSource,
+  ModelSource,
+  Params,
+  Progress,
+  Reply,
+  Request,
+  Result,
+} from "../protocol.js";
 import type { DataPlan } from "../recipe/recipe.js";
 
 /** A call that failed, with what the card shows. */
@@ -56,6 +66,7 @@ export class EngineClient {
   readonly #pending = new Map<number, Pending>();
   #model: ModelSource | undefined;
   #data: { source: DataSource; plan: DataPlan } | undefined;
+  #provider: AppProvider = "wasm";
   /** A new worker has neither model nor data. */
   #cold = false;
 
@@ -107,6 +118,7 @@ export class EngineClient {
   async #reopen(name: CallName): Promise<void> {
     if (!this.#cold || name === "openModel" || name === "warm") return;
     this.#cold = false;
+    if (this.#provider !== "wasm") await this.#send(this.#next++, "warm", { provider: this.#provider });
     if (this.#model) await this.#send(this.#next++, "openModel", { source: this.#model });
     if (this.#data && name !== "openData") await this.#send(this.#next++, "openData", this.#data);
   }
@@ -117,6 +129,7 @@ export class EngineClient {
       this.#data = undefined;
       this.#cold = false;
     }
+    if (name === "warm") this.#provider = (params as Params<"warm">).provider;
     if (name === "openData") this.#data = params as Params<"openData">;
   }
 

@@ -8,6 +8,7 @@ import type {
   DataCheck,
   DataSource,
   DataSummary,
+  Environment,
   EqualizePreview,
   ModelSource,
   ModelSummary,
@@ -88,7 +89,7 @@ export const announcement = signal("");
 export const screen = signal<ScreenId>("start");
 /** The layer that graph, table, charts and inspector show: a node's name. */
 export const selectedLayer = signal<string | undefined>(undefined);
-export const environment = signal<{ threads: number; isolated: boolean } | null>(null);
+export const environment = signal<Environment | null>(null);
 
 export const currentRun = computed(() => runs.value.find(({ id }) => id === currentRunId.value) ?? null);
 export const currentMeasures = computed(() => measures.value[currentRunId.value ?? ""] ?? {});

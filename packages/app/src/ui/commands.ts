@@ -1,3 +1,4 @@
+import { runOn } from "../engine/warm.js";
 import { measureRun, previewEqualization, runCalibration, runDemo, runRecipe } from "../state/actions.js";
 import { cancelJob, setPaused } from "../state/jobs.js";
 import { layerRows, tickLayer } from "../state/layer-rows.js";
@@ -5,7 +6,7 @@ import { redoRecipe, undoRecipe } from "../state/recipe-edit.js";
 import { pinRun, swapPins } from "../state/runs.js";
 import { SCREENS } from "../state/screens.js";
 import { selectLayer, stepLayer } from "../state/selection.js";
-import { activity, currentRunId, data, model, screen, selectedLayer } from "../state/store.js";
+import { activity, currentRunId, data, environment, model, screen, selectedLayer } from "../state/store.js";
 import { dockOpen, dockTab } from "./dock/dock.js";
 import { keysOf } from "./keymap.js";
 import { go } from "./navigate.js";
@@ -110,6 +111,12 @@ export const COMMANDS: readonly Command[] = [
     title: "Pause or resume",
     enabled: () => activity.value?.canPause === true,
     run: () => setPaused(!activity.value!.paused),
+  },
+  {
+    id: "provider",
+    title: "Run float networks on WebGPU, or on the processor again",
+    enabled: idle,
+    run: () => void runOn(environment.value?.provider === "webgpu" ? "wasm" : "webgpu"),
   },
   { id: "cancel", title: "Cancel what runs", keys: ["Escape"], enabled: () => !idle(), run: cancelJob },
   { id: "undo", title: "Undo", keys: ["Ctrl+Z"], run: undoRecipe },

@@ -32,7 +32,7 @@ import type { Gate } from "./gate.js";
 import { reportOf, validate } from "./measure.js";
 import { guessOf, type OpenData, openData, summarizeData } from "./open-data.js";
 import { type OpenModel, openModel, summarizeModel } from "./open-model.js";
-import { threadCount } from "./ort.js";
+import { chooseProvider, threadCount } from "./ort.js";
 import { pruneModel } from "./prune.js";
 
 /** Samples on which a file is run before it may be called saved. */
@@ -69,7 +69,11 @@ export class Engine {
   readonly #handlers: {
     readonly [N in CallName]: (params: Params<N>, context: CallContext) => Promise<Result<N>>;
   } = {
-    warm: async () => ({ threads: threadCount(), isolated: globalThis.crossOriginIsolated }),
+    warm: async ({ provider }) => ({
+      threads: threadCount(),
+      isolated: globalThis.crossOriginIsolated,
+      ...(await chooseProvider(provider)),
+    }),
     openModel: async ({ source }) => {
       const model = await openModel(source);
       const ranges = await weightRanges(model.model);

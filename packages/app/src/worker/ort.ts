@@ -1,4 +1,6 @@
 import { createRunner, type OrtModule, type Runner } from "@equant/core";
+import type { AppProvider, Provided } from "../protocol.js";
+import { provide } from "./provider.js";
 
 /** More threads than this gain nothing on networks of this size, and every one keeps a stack. */
 const MOST_THREADS = 8;
@@ -15,20 +17,34 @@ export function threadCount(): number {
   return globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
 }
 
-let loading: Promise<Runner> | undefined;
+let processor: Promise<Runner> | undefined;
+let chosen: Runner | undefined;
 
 /** The runner, its runtime fetched when it is first needed. */
-export function runner(): Promise<Runner> {
-  loading ??= load();
-  return loading;
+export async function runner(): Promise<Runner> {
+  return chosen ?? onProcessor();
 }
 
-async function load(): Promise<Runner> {
-  const ort = await import("onnxruntime-web/wasm");
+/** What everything from now on runs on. */
+export async function chooseProvider(asked: AppProvider): Promise<Provided> {
+  if (asked === "wasm") {
+    chosen = undefined;
+    return { provider: "wasm", refused: null };
+  }
+  const { gpu } = navigator as Navigator & { readonly gpu?: { requestAdapter(): Promise<object | null> } };
+  const load = async () => prepared(await import("onnxruntime-web/webgpu"), "ort-wasm-simd-threaded.asyncify");
+  const { runner: found, ...provided } = await provide(asked, onProcessor, { gpu, load });
+  chosen = found;
+  return provided;
+}
+
+function onProcessor(): Promise<Runner> {
+  processor ??= import("onnxruntime-web/wasm").then((ort) => createRunner(prepared(ort, "ort-wasm-simd-threaded")));
+  return processor;
+}
+
+function prepared(ort: Pick<typeof import("onnxruntime-web/wasm"), "env">, file: string): OrtModule {
   ort.env.wasm.numThreads = threadCount();
-  ort.env.wasm.wasmPaths = {
-    mjs: place("ort-wasm-simd-threaded.mjs"),
-    wasm: place("ort-wasm-simd-threaded.wasm"),
-  };
-  return createRunner(ort as unknown as OrtModule);
+  ort.env.wasm.wasmPaths = { mjs: place(`${file}.mjs`), wasm: place(`${file}.wasm`) };
+  return ort as unknown as OrtModule;
 }

@@ -1,3 +1,4 @@
+import { runsOn } from "../../engine/warm.js";
 import { formatBytes } from "../../format.js";
 import { redoRecipe, undoRecipe } from "../../state/recipe-edit.js";
 import { activity, environment, model, recipes } from "../../state/store.js";
@@ -45,6 +46,11 @@ export function Bar() {
             one thread: slower
           </span>
         )
+      )}
+      {env && (env.provider === "webgpu" || env.refused !== null) && (
+        <span class={env.refused === null ? "badge" : "badge stale"} title={runsOn()} data-testid="provider">
+          {env.refused === null ? "WebGPU" : "no WebGPU"}
+        </span>
       )}
       <span class="bar-tools">
         <Tool name="undo" label={withKey("Undo", "undo")} disabled={past.length === 0} onClick={undoRecipe} />
