@@ -7,4 +7,5 @@ const from = join(packages, "app/dist");
 const to = join(packages, "cli/app");
 if (!existsSync(join(from, "index.html"))) throw new Error("the app is not built: npm run build");
 rmSync(to, { recursive: true, force: true });
-cpSync(from, to, { recursive: true });
+// The runtime with WebGPU is larger than the whole package: there the page says that it is not at hand.
+cpSync(from, to, { recursive: true, filter: (path) => !path.includes(".asyncify.") });

@@ -32,7 +32,12 @@ export async function chooseProvider(asked: AppProvider): Promise<Provided> {
     return { provider: "wasm", refused: null };
   }
   const { gpu } = navigator as Navigator & { readonly gpu?: { requestAdapter(): Promise<object | null> } };
-  const load = async () => prepared(await import("onnxruntime-web/webgpu"), "ort-wasm-simd-threaded.asyncify");
+  const file = "ort-wasm-simd-threaded.asyncify";
+  const load = async () => {
+    const { ok } = await fetch(place(`${file}.wasm`), { method: "HEAD" });
+    if (!ok) throw new Error("this copy of the page comes without the runtime for it");
+    return prepared(await import("onnxruntime-web/webgpu"), file);
+  };
   const { runner: found, ...provided } = await provide(asked, onProcessor, { gpu, load });
   chosen = found;
   return provided;
