@@ -52,7 +52,7 @@ export class CorrectionRun {
     this.samples = dataset.length;
     const expected = await this.#means(floatModel, this.#floatNodes(), referenceDataset ?? dataset);
     const actual = await this.#means(model, this.#nodes(), dataset);
-    const shifts = this.#targets.map((target, at) => this.#shift(target, expected[at]!, actual[at]!));
+    const shifts = this.#targets.map((target, at) => shiftOf(target, expected[at]!, actual[at]!));
     for (const [at, { bias }] of this.#targets.entries()) bias.add(shifts[at]!);
     return shifts;
   }
@@ -83,7 +83,7 @@ export class CorrectionRun {
     const shifts: Float64Array[] = [];
     for (const [at, target] of this.#targets.entries()) {
       const actual = await this.#step(steps[at]!, nodes[at]!, cache, fed, types, feed.fixed ?? 1);
-      const shift = this.#shift(target, expected[at]!, actual);
+      const shift = shiftOf(target, expected[at]!, actual);
       target.bias.add(shift);
       shifts.push(shift);
       this.#context.onProgress?.({ phase: "correct biases", done: at + 1, total: nodes.length });
@@ -168,23 +168,24 @@ export class CorrectionRun {
   #floatNodes(): Node[] {
     return this.#targets.map(({ floatNode }) => floatNode);
   }
+}
 
-  #shift({ parameters }: Target, expected: Float64Array, actual: Float64Array): Float64Array {
-    const shift = expected.map((mean, channel) => mean - actual[channel]!);
-    const at = shift.findIndex((value) => !Number.isFinite(value));
-    if (at < 0) return shift;
-    const { node, opType, output } = parameters.layer;
-    throw new RunError(
-      "E7001",
-      `correctBiases: mean of channel ${at} of "${output}" is ${expected[at]} in float, ${actual[at]} quantized`,
-      {
-        node: labelOf(node),
-        opType,
-        tensor: output,
-        hint: "check the samples and the float model's weights for NaN and very large values",
-      },
-    );
-  }
+/** By how much a bias moves, a channel. @throws {RunError} E7001 a mean is NaN or infinite. */
+export function shiftOf({ parameters }: Target, expected: Float64Array, actual: Float64Array): Float64Array {
+  const shift = expected.map((mean, channel) => mean - actual[channel]!);
+  const at = shift.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return shift;
+  const { node, opType, output } = parameters.layer;
+  throw new RunError(
+    "E7001",
+    `correctBiases: mean of channel ${at} of "${output}" is ${expected[at]} in float, ${actual[at]} quantized`,
+    {
+      node: labelOf(node),
+      opType,
+      tensor: output,
+      hint: "check the samples and the float model's weights for NaN and very large values",
+    },
+  );
 }
 
 /** Small samples in larger batches: a run costs a network of a millisecond as much as its operators do. */

@@ -24,14 +24,18 @@ export class ChannelMean {
 }
 
 /**
- * Adds the mean over positions of a layer's output, [N, channels], as graph output and returns its name. GlobalAveragePool
- * stays in ONNX Runtime's blocked layout, where ReduceMean would force a reorder. A Gemm's output has no positions.
+ * Adds the mean over positions of a layer's output, [N, channels], and returns its name. GlobalAveragePool stays in ONNX Runtime's
+ * blocked layout, where ReduceMean would force a reorder. A Gemm's output has no positions.
  */
-export function exposeMean(builder: GraphBuilder, layer: Node): string {
+export function meanOf(builder: GraphBuilder, layer: Node): string {
   const value = layer.outputs[0]!;
-  const mean = isOp(layer, "Gemm")
-    ? builder.node("Identity", [value])
-    : builder.node("Flatten", [builder.node("GlobalAveragePool", [value])]);
+  if (isOp(layer, "Gemm")) return builder.node("Identity", [value]);
+  return builder.node("Flatten", [builder.node("GlobalAveragePool", [value])]);
+}
+
+/** The same as graph output. */
+export function exposeMean(builder: GraphBuilder, layer: Node): string {
+  const mean = meanOf(builder, layer);
   builder.output(mean, "float32");
   return mean;
 }

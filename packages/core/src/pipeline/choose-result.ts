@@ -2,7 +2,7 @@ import { isGain, type OutputError } from "../analyze/output-error.js";
 import { OutputProbe } from "../analyze/output-probe.js";
 import { judge, type Verdict } from "../analyze/verdict.js";
 import type { Calibration } from "../calibrate/index.js";
-import { correctBiases, type SampleSplit } from "../correct/index.js";
+import type { SampleSplit, TrialCorrection } from "../correct/index.js";
 import { cloneModel, type Model } from "../graph/index.js";
 import { applyQdq, planQuantization, type QuantizeOptions } from "../quantize/index.js";
 import type { TransformContext } from "../runtime/index.js";
@@ -10,9 +10,6 @@ import { orLost } from "./lost-candidate.js";
 
 /** The plain way: ranges end where calibration did. */
 export const PLAIN_RANGES = "minmax";
-
-/** Samples for the bias correction that only helps to decide. */
-export const TRIAL_SAMPLES = 16;
 
 /** A float network and its statistics on the samples that steps learn from. */
 export interface FloatState {
@@ -30,8 +27,8 @@ export interface ResultQuestion {
   readonly plain: FloatState;
   readonly samples: SampleSplit;
   readonly quantize: QuantizeOptions;
-  /** Whether biases will be corrected: the recipe's network is then compared after a quick correction. */
-  readonly corrects: boolean;
+  /** Present where biases will be corrected: the recipe's network is then compared after a quick correction. */
+  readonly trial?: TrialCorrection | undefined;
 }
 
 /** What a recipe's network was compared with, and what is taken. */
@@ -62,27 +59,24 @@ export async function chooseResult(
   question: ResultQuestion,
   context: TransformContext,
 ): Promise<ResultChoice | undefined> {
-  const { original, recipe, plain, samples, quantize, corrects } = question;
-  const { learn, check, heldOut } = samples;
+  const { original, recipe, plain, samples, quantize, trial } = question;
+  const { check, heldOut } = samples;
   const plainRanges = { ...quantize, calibrator: PLAIN_RANGES };
   const hasRanges = (quantize.calibrator ?? PLAIN_RANGES) !== PLAIN_RANGES;
-  if (recipe.model === plain.model && !hasRanges && !corrects) return undefined;
+  if (recipe.model === plain.model && !hasRanges && !trial) return undefined;
   const probe = await OutputProbe.of(original, check, context);
-  const errorOf = ({ model, calibration }: FloatState, options: QuantizeOptions, corrected: boolean) =>
+  const errorOf = ({ model, calibration }: FloatState, options: QuantizeOptions, correction?: TrialCorrection) =>
     orLost(async () => {
       const quantized = cloneModel(model);
       const plan = planQuantization(quantized, calibration, options);
       applyQdq(quantized, plan);
-      if (corrected) {
-        const correct = correctBiases({ floatModel: model, plan, samples: TRIAL_SAMPLES, keep: "always" });
-        await correct(quantized, { ...context, data: learn });
-      }
+      await correction?.correct({ floatModel: model, model: quantized, plan });
       return probe.measure(quantized, context);
     });
   const errors = {
-    recipe: await errorOf(recipe, quantize, corrects),
-    minmax: hasRanges ? await errorOf(recipe, plainRanges, corrects) : undefined,
-    plain: await errorOf(plain, plainRanges, false),
+    recipe: await errorOf(recipe, quantize, trial),
+    minmax: hasRanges ? await errorOf(recipe, plainRanges, trial) : undefined,
+    plain: await errorOf(plain, plainRanges),
   };
   const taken = choose(errors, heldOut);
   const where = `on ${probe.dataset.length} ${heldOut ? "held-out" : "of the same"} samples, plain quantize → this recipe`;

@@ -2,7 +2,7 @@ import { agreementWords, type OutputError, outputGain } from "../analyze/output-
 import { OutputProbe, PROBE_SAMPLES } from "../analyze/output-probe.js";
 import { judge, type Verdict } from "../analyze/verdict.js";
 import { type Calibration, calibrate } from "../calibrate/index.js";
-import { correctBiases, ensureBiases, type SampleSplit, splitSamples } from "../correct/index.js";
+import { ensureBiases, type SampleSplit, splitSamples, TrialCorrection } from "../correct/index.js";
 import { type Dataset, keepSamples, spread } from "../data/index.js";
 import { OptionsError, rejectUnknownOptions, throwIfAborted } from "../errors.js";
 import { cloneModel, type Model, serializeModel } from "../graph/index.js";
@@ -40,7 +40,7 @@ import {
   type StepName,
   stepOptions,
 } from "../steps/index.js";
-import { chooseResult, describeChoice, PLAIN_RANGES, type ResultChoice, TRIAL_SAMPLES } from "./choose-result.js";
+import { chooseResult, describeChoice, PLAIN_RANGES, type ResultChoice } from "./choose-result.js";
 import { orLost } from "./lost-candidate.js";
 import { type Verification, verifyModel } from "./verify.js";
 
@@ -142,8 +142,8 @@ export async function compress(
 class RecipeRun {
   readonly #effects: StepEffect[] = [];
   readonly #phase: PhaseRunner;
-  /** Whether biases are corrected in the end. */
-  readonly #corrects: boolean;
+  /** Present where biases are corrected in the end. */
+  readonly #trial: TrialCorrection | undefined;
   /** What steps learn from and are measured on, and what decides between the recipe and plain quantization. */
   readonly #samples: SampleSplit;
   /** With all samples, and with those to learn from. */
@@ -168,7 +168,8 @@ class RecipeRun {
     this.#samples = splitSamples(dataset);
     this.context = { ...context, data: dataset };
     this.#learning = { ...context, data: this.#samples.learn };
-    this.#corrects = steps.some(({ use }) => definitionOf(use).correctsBiases);
+    const corrects = steps.some(({ use }) => definitionOf(use).correctsBiases);
+    this.#trial = corrects ? new TrialCorrection(this.#learning) : undefined;
     this.#phase = options.phase ?? ((_name, work) => work());
     if (resolveQuantizeOptions(quantize).format !== "qdq") {
       throw new OptionsError("E2004", "compress: format 'emulation' is for equant quantize, expected qdq", {
@@ -220,7 +221,7 @@ class RecipeRun {
   async #choose(best: Candidate, plain: Candidate, step: RecipeStep): Promise<Candidate> {
     const { model: original, quantize, context } = this;
     const samples = this.#samples;
-    const question = { original, recipe: best, plain, samples, quantize, corrects: this.#corrects };
+    const question = { original, recipe: best, plain, samples, quantize, trial: this.#trial };
     const choice = await this.#phase("against plain", () => chooseResult(question, context));
     const { model, calibration } = choice?.taken === "plain" ? plain : best;
     if (choice && choice.taken !== "recipe") this.quantize = { ...quantize, calibrator: PLAIN_RANGES };
@@ -272,7 +273,7 @@ class RecipeRun {
     const input: FloatInput = {
       quantize: this.quantize,
       known: best.calibration.activationStats(),
-      biasCorrected: this.#corrects,
+      biasCorrected: this.#trial !== undefined,
       keep: step.keep,
     };
     const apply = async (chosen: OptionsOf<OptionTable>, collected?: unknown): Promise<Attempt> => {
@@ -308,20 +309,19 @@ class RecipeRun {
    */
   async #verdict(candidate: Candidate, best: Candidate, requiredDb: number, keep: Keep): Promise<Verdict> {
     const plain = { before: best.error, after: candidate.error, where: "as it is", requiredDb, keep };
-    if (!this.#corrects || outputGain(plain.before, plain.after).worst >= DECISIVE_DB) return judge(plain);
-    const [before, after] = [await this.#trial(best), await this.#trial(candidate)];
+    if (!this.#trial || outputGain(plain.before, plain.after).worst >= DECISIVE_DB) return judge(plain);
+    const [before, after] = [await this.#corrected(best, this.#trial), await this.#corrected(candidate, this.#trial)];
     return judge({ ...plain, before, after, where: "after a trial bias correction" });
   }
 
-  async #trial(candidate: Candidate): Promise<OutputError> {
+  async #corrected(candidate: Candidate, trial: TrialCorrection): Promise<OutputError> {
     if (candidate.trial) return candidate.trial;
-    const { model, quantized, plan } = candidate;
+    const { model: floatModel, quantized: model, plan } = candidate;
     // The plan names nodes of this very model, so the trial runs on it: it changes biases only, which are put back.
-    const initializers = new Map(quantized.graph.initializers);
-    const correct = correctBiases({ floatModel: model, plan, samples: TRIAL_SAMPLES, keep: "always" });
-    await correct(quantized, this.#learning);
-    candidate.trial = await this.#probe.measure(quantized, this.context);
-    quantized.graph.initializers = initializers;
+    const initializers = new Map(model.graph.initializers);
+    await trial.correct({ floatModel, model, plan });
+    candidate.trial = await this.#probe.measure(model, this.context);
+    model.graph.initializers = initializers;
     return candidate.trial;
   }
 

@@ -35,7 +35,7 @@ async function ask(options: { calibrator?: string }, dataset = samples, recipe =
   });
   const plain = await state(model);
   const question = { original: model, recipe: recipe === model ? plain : await state(recipe), plain };
-  return chooseResult({ ...question, samples: split, quantize: options, corrects: false }, context);
+  return chooseResult({ ...question, samples: split, quantize: options }, context);
 }
 
 /** The same network with one layer's weights damaged: what a step that learned too well leaves. */
