@@ -24,6 +24,7 @@ test.each<[string, Omit<StepOf<"quantize">, "use">]>([
   ["few bits", { weightBits: 4, activations: "uint16", activationBits: 12, weightCalibrator: "mse" }],
   ["asymmetric", { weights: "uint8", bias: "int16", powerOfTwo: true }],
   ["a target", { target: "tensorrt", activationSymmetric: true, weightStorage: "int8" }],
+  ["bits by layer", { layerBits: ["conv1*=4/8:per-channel", "fc=16"] }],
   ["exclusions", { exclude: ["a b", "conv_*"], excludeType: ["Gemm"] }],
 ])("the command reads the flags of %s as the same options", (_name, options) => {
   const line = cliLine(plain(options), NAMES);

@@ -61,6 +61,32 @@ export function NumberField({ label, value, min, max, step = 1, placeholder, onC
   );
 }
 
+interface LinesProps {
+  readonly label: string;
+  readonly hint: string;
+  readonly values: readonly string[];
+  readonly onChange: (values: string[]) => void;
+}
+
+/** A list of texts, one a line. */
+export function LinesField({ label, hint, values, onChange }: LinesProps) {
+  return (
+    <label class="field">
+      <span>{label}, one a line</span>
+      <textarea
+        rows={2}
+        spellcheck={false}
+        title={hint}
+        value={values.join("\n")}
+        onChange={(event) => {
+          const lines = event.currentTarget.value.split("\n").map((line) => line.trim());
+          onChange(lines.filter((line) => line !== ""));
+        }}
+      />
+    </label>
+  );
+}
+
 interface CheckProps {
   readonly checked: boolean;
   readonly onChange: (checked: boolean) => void;

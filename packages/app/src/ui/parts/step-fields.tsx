@@ -2,7 +2,7 @@ import { definitionOf, KEEP, labelOfOption, type OptionSpec, type StepName, step
 import { stepOf } from "../../recipe/recipe.js";
 import { editStep } from "../../state/recipe-edit.js";
 import { recipe } from "../../state/store.js";
-import { Check, NumberField, Select } from "./fields.js";
+import { Check, LinesField, NumberField, Select } from "./fields.js";
 
 interface FieldProps {
   readonly name: string;
@@ -52,7 +52,14 @@ function Field({ name, spec, value, onChange }: FieldProps) {
         />
       );
     case "list":
-      return null;
+      return (
+        <LinesField
+          label={label}
+          hint={spec.help}
+          values={Array.isArray(value) ? (value as string[]) : []}
+          onChange={(lines) => onChange(lines.length > 0 ? lines : undefined)}
+        />
+      );
   }
 }
 
@@ -80,10 +87,7 @@ export function StepFields({ use }: { readonly use: StepName }) {
       onChange={(value) => editStep(use, { [name]: value } as never)}
     />
   );
-  const [main, more] = [
-    own.filter(([, { main }]) => main),
-    own.filter(([, { main, kind }]) => !main && kind !== "list"),
-  ];
+  const [main, more] = [own.filter(([, { main }]) => main), own.filter(([, { main }]) => !main)];
   return (
     <>
       <div class="fields">{main.map(field)}</div>
