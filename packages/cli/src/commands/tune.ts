@@ -142,6 +142,7 @@ function resultText(context: CommandContext, report: TuneReport, folder: string)
           : [{ title: "same answer", cell: ({ agreement }: TuneTrial) => or(agreement, formatPercent) }]),
       { title: "output SQNR", cell: ({ sqnrDb }) => or(sqnrDb, formatDb) },
       { title: "in float", cell: ({ settings }) => settings.exclude.join(" ") || "-", align: "left" },
+      { title: "16 bits", cell: ({ settings }) => settings.wide?.join(" ") ?? "-", align: "left" },
       { title: "", cell: ({ id }) => (id === best ? "best" : ""), align: "left" },
     ],
     shown,

@@ -13,6 +13,8 @@ export interface TrialSettings {
   readonly activationBits: 8 | 16;
   /** Layers that stay in float. */
   readonly exclude: readonly string[];
+  /** Layers with weights and outputs of 16 bits. Default: none. */
+  readonly wide?: readonly string[];
 }
 
 /** One recipe that was built and measured. */

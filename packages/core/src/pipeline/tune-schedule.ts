@@ -11,13 +11,14 @@ export interface TuneConstraints {
 const ROUNDING = 1e-9;
 
 /** Says the settings; excluded layers by their number, because they come in one order. */
-export function trialId({ granularity, equalize, chooser, activationBits, exclude }: TrialSettings): string {
+export function trialId({ granularity, equalize, chooser, activationBits, exclude, wide = [] }: TrialSettings): string {
   const parts = [
     granularity === "per-channel" ? "channel" : "tensor",
     equalize ? "eq" : "plain",
     chooser.replaceAll(/[^a-z0-9.]/gi, ""),
     ...(activationBits === 16 ? ["a16"] : []),
     ...(exclude.length > 0 ? [`float${exclude.length}`] : []),
+    ...(wide.length > 0 ? [`wide${wide.length}`] : []),
   ];
   return parts.join("-");
 }

@@ -62,7 +62,8 @@ const KEYS = [...Object.keys(TUNE_DEFAULTS), "maxBytes", "task", "target", "stat
 /**
  * Looks for recipes that keep the constraints, and for the front of size and quality. First a grid over granularity,
  * equalization and range choosers; where no trial of it keeps `maxDrop`, 16-bit activations for the best of them, then its layers are
- * kept in float, those first whose sensitivity promises most, until the constraint holds or the file grows too large.
+ * kept in float, those first whose sensitivity promises most, until the constraint holds or the file grows too large; and the same
+ * layers with 16 bits in place of float.
  *
  * Every trial is {@link compress} with a recipe, measured against the float model on all samples. The order of trials follows
  * from their results alone, so a search that was stopped goes on from its `state` as if it had not been.
@@ -163,12 +164,18 @@ class Search {
     this.#order ??= await this.#sensitiveLayers(base.settings);
     const order = this.#order;
     let exhausted = true;
+    let least: readonly string[] | undefined;
     await leastExcluded(order.length, async (count) => {
-      const trial = await this.#trial({ ...base.settings, exclude: order.slice(0, count) });
+      const exclude = order.slice(0, count);
+      const trial = await this.#trial({ ...base.settings, exclude });
       if (!trial) exhausted = false;
+      const good = trial && satisfies(trial, this.#constraints);
+      if (good && count < (least?.length ?? Number.POSITIVE_INFINITY)) least = exclude;
       // A file that is too large asks for fewer layers in float, as one that is good enough does.
-      return trial && (satisfies(trial, this.#constraints) || !fits(trial, this.#constraints));
+      return trial && (good || !fits(trial, this.#constraints));
     });
+    // What is enough in float often is in 16 bits, which take half the bytes.
+    if (exhausted && least && !(await this.#trial({ ...base.settings, wide: least }))) return false;
     return exhausted;
   }
 
@@ -230,7 +237,7 @@ interface Measured {
 }
 
 function quantizeOf(
-  { granularity, chooser, activationBits, exclude }: TrialSettings,
+  { granularity, chooser, activationBits, exclude, wide = [] }: TrialSettings,
   target: QuantizeOptions["target"],
 ): QuantizeOptions {
   return {
@@ -240,6 +247,7 @@ function quantizeOf(
     ...(activationBits === 16 && { activations: "uint16" as const }),
     ...(target && { target }),
     exclude,
+    ...(wide.length > 0 && { layerBits: wide.map((layer) => `${layer}=16/16`) }),
   };
 }
 

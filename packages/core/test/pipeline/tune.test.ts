@@ -92,7 +92,16 @@ describe("tune", { timeout: 60_000 }, () => {
     const order = made.at(-1)!.state.order!;
     expect([...order].sort()).toEqual(["a", "b", "fc"]);
     expect(made.length).toBeGreaterThan(0);
-    for (const { id } of made) {
+    // The least number of layers that is enough in float is tried with 16 bits.
+    const wider = report.trials.find(({ id }) => id === made.at(-1)!.id)!;
+    const floats = made.slice(0, -1).map(({ id }) => report.trials.find((trial) => trial.id === id)!);
+    const enough = floats.filter(({ drop }) => drop === 0).sort((one, two) => one.bytes! - two.bytes!)[0]!;
+    expect(wider.id).toMatch(/-wide[123]$/);
+    expect(wider.settings).toEqual({ ...enough.settings, exclude: [], wide: enough.settings.exclude });
+    expect(wider.error).toBeUndefined();
+    expect(wider.bytes).toBeLessThan(enough.bytes!);
+    expect(wider.sqnrDb).toBeGreaterThan(Math.max(...grid.trials.map(({ sqnrDb }) => sqnrDb!)));
+    for (const { id } of floats) {
       const { exclude } = report.trials.find((trial) => trial.id === id)!.settings;
       expect(exclude).toEqual(order.slice(0, exclude.length));
       expect(exclude.length).toBeGreaterThan(0);
