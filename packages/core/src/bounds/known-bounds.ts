@@ -8,7 +8,7 @@ export interface KnownBounds {
   readonly high: number | Float64Array;
 }
 
-const OPEN = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
+export const OPEN: KnownBounds = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
 
 /** Operators looked through: chains without an activation are not longer. */
 const MOST_STEPS = 16;

@@ -5,13 +5,13 @@ import type { ChannelStats } from "./channel-stats.js";
 /** Share of a bound from which a channel counts as having reached it: float32 rounding lies below. */
 export const REACHED = 1 - 1e-6;
 
-/** Tails of a value whose channels cannot go beyond `bounds`, and the range nothing can leave. */
+/** Tails of a value whose channels cannot go beyond `bounds`, or need not, and the range nothing can leave. */
 export function valueTails(stats: ChannelStats, bounds: KnownBounds): { tails: ValueTails; limits: Range } {
   const { max, min, tail } = stats;
   const high = byChannel(bounds.high, max.length, most);
   const low = byChannel(bounds.low, max.length, least);
   const end = (reach: ArrayLike<number>, scale: ArrayLike<number> | undefined, sign: 1 | -1, limit: BoundOf) => {
-    const far = Float64Array.from(reach, (x) => Math.max(0, sign * x));
+    const far = Float64Array.from(reach, (x, c) => Math.max(0, Math.min(sign * x, sign * limit(c))));
     const beyond = far.map((x, c) => (x >= sign * limit(c) * REACHED || !(x > 0) ? 0 : (scale?.[c] ?? 0)));
     return { reach: far, scale: beyond };
   };
@@ -40,6 +40,17 @@ export function extendedStats(stats: ChannelStats, bounds: KnownBounds, levels: 
     ...stats,
     max: Float64Array.from(stats.max, (x, c) => Math.max(x, Math.min(top(c), x + reach * high.scale[c]!))),
     min: Float64Array.from(stats.min, (x, c) => Math.min(x, Math.max(bottom(c), x - reach * low.scale[c]!))),
+  };
+}
+
+/** Statistics as if elements ended at `bounds`, beyond which nothing tells them apart. */
+export function withinBounds(stats: ChannelStats, bounds: KnownBounds): ChannelStats {
+  const top = byChannel(bounds.high, stats.max.length, most);
+  const bottom = byChannel(bounds.low, stats.min.length, least);
+  return {
+    ...stats,
+    max: Float64Array.from(stats.max, (x, c) => Math.min(x, top(c))),
+    min: Float64Array.from(stats.min, (x, c) => Math.max(x, bottom(c))),
   };
 }
 

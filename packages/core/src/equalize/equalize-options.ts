@@ -78,7 +78,7 @@ export interface ResolvedEqualizeOptions {
   readonly noise: ResolvedNoiseOptions;
 }
 
-const DATA_KEYS = ["stats", "shapes", "probes", "quantized", "sensitivity", "branches"];
+const DATA_KEYS = ["stats", "shapes", "probes", "quantized", "sensitivity", "sharedSensitivity", "branches"];
 
 /** Fills in defaults. @throws {OptionsError} E2001, E2002, E2004, or E2005 where a method needs statistics. */
 export function resolveEqualizeOptions(options: EqualizeOptions): ResolvedEqualizeOptions {
@@ -123,7 +123,7 @@ function requireNumber(option: string, value: number, valid: boolean, expected: 
 }
 
 function pickNoise(options: NoiseOptions): NoiseOptions {
-  const keys = [...Object.keys(NOISE_DEFAULTS), "quantized", "sensitivity"];
+  const keys = [...Object.keys(NOISE_DEFAULTS), "quantized", "sensitivity", "sharedSensitivity"];
   return Object.fromEntries(
     Object.entries(options).filter(([key, value]) => keys.includes(key) && value !== undefined),
   );

@@ -65,12 +65,12 @@ export function noiseModel(classes: ScaleClasses, stats: ActivationStats, option
   const dynamic = options.activations === "dynamic";
   const values = options.quantized ?? roundedValues(flow, options.activations);
   const rounded = new Set(values);
-  const builder: Builder = { classes, options, power, sensitivity: sensitivities(classes, options, power) };
+  const builder: Builder = { classes, options, power, sensitivity: sensitivities(classes, power, options.sensitivity) };
   for (const { layer, reason } of flow.nodes) {
     if (layer?.tensor.dtype !== "float32" || (dynamic && !rounded.has(layer.input))) continue;
-    const term = reason === undefined ? weightTerm(builder, layer) : reason;
-    if (typeof term === "string") missing.push({ label: labelOf(layer.node), reason: term });
-    else terms.push(term);
+    const found = reason === undefined ? weightTerms(builder, layer) : reason;
+    if (typeof found === "string") missing.push({ label: labelOf(layer.node), reason: found });
+    else terms.push(...found);
   }
   for (const value of values) {
     const term = activationTerm(builder, value);
@@ -91,7 +91,7 @@ interface Builder {
  * g by channel of a value: what the options say, else 1; but 0 where the channel was 0 in every value that a layer reads,
  * for noise on a channel that is always cut off reaches nothing.
  */
-function sensitivities(classes: ScaleClasses, options: ResolvedNoiseOptions, power: Builder["power"]) {
+function sensitivities(classes: ScaleClasses, power: Builder["power"], measured: ResolvedNoiseOptions["sensitivity"]) {
   const alive = classes.classes.map(({ size, consumers }) => {
     if (consumers.length === 0) return new Uint8Array(size).fill(1);
     const marks = new Uint8Array(size);
@@ -105,15 +105,36 @@ function sensitivities(classes: ScaleClasses, options: ResolvedNoiseOptions, pow
   });
   return (value: string): Float64Array => {
     const count = classes.flow.space(value)!.count;
-    const given = options.sensitivity?.get(value);
-    const unknown = options.sensitivity ? 0 : 1;
+    const given = measured?.get(value);
+    const unknown = measured ? 0 : 1;
     const g = given?.length === count ? Float64Array.from(given) : new Float64Array(count).fill(unknown);
     const own = classes.values.get(value);
     return own ? g.map((weight, channel) => (alive[own.class]![own.variables[channel]!] ? weight : 0)) : g;
   };
 }
 
-function weightTerm(builder: Builder, layer: LinearLayer): NoiseTerm | string {
+/**
+ * What rounding a layer's weights costs: one term, or two where a shift of the mean is told from what varies around it and no bias takes it
+ * away.
+ */
+function weightTerms(builder: Builder, layer: LinearLayer): NoiseTerm[] | string {
+  const { classes, options, power } = builder;
+  const { sharedSensitivity } = options;
+  const input = power(layer.input);
+  if (options.biasCorrected || !sharedSensitivity || !input)
+    return asList(weightTerm(builder, layer, options.biasCorrected));
+  const varying = weightTerm(builder, layer, true);
+  const shared = { ...builder, sensitivity: sensitivities(classes, power, sharedSensitivity) };
+  const shift = weightTerm(shared, layer, false);
+  if (typeof varying === "string" || typeof shift === "string")
+    return asList(typeof varying === "string" ? shift : varying);
+  const share = insideShare(builder, layer);
+  return [varying, { ...shift, columnWeights: input.mean.map((mean) => (share * mean) ** 2) }];
+}
+
+const asList = (term: NoiseTerm | string) => (typeof term === "string" ? term : [term]);
+
+function weightTerm(builder: Builder, layer: LinearLayer, withoutMean: boolean): NoiseTerm | string {
   const { classes, options, power } = builder;
   const input = power(layer.input);
   const output = power(layer.output);
@@ -141,10 +162,16 @@ function weightTerm(builder: Builder, layer: LinearLayer): NoiseTerm | string {
     columnClass: column?.class ?? -1,
     columnVariables: column?.variables ?? new Int32Array(layer.inChannels),
     rowWeights,
-    columnWeights: inputPower(builder, layer, input),
+    columnWeights: inputPower(insideShare(builder, layer), input, withoutMean),
     slots: perChannel ? shared : 1,
     slotOfRow: Int32Array.from({ length: rows }, (_, j) => (perChannel ? j % shared : 0)),
   };
+}
+
+/** Share of a layer's products that lie inside its input, and not on padding. */
+function insideShare({ classes }: Builder, layer: LinearLayer): number {
+  const spatial = (value: string) => classes.flow.dims(value).slice(2);
+  return coverage(layer, { input: spatial(layer.input), output: spatial(layer.output) });
 }
 
 /**
@@ -152,10 +179,8 @@ function weightTerm(builder: Builder, layer: LinearLayer): NoiseTerm | string {
  * the input, c·E[X²], and without its mean, which a corrected bias takes away, c·(E[X²] − c·E[X]²). At a border the corrected
  * mean is the wrong one, hence the second c.
  */
-function inputPower({ classes, options }: Builder, layer: LinearLayer, { mean, meanSquare }: ValuePower): Float64Array {
-  const spatial = (value: string) => classes.flow.dims(value).slice(2);
-  const share = coverage(layer, { input: spatial(layer.input), output: spatial(layer.output) });
-  if (!options.biasCorrected) return meanSquare.map((power) => share * power);
+function inputPower(share: number, { mean, meanSquare }: ValuePower, withoutMean: boolean): Float64Array {
+  if (!withoutMean) return meanSquare.map((power) => share * power);
   return meanSquare.map((power, channel) => share * Math.max(0, power - share * mean[channel]! ** 2));
 }
 
@@ -277,14 +302,15 @@ function pick(variables: Int32Array, factors: Float64Array | undefined): Float64
  * network. Methods are compared by `total`; it is what `optimal` minimises.
  */
 export function predictedNoise(model: NoiseModel, factors: ScaleFactors): PredictedNoise {
-  const weights: { node: string; value: string; noise: number }[] = [];
+  const weights = new Map<string, { node: string; value: string; noise: number }>();
   const activations: { value: string; noise: number }[] = [];
   let total = 0;
   for (const term of model.terms) {
     const noise = termNoise(term, factors);
     total += noise;
-    if (term.kind === "weights") weights.push({ node: term.label, value: term.value, noise });
-    else activations.push({ value: term.value, noise });
+    const { label: node, value } = term;
+    if (term.kind === "weights") weights.set(value, { node, value, noise: noise + (weights.get(value)?.noise ?? 0) });
+    else activations.push({ value, noise });
   }
-  return { total, weights, activations };
+  return { total, weights: [...weights.values()], activations };
 }

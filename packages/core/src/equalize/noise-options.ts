@@ -33,10 +33,16 @@ export interface NoiseOptions {
    * nothing is known, and noise counts as share of the power of the value it disturbs.
    */
   sensitivity?: ReadonlyMap<string, ArrayLike<number>>;
+  /**
+   * The same of noise that all positions of a channel share. Rounded weights move the mean of an output as one, which averages out nowhere:
+   * where biases are not corrected, that part counts by this. Default: as the rest.
+   */
+  sharedSensitivity?: ReadonlyMap<string, ArrayLike<number>>;
 }
 
-export type ResolvedNoiseOptions = Required<Omit<NoiseOptions, "quantized" | "sensitivity">> &
-  Pick<NoiseOptions, "quantized" | "sensitivity">;
+export type ResolvedNoiseOptions = Required<Omit<NoiseOptions, OpenKey>> & Pick<NoiseOptions, OpenKey>;
+
+type OpenKey = "quantized" | "sensitivity" | "sharedSensitivity";
 
 export const NOISE_DEFAULTS = {
   granularity: "per-tensor",

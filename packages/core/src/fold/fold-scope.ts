@@ -14,8 +14,8 @@ import { inferStaticTypes, type StaticTypes } from "../operators/static-types.js
 import type { Skip, TransformContext } from "../runtime/index.js";
 import { Wiring } from "./wiring.js";
 
-/** The five kinds of folding, in the order in which {@link fold} runs them. */
-export const FOLD_KINDS = ["constants", "identities", "pads", "affine", "batchNorms"] as const;
+/** The kinds of folding, in the order in which {@link fold} runs them. */
+export const FOLD_KINDS = ["constants", "identities", "pads", "affine", "batchNorms", "heads"] as const;
 
 export type FoldKind = (typeof FOLD_KINDS)[number];
 

@@ -6,10 +6,11 @@ import { foldConstants } from "./fold-constants.js";
 import { FOLD_KINDS, type FoldedNode, type FoldKind, type FoldPass, runFold } from "./fold-scope.js";
 import { mergePad } from "./merge-pad.js";
 import { removeIdentity } from "./remove-identity.js";
+import { splitHeads } from "./split-heads.js";
 
 /** Options for {@link fold}. */
 export interface FoldOptions {
-  /** What to fold; always done in this order. Default: all: constants, identities, pads, affine, batchNorms. */
+  /** What to fold; always done in this order. Default: all: constants, identities, pads, affine, batchNorms, heads. */
   kinds?: readonly FoldKind[];
   /** Bytes by which a computed constant may exceed the constants it is computed from; larger ones stay nodes. Default: 1 MiB. */
   maxGrowthBytes?: number;
@@ -36,7 +37,7 @@ export interface FoldReport extends TransformReport {
 
 /**
  * Brings a model into the form every later step expects: constants computed, identities gone, zero padding and constant
- * factors inside the layers, no BatchNormalization left. The function is unchanged up to float32 rounding; parameters are
+ * factors inside the layers, no BatchNormalization left, what a Split takes apart at the end made by layers of its own. The function is unchanged up to float32 rounding; parameters are
  * computed in float64. Runs to a fixed point, over subgraphs as well.
  * Skips, with a reason: what is shared, visible from outside, computed, random, quantized, or not exact.
  * Without a runner in the context, constants that have to be computed are left as they are and reported.
@@ -60,6 +61,7 @@ export function fold(options: FoldOptions = {}): Transform<FoldReport> {
     pads: mergePad,
     affine: foldAffine,
     batchNorms: foldBatchNorm,
+    heads: splitHeads,
   };
   const passes = new Map(FOLD_KINDS.filter((kind) => kinds.includes(kind)).map((kind) => [kind, all[kind]]));
   return async (model, context) => {

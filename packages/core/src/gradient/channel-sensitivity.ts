@@ -26,11 +26,14 @@ export interface ChannelSensitivityOptions {
   samples?: number;
   /** Of the random directions. Default: 0. */
   seed?: number;
+  /** Of noise that is the same at all positions of a channel, as what a wrong mean is, and not drawn anew at each. Default: false. */
+  shared?: boolean;
 }
 
 const CHANNEL_SENSITIVITY_DEFAULTS = {
   samples: 16,
   seed: 0,
+  shared: false,
 } as const satisfies Required<ChannelSensitivityOptions>;
 
 /**
@@ -38,7 +41,7 @@ const CHANNEL_SENSITIVITY_DEFAULTS = {
  * g_c·σ² to the noise-to-signal ratio of the network's outputs, to first order. By value and channel.
  *
  * g_c = E[Σ_positions (∂(r·o)/∂y_c)²] with random signs r (Hutchinson 1990), which have E[rrᵀ] = 1, over the power of each output o; outputs
- * count alike. A Softmax at the end is left out: where it is saturated, it hides what happens to the scores.
+ * count alike. With `shared`, E[(Σ_positions ∂(r·o)/∂y_c)²]. A Softmax at the end is left out: where it is saturated, it hides what happens to the scores.
  *
  * Values that no output depends on are missing in the result.
  * @throws {ModelError} E4001 an operator on the way has no gradient.
@@ -50,12 +53,12 @@ export async function channelSensitivity(
   context: TransformContext,
   options: ChannelSensitivityOptions = {},
 ): Promise<Map<string, Float64Array>> {
-  const { samples, seed } = { ...CHANNEL_SENSITIVITY_DEFAULTS, ...options };
+  const { samples, seed, shared } = { ...CHANNEL_SENSITIVITY_DEFAULTS, ...options };
   const runner = requireRunner(context, "sensitivity");
   const chosen = spread(dataset, Math.min(samples, dataset.length));
   const feed = await Feed.of(model, chosen, context);
   const shapes = await observeBatchShapes(runner, model, 2, await feed.first());
-  const network = probedNetwork(model, requests, shapes);
+  const network = probedNetwork(model, requests, shapes, shared);
   const sums = new Map<string, Float64Array>();
   if (network.wanted.length === 0) return sums;
   const { ends } = network;
@@ -107,7 +110,12 @@ interface ProbedNetwork {
 }
 
 /** The network that makes the ends, and the one that makes Σ (∂(r·o)/∂y)² by channel of every value. */
-function probedNetwork(model: Model, requests: readonly SensitivityRequest[], shapes: KnownShapes): ProbedNetwork {
+function probedNetwork(
+  model: Model,
+  requests: readonly SensitivityRequest[],
+  shapes: KnownShapes,
+  shared: boolean,
+): ProbedNetwork {
   const index = indexGraph(model.graph);
   const isFloat = (value: string) => (shapes.get(value)?.dtype ?? "float32") === "float32" && shapes.has(value);
   const ends = [...new Set(model.graph.outputs.map(({ name }) => beforeSoftmax(index, name)))].filter(isFloat);
@@ -130,9 +138,13 @@ function probedNetwork(model: Model, requests: readonly SensitivityRequest[], sh
   const results = wanted.map(({ value, axes }) => {
     const gradient = gradientName(value);
     const others = shapes.get(value)!.dims.flatMap((_, axis) => (axes.includes(axis) ? [] : axis));
-    const product = squared.node("Mul", [gradient, gradient]);
-    const constant = squared.constant(Tensor.int64([others.length], others), "sensitivity/axes");
-    const sum = squared.node("ReduceSum", [product, constant], { keepdims: int(0) });
+    const summed = (from: string, along: readonly number[]) => {
+      const constant = squared.constant(Tensor.int64([along.length], along), "sensitivity/axes");
+      return along.length === 0 ? from : squared.node("ReduceSum", [from, constant], { keepdims: int(1) });
+    };
+    const positions = shared ? others.filter((axis) => axis > 0) : [];
+    const each = summed(gradient, positions);
+    const sum = summed(squared.node("Mul", [each, each]), others);
     const flat = squared.node("Reshape", [sum, squared.constant(Tensor.int64([1], [-1]), "sensitivity/flat")]);
     squared.output(flat);
     return { value, output: flat };

@@ -52,9 +52,10 @@ export interface PlanOfFile {
 
 /** Below, weights are not those of the layer they were paired with. */
 const SAME_LAYER = 0.5;
-/** Ways to fold that tools have: all of ours, BatchNormalization alone, nothing. */
+/** Ways to fold that tools have: all of ours, the same with heads in one piece, BatchNormalization alone, nothing. */
 const FOLDS: readonly (readonly FoldKind[])[] = [
   FOLD_KINDS,
+  FOLD_KINDS.filter((kind) => kind !== "heads"),
   ["constants", "identities", "batchNorms"],
   ["constants", "identities"],
 ];

@@ -1,5 +1,5 @@
-import { knownBounds } from "../bounds/index.js";
-import { type Calibration, valueTails } from "../calibrate/index.js";
+import { knownBounds, least, most, neededBounds, tighter } from "../bounds/index.js";
+import { type Calibration, valueTails, withinBounds } from "../calibrate/index.js";
 import { PreconditionError } from "../errors.js";
 import { type Graph, type GraphIndex, indexGraph, type Node } from "../graph/index.js";
 import {
@@ -116,7 +116,39 @@ function rangeOfConstant(name: string, values: Float32Array): Range {
   return { min, max };
 }
 
+/** The range of what was measured, no farther than what reads it tells elements apart. */
 function measuredRange(
+  graph: Graph,
+  index: GraphIndex,
+  values: readonly string[],
+  calibration: Calibration,
+  options: ResolvedQuantizeOptions,
+): Range {
+  const chosen = chosenRange(graph, index, values, calibration, options);
+  const parts = values.map((value) => neededRange(graph, index, calibration, value));
+  const min = Math.max(chosen.min, Math.min(0, ...parts.map((part) => part.min)));
+  const max = Math.min(chosen.max, Math.max(0, ...parts.map((part) => part.max)));
+  // What is cut off must end a step beyond the point from which on nothing changes, wherever the zero point is rounded to.
+  const step = (max - min) / (2 ** options.activationBits - 2);
+  const seen = values.map((value) => calibration.get(value));
+  const isCut = { low: seen.some((own) => own.min < min - step), high: seen.some((own) => own.max > max + step) };
+  return { min: isCut.low ? min - step : min, max: isCut.high ? max + step : max };
+}
+
+/** How far a value was seen to go, up to {@link neededBounds}; ±Infinity where these do not end. */
+function neededRange(graph: Graph, index: GraphIndex, calibration: Calibration, value: string): Range {
+  const bounds = neededBounds(graph, index, value);
+  const open = { min: least(bounds.low), max: most(bounds.high) };
+  const stats = calibration.get(value).channelStats();
+  if (!stats || (open.min === Number.NEGATIVE_INFINITY && open.max === Number.POSITIVE_INFINITY)) return open;
+  const { min, max } = withinBounds(stats, bounds);
+  return {
+    min: open.min === Number.NEGATIVE_INFINITY ? open.min : least(Float64Array.from(min)),
+    max: open.max === Number.POSITIVE_INFINITY ? open.max : most(Float64Array.from(max)),
+  };
+}
+
+function chosenRange(
   graph: Graph,
   index: GraphIndex,
   values: readonly string[],
@@ -164,7 +196,10 @@ function unseenRange(
         hint: "calibrate with them: equant calibrate --calibrator tail",
       });
     }
-    const { tails, limits } = valueTails(stats, knownBounds(graph, index, value));
+    const { tails, limits } = valueTails(
+      stats,
+      tighter(knownBounds(graph, index, value), neededBounds(graph, index, value)),
+    );
     return tailRange(tails, 2 ** activationBits - 1, limits);
   });
   return { min: Math.min(...ranges.map(({ min }) => min)), max: Math.max(...ranges.map(({ max }) => max)) };

@@ -82,12 +82,20 @@ function weightEncoding(layer: LinearLayer, weights: Float32Array, options: Reso
   const { weightBits: bits, weightSymmetric: symmetric, powerOfTwo } = options;
   const dtype = storedType(options);
   const encoding = { bits, dtype, signed: dtype.startsWith("int"), symmetric, narrow: symmetric, powerOfTwo };
-  if (options.granularity === "per-tensor" || isBatchedMatMul(layer)) {
+  if ((options.granularity === "per-tensor" && !isVector(layer, options)) || isBatchedMatMul(layer)) {
     return encodingFromRange(rangeOf(weights, wholeOf(weights.length), options), encoding);
   }
   const ranges = slicesAlong(layer.tensor.dims, layer.outAxis).map((slice) => rangeOf(weights, slice, options));
   const channels = { min: ranges.map(({ min }) => min), max: ranges.map(({ max }) => max) };
   return encodingFromRanges(channels, layer.outAxis, encoding);
+}
+
+/**
+ * A depthwise layer of one weight a channel, as the lines of gates whose channels were scaled: where the kernels take a scale a channel,
+ * that scale is the weight, and no other layer is held back by factors that lie far apart.
+ */
+function isVector({ depthwise, tensor, outChannels }: LinearLayer, { spec }: ResolvedQuantizeOptions): boolean {
+  return spec.onnxRuntime && depthwise && tensor.size === outChannels;
 }
 
 /** Weights of a MatMul with more than two dimensions are matrices of a batch: no integer kernel takes a scale a channel of these. */

@@ -1,4 +1,5 @@
-import { type ActivationStats, calibrate } from "../calibrate/index.js";
+import { neededBounds } from "../bounds/index.js";
+import { type ActivationStats, calibrate, withinBounds } from "../calibrate/index.js";
 import { channelFlow } from "../channels/index.js";
 import { type Dataset, spread } from "../data/index.js";
 import { equalizationValues, type NoiseOptions } from "../equalize/index.js";
@@ -47,7 +48,11 @@ export async function equalizationInput(
     ...(axis !== undefined && others.length === 0 && { axis }),
   }));
   const sensitivity = await sensitivityOf(model, axes, dataset, context);
-  const stats = (await calibrate(model, { requests }, context)).activationStats();
+  // Corrected biases take the shift of a mean away.
+  const sharedSensitivity = biasCorrected ? undefined : await sensitivityOf(model, axes, dataset, context, true);
+  const measured = (await calibrate(model, { requests }, context)).activationStats();
+  const needed = (value: string) => neededBounds(model.graph, flow.index, value);
+  const stats = new Map([...measured].map(([value, own]) => [value, withinBounds(own, needed(value))]));
   const { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric } =
     resolveQuantizeOptions(quantize);
   const noise = { granularity, weightBits, weightSymmetric, activationBits, activationSymmetric, biasCorrected };
@@ -55,6 +60,7 @@ export async function equalizationInput(
     ...(activations && { activations }),
     ...(quantized && { quantized }),
     ...(sensitivity && { sensitivity }),
+    ...(sensitivity && sharedSensitivity && { sharedSensitivity }),
   };
   return { ...noise, ...known, stats, shapes, probes: await probesOf(model, dataset, context) };
 }
@@ -68,9 +74,10 @@ async function sensitivityOf(
   values: Parameters<typeof channelSensitivity>[1],
   dataset: Dataset,
   context: TransformContext,
+  shared = false,
 ): Promise<NoiseOptions["sensitivity"]> {
   try {
-    return await channelSensitivity(model, values, dataset, context);
+    return await channelSensitivity(model, values, dataset, context, { shared });
   } catch (error) {
     if (error instanceof CompressionError && NO_SENSITIVITY.includes(error.code)) return undefined;
     throw error;

@@ -43,6 +43,7 @@ const KINDS = {
   pads: "pads",
   affine: "affine",
   batchNorms: "batch-norms",
+  heads: "heads split",
 } as const;
 
 /** One line for people: `52 batch-norms, 3 constants folded`. */

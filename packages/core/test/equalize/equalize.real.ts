@@ -192,8 +192,8 @@ describe.each(SHARED_MODELS)("%s, dead channels removed, weights per tensor", (n
   it("optimal: proved, in time, and no method's predicted noise is lower", () => {
     const { report } = outcomes.get("optimal")!;
     expect(report.proof!.gap).toBeLessThanOrEqual(0.02);
-    // 5 s on a machine of its own; where cores are shared with others the same work takes twice the processor time.
-    expect(optimalCpuMs).toBeLessThan(10_000);
+    // 6 s on a machine of its own; where cores are shared with others the same work takes twice the processor time.
+    expect(optimalCpuMs).toBeLessThan(15_000);
     for (const { report: other } of outcomes.values()) {
       expect(report.noise!.after).toBeLessThanOrEqual(other.noise!.after);
       expect(other.noise!.after).toBeLessThanOrEqual(other.noise!.before);
@@ -201,15 +201,10 @@ describe.each(SHARED_MODELS)("%s, dead channels removed, weights per tensor", (n
     }
   });
 
-  // Without data of its own, vww answers random input with probabilities at 0 and 1: 60–70 dB that move by 3 dB with the samples.
-  // MobileNetV2 0.35 with 16 samples and no bias correction: pure DFQ gives 5.7 dB, optimal 4.2, one-step 0.2, two-step 2.7.
-  it.skipIf(name === "vww_mobilenet_025" || name === "mobilenet_v2_0.35_224_cifar10head")(
-    "optimal: int8 outputs as near the float ones as those of the best greedy method, to 0.2 dB",
-    () => {
-      const greedy = EQUALIZE_METHODS.filter((method) => method !== "optimal").map((m) => outcomes.get(m)!.sqnrDb);
-      expect(outcomes.get("optimal")!.sqnrDb, `greedy ${greedy.join(", ")}`).toBeGreaterThanOrEqual(
-        Math.max(...greedy) - 0.2,
-      );
-    },
-  );
+  it("optimal: int8 outputs as near the float ones as those of the best greedy method, to 0.2 dB", () => {
+    const greedy = EQUALIZE_METHODS.filter((method) => method !== "optimal").map((m) => outcomes.get(m)!.sqnrDb);
+    expect(outcomes.get("optimal")!.sqnrDb, `greedy ${greedy.join(", ")}`).toBeGreaterThanOrEqual(
+      Math.max(...greedy) - 0.2,
+    );
+  });
 });

@@ -127,7 +127,7 @@ export function opTypes(model: Model): string[] {
 }
 
 export function countsOf(counts: Partial<Record<FoldKind, number>>): Record<FoldKind, number> {
-  return { constants: 0, identities: 0, pads: 0, affine: 0, batchNorms: 0, ...counts };
+  return { constants: 0, identities: 0, pads: 0, affine: 0, batchNorms: 0, heads: 0, ...counts };
 }
 
 export function floats(model: Model, name: string): number[] {

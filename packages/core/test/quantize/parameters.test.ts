@@ -283,3 +283,18 @@ describe("weights that several layers read", () => {
     expect(model.graph.initializers.has("w")).toBe(true);
   });
 });
+
+test("a depthwise layer of one weight a channel has a scale a channel, however far its weights lie apart", () => {
+  const { model, layer } = layerOf("Conv", [6, 1, 1, 1], 3, 6);
+  const encodingOf = (options: QuantizeOptions) =>
+    quantizeParameters(model.graph, layer, INPUT, resolveQuantizeOptions(options)).weight;
+  const { encoding, data } = encodingOf({ granularity: "per-tensor" });
+  expect(encoding.axis).toBe(0);
+  const weights = layer.tensor.numbers();
+  dequantizeTensor(data, encoding)
+    .numbers()
+    .forEach((value, at) => {
+      expect(Math.abs(value / weights[at]! - 1)).toBeLessThan(1e-6);
+    });
+  expect(encodingOf({ granularity: "per-tensor", target: "hailo" }).encoding.axis).toBeNull();
+});

@@ -282,6 +282,17 @@ describe("constants beside activations", () => {
   });
 });
 
+test("an activation that the network puts out stays in float, one that a layer reads does not", () => {
+  const model = network((n, x) => {
+    const a = n.conv(x, "a");
+    const scores = n.op("Sigmoid", [n.conv(a, "scores")], "sigmoid");
+    return [n.op("Reshape", [scores, n.ints([0, -1])], "flat"), n.conv(n.op("Sigmoid", [a], "inner"), "b")];
+  });
+  expect(namesOf(place(model))).toEqual(["a", "scores", "inner", "b"]);
+  // Hardware encodes every output.
+  expect(namesOf(place(model, "hailo"))).toContain("sigmoid");
+});
+
 describe("integers and subgraphs", () => {
   test("shape arithmetic is never quantized, however it gets there", () => {
     const model = network((n, x) => {
@@ -295,11 +306,11 @@ describe("integers and subgraphs", () => {
         "target",
         { axis: int(0) },
       );
-      return n.op("Sigmoid", [n.op("Reshape", [a, target], "turn")], "end");
+      return n.conv(n.op("Sigmoid", [n.op("Reshape", [a, target], "turn")], "end"), "last");
     });
     const placement = place(model);
-    expect(groupsOf(placement)).toEqual([["input"], ["a", "turn"], ["end"]]);
-    expect(namesOf(placement)).toEqual(["a", "turn", "end"]);
+    expect(groupsOf(placement)).toEqual([["input"], ["a", "turn"], ["end"], ["last"]]);
+    expect(namesOf(placement)).toEqual(["a", "turn", "end", "last"]);
   });
 
   test("what lies in a branch of an If is left alone; what the branch reads is encoded", () => {
