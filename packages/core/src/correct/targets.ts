@@ -1,5 +1,6 @@
+import { neededBounds } from "../bounds/index.js";
 import { ModelError, PreconditionError } from "../errors.js";
-import { labelOf, type Model, type Node } from "../graph/index.js";
+import { indexGraph, labelOf, type Model, type Node } from "../graph/index.js";
 import type { LayerParameters, QuantizationPlan } from "../quantize/index.js";
 import type { Skip } from "../runtime/index.js";
 import { LayerBias } from "./layer-bias.js";
@@ -24,6 +25,9 @@ export interface Target {
   readonly bias: LayerBias;
 }
 
+/** The line of a gate: where the gate is closed it falls further in float than it can on integers, and nothing else shifts it. */
+const CUT_OFF = "its input is cut off where it makes no difference, which moves its mean and nothing behind it";
+
 /**
  * Layers of the plan in the order of the quantized graph, with their biases; those without one are skipped.
  * @throws {PreconditionError} E4005 `model` is not the plan's. @throws {ModelError} E3003 `floatModel` is not.
@@ -35,6 +39,7 @@ export function findTargets(
   const { graph } = model;
   const position = new Map(graph.nodes.map((node, at) => [node, at]));
   const floatNodes = new Map(floatModel.graph.nodes.map((node) => [node.outputs[0]!, node]));
+  const floatIndex = indexGraph(floatModel.graph);
   const targets: Target[] = [];
   const skipped: Skip[] = [];
   for (const parameters of plan.parameters) {
@@ -53,7 +58,9 @@ export function findTargets(
       });
     }
     const bias = LayerBias.of(graph, parameters);
-    if (typeof bias === "string") skipped.push({ node: labelOf(node), opType, reason: bias });
+    const { low } = neededBounds(floatModel.graph, floatIndex, parameters.layer.input);
+    const reason = typeof bias === "string" ? bias : low === Number.NEGATIVE_INFINITY ? undefined : CUT_OFF;
+    if (typeof bias === "string" || reason) skipped.push({ node: labelOf(node), opType, reason: reason! });
     else targets.push({ parameters, floatNode, bias });
   }
   targets.sort((a, b) => position.get(a.parameters.layer.node)! - position.get(b.parameters.layer.node)!);
