@@ -83,11 +83,18 @@ function copiedFiles(): Plugin {
   };
 }
 
-/** The policy as a tag, for static hosts that set no headers; not in development, where modules are reloaded over a socket. */
+/**
+ * The policy as a tag, for static hosts that set no headers; not in development, where modules are reloaded over a socket. A tag
+ * binds the page and not its workers, so the file with both policies says what servers send with every file.
+ */
 function contentPolicy(): Plugin {
   return {
     name: "content-policy",
     apply: "build",
+    generateBundle() {
+      const source = JSON.stringify({ page: POLICY, entry: ENTRY_POLICY });
+      this.emitFile({ type: "asset", fileName: "policy.json", source });
+    },
     transformIndexHtml: (_html, { filename }) => [
       {
         tag: "meta",
@@ -132,6 +139,7 @@ export default defineConfig({
   root: import.meta.dirname,
   base: "./",
   define: {
+    POLICY: JSON.stringify(POLICY),
     VERSION: JSON.stringify(JSON.parse(readFileSync(join(import.meta.dirname, "package.json"), "utf8")).version),
   },
   resolve: {

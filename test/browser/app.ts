@@ -1,11 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
+import type { Server } from "node:http";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { expect } from "vitest";
 import type { ScreenId } from "../../packages/app/src/state/screens.js";
-import { serve } from "./serve.js";
+import { listening, serve } from "./serve.js";
 
 const root = join(import.meta.dirname, "../..");
 const dist = join(root, "packages/app/dist");
@@ -25,18 +26,24 @@ export interface AppUnderTest {
 
 export async function startApp({
   routes,
+  args = [],
+  server: served,
   ...options
 }: {
   isolated?: boolean;
   routes?: Record<string, string>;
+  /** More of Chromium's arguments. */
+  args?: readonly string[];
+  /** What serves the built app instead. */
+  server?: (folder: string) => Server;
 } = {}): Promise<AppUnderTest> {
   expect(existsSync(executablePath), "Chromium is missing: run scripts/install-system.sh").toBe(true);
   if (!existsSync(join(dist, "index.html"))) execFileSync("npm", ["run", "build", "-w", "@equant/app"], { cwd: root });
   mkdirSync(SCREENSHOTS, { recursive: true });
-  const { url, server } = await serve({ "/": dist, ...routes }, options);
+  const { url, server } = served ? await listening(served(dist)) : await serve({ "/": dist, ...routes }, options);
   const browser = await chromium.launch({
     executablePath,
-    args: ["--no-sandbox", "--disable-gpu", "--enable-precise-memory-info"],
+    args: ["--no-sandbox", "--disable-gpu", "--enable-precise-memory-info", ...args],
   });
   const complaints: string[] = [];
   const forgiven: RegExp[] = [];

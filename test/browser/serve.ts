@@ -37,6 +37,11 @@ export async function serve(
       .on("error", () => response.writeHead(404).end())
       .pipe(response);
   });
+  return listening(server);
+}
+
+/** A server on a free port of loopback, and its address. */
+export async function listening(server: Server): Promise<{ url: string; server: Server }> {
   await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
 }

@@ -1,6 +1,6 @@
 /**
  * Service worker: keeps the page for work offline, and on hosts that cannot set headers isolates it, so that
- * WebAssembly gets threads. Nothing but the page's own files is ever asked for.
+ * WebAssembly gets threads, and gives its workers the page's policy. Nothing but the page's own files is ever asked for.
  */
 interface ExtendableEvent extends Event {
   waitUntil(work: Promise<unknown>): void;
@@ -39,7 +39,10 @@ async function install(): Promise<void> {
   }
 }
 
-/** The entry page takes models from pages that opened it, so it is not cut off from them. */
+/**
+ * The page's policy is a tag in it, which does not bind workers: theirs comes with their script. The entry page takes models from
+ * pages that opened it, so it is not cut off from them, and keeps to the policy of its own tag.
+ */
 function isolated(response: Response): Response {
   if (response.status === 0 || response.type === "opaque") return response;
   const headers = new Headers(response.headers);
@@ -47,6 +50,7 @@ function isolated(response: Response): Response {
   headers.set("Cross-Origin-Opener-Policy", isEntry ? "unsafe-none" : "same-origin");
   headers.set("Cross-Origin-Embedder-Policy", "require-corp");
   headers.set("Cross-Origin-Resource-Policy", "same-origin");
+  if (!isEntry && !headers.has("Content-Security-Policy")) headers.set("Content-Security-Policy", POLICY);
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 

@@ -1,10 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { COMMANDS } from "../src/commands/index.js";
-import { DIGITS_MODEL, writeDigits } from "./helpers/digits.js";
+import { everyCommand } from "./helpers/every-command.js";
 
 /**
  * Runs command lines one after the other; a file that is looked for in between marks in the trace where each begins. What
@@ -73,46 +72,7 @@ test.skipIf(process.platform !== "linux" || (!hasStrace && !process.env.CI))(
     for (const path of [inputs, outputs, temporary]) await mkdir(path!);
     const script = join(inputs!, "runs.mjs");
     await writeFile(script, RUNS);
-    const digits = await writeDigits(inputs!, 24);
-    const data = ["--data", digits, "--preset", "zero-one"];
-    const few = ["--samples", "8"];
-    const at = (name: string) => join(outputs!, name);
-    const config = join(inputs!, "equant.config.json");
-    const dir = { dir: digits };
-    const settings = {
-      model: DIGITS_MODEL,
-      data: { calibrate: dir, validate: dir, preprocess: { preset: "zero-one" } },
-    };
-    await writeFile(config, JSON.stringify({ ...settings, steps: [{ use: "fold" }, { use: "quantize" }] }));
-    // It writes beside the files it reads.
-    await mkdir(at("hub"));
-    await copyFile(DIGITS_MODEL, at("hub/model.onnx"));
-    const lines = [
-      ["doctor"],
-      ["schema", "config"],
-      ["completion", "bash"],
-      ["__complete", "--", "inspect", ""],
-      ["inspect", DIGITS_MODEL],
-      ["init", DIGITS_MODEL, "--data", digits, "-o", at("equant.config.json")],
-      ["calibrate", DIGITS_MODEL, ...data, "-o", at("c.json")],
-      ["quantize", DIGITS_MODEL, ...data, "-o", at("q.onnx")],
-      ["compress", DIGITS_MODEL, ...data, ...few, "-o", at("p.onnx")],
-      ["validate", at("q.onnx"), "--against", DIGITS_MODEL, ...data],
-      ["compare", DIGITS_MODEL, at("q.onnx"), ...data],
-      ["ablate", DIGITS_MODEL, ...data, ...few],
-      ["export", at("q.onnx"), "--as", "aimet", "-o", at("encodings.json")],
-      ["equalize", DIGITS_MODEL, ...data, "-o", at("e.onnx")],
-      ["debug", DIGITS_MODEL, ...data, ...few, "--no-advice"],
-      ["prune", DIGITS_MODEL, "--steps", "1", "-o", at("s.onnx")],
-      ["tune", DIGITS_MODEL, ...data, ...few, "--calibration-samples", "4", "--trials", "1", "-o", at("tuned")],
-      ["transformers", at("hub/model.onnx"), "--dtypes", "fp16", "--samples", "4", "--force"],
-      ["train", DIGITS_MODEL, ...data, "--epochs", "1", "-o", at("t.onnx")],
-      ["run", config, "--out", at("run")],
-      ["report", at("run/report.json"), "-o", at("r.html")],
-      ["demo", "--samples", "20", "--out", at("demo")],
-      ["view"],
-    ];
-    expect([...new Set(lines.map(([name]) => name))].sort()).toEqual(COMMANDS.map(({ name }) => name).sort());
+    const lines = await everyCommand({ inputs: inputs!, outputs: outputs! });
     const trace = join(folder, "trace");
     const traced = ["-f", "--seccomp-bpf", "-qq", "-e", `trace=${[...CALLS, ...LOOKS].join(",")}`, "-o", trace];
     const { status, stderr } = spawnSync(

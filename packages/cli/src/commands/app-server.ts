@@ -1,4 +1,4 @@
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { extname, resolve, sep } from "node:path";
@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 /** The built app: beside this package in the workspace, where it is never an old copy, else inside the installed one. */
 const PLACES = ["../../../app/dist", "../../app"].map((place) => fileURLToPath(new URL(place, import.meta.url)));
 
+/** What the build writes beside the pages: the policy of each. */
+const POLICIES = "policy.json";
 const HTML = "text/html; charset=utf-8";
 const TYPES: ReadonlyMap<string, string> = new Map(
   Object.entries<string>({
@@ -24,7 +26,7 @@ const TYPES: ReadonlyMap<string, string> = new Map(
 
 /** Folder of the built app; undefined when it was not built. */
 export function appFolder(): string | undefined {
-  return PLACES.find((place) => existsSync(resolve(place, "index.html")));
+  return PLACES.find((place) => existsSync(resolve(place, POLICIES)));
 }
 
 /** Who may show the pages inside a page of their own; nobody by default. */
@@ -33,25 +35,32 @@ export interface AppServerOptions {
   readonly frameAncestors?: string;
 }
 
+/** What the app's build says that its pages may fetch: a tag in them says it too, but does not bind their workers. */
+function policiesOf(folder: string): { readonly page: string; readonly entry: string } {
+  return JSON.parse(readFileSync(resolve(folder, POLICIES), "utf8"));
+}
+
 /**
- * Serves the app, and pages made up here, to this machine only, with the headers that threads in WebAssembly need. Files are
- * streamed: a reader that does not read holds a part of one, not all of it.
+ * Serves the app, and pages made up here, to this machine only, with the headers that threads in WebAssembly need, and with the
+ * app's policy on every file, so that its workers are held to it. Files are streamed: a reader that does not read holds a part of
+ * one, not all of it.
  */
 export function createAppServer(
   folder: string,
   pages: ReadonlyMap<string, string> = new Map(),
   { frameAncestors = "'none'" }: AppServerOptions = {},
 ): Server {
+  const policies = policiesOf(folder);
   const made = new Map([...pages].map(([path, page]) => [path, Buffer.from(page)]));
   return createServer(async (request, response) => {
-    const begin = (status: number, type: string, bytes: number) => {
-      // The entry page takes models from pages that opened it, so it must not be cut off from them.
-      const opener = /^\/open\.html(\?|$)/.test(request.url ?? "") ? "unsafe-none" : "same-origin";
+    // The entry page takes models from pages that opened it, so it must not be cut off from them.
+    const isEntry = /^\/open\.html(\?|$)/.test(request.url ?? "");
+    const begin = (status: number, type: string, bytes: number, ...policy: string[]) => {
       response.writeHead(status, {
         "Content-Type": type,
         "Content-Length": bytes,
-        "Content-Security-Policy": `frame-ancestors ${frameAncestors}`,
-        "Cross-Origin-Opener-Policy": opener,
+        "Content-Security-Policy": [...policy, `frame-ancestors ${frameAncestors}`].join("; "),
+        "Cross-Origin-Opener-Policy": isEntry ? "unsafe-none" : "same-origin",
         "Cross-Origin-Embedder-Policy": "require-corp",
         "X-Content-Type-Options": "nosniff",
       });
@@ -72,7 +81,8 @@ export function createAppServer(
     if (path === undefined || path.includes("\0") || !file.startsWith(folder + sep)) return refuse(404, "not found");
     const info = await stat(file).catch(() => undefined);
     if (!info?.isFile()) return refuse(404, "not found");
-    begin(200, TYPES.get(extname(file)) ?? "application/octet-stream", info.size);
+    const type = TYPES.get(extname(file)) ?? "application/octet-stream";
+    begin(200, type, info.size, isEntry ? policies.entry : policies.page);
     if (request.method === "HEAD") return void response.end();
     // A reader that leaves ends the stream, and so does a file that shrinks meanwhile.
     await pipeline(createReadStream(file), response).catch(() => response.destroy());

@@ -7,11 +7,15 @@ import { expect, onTestFinished, test } from "vitest";
 import { createAppServer } from "../../src/commands/app-server.js";
 import { equant, temporaryFolder } from "../helpers/run.js";
 
+const POLICIES = { page: "connect-src 'self'", entry: "connect-src *" };
+
 async function served() {
   const outer = await mkdtemp(join(tmpdir(), "equant-view-"));
   const folder = join(outer, "app");
   await mkdir(join(folder, "assets"), { recursive: true });
   await writeFile(join(folder, "index.html"), "<title>app</title>");
+  await writeFile(join(folder, "open.html"), "<title>entry</title>");
+  await writeFile(join(folder, "policy.json"), JSON.stringify(POLICIES));
   await writeFile(join(folder, "assets/a.wasm"), "wasm");
   await writeFile(join(outer, "secret.txt"), "secret");
   const server = createAppServer(folder, new Map([["/report/", "<title>report</title>"]]));
@@ -46,9 +50,20 @@ test("serves the app with the headers that threads need", async () => {
   expect((await get("/report/")).text).toBe("<title>report</title>");
 });
 
+test("every file comes with the policy of the page, which binds workers too; the entry page with its own", async () => {
+  const get = await served();
+  const policyOf = async (path: string) => (await get(path)).headers["content-security-policy"];
+  for (const path of ["/", "/index.html", "/assets/a.wasm"])
+    expect(await policyOf(path)).toBe("connect-src 'self'; frame-ancestors 'none'");
+  expect(await policyOf("/open.html")).toBe("connect-src *; frame-ancestors 'none'");
+  // A report has a policy in itself, and what is not there needs none.
+  for (const path of ["/report/", "/none.js"]) expect(await policyOf(path)).toBe("frame-ancestors 'none'");
+});
+
 test("200 requests that nobody reads hold parts of a file, not 200 files; nobody frames the page unasked", async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, "index.html"), "");
+  await writeFile(join(folder, "policy.json"), JSON.stringify(POLICIES));
   const bytes = 8 << 20;
   await writeFile(join(folder, "large.bin"), new Uint8Array(bytes));
   const server = createAppServer(folder);
@@ -68,7 +83,7 @@ test("200 requests that nobody reads hold parts of a file, not 200 files; nobody
   const [first] = await Promise.all(answers);
   expect(first!.headers).toMatchObject({
     "content-length": String(bytes),
-    "content-security-policy": "frame-ancestors 'none'",
+    "content-security-policy": "connect-src 'self'; frame-ancestors 'none'",
   });
   await new Promise((resolve) => setTimeout(resolve, 300));
   // Both ends are in this process: 1600 MB of files, and some sockets' worth of memory.
