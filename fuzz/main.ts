@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { type Kind, kindsOf } from "./kinds.js";
+import { networksIn } from "./networks.js";
 import { caseOf, type Work } from "./worker.js";
 
 /**
@@ -88,21 +89,50 @@ const calibrate = (path: string, out: string) => [
   ...["--samples", "2", "-o", join(out, "c.json")],
 ];
 
+/** Networks for tokens and for sound, beside which such data is read. */
+const NETWORKS = networksIn(join(root, "build/fuzz-networks"));
+const tokenizer = join(root, "build/fuzz-networks/tokenizer.json");
+const decoder = new TextDecoder("latin1");
+
+/** Text, JSON lines and sound are told by their names; damaged ones by what they begin with. */
+function recordName(bytes: Uint8Array): string {
+  const start = decoder.decode(bytes.subarray(0, 4));
+  return start === "RIFF" ? "a.wav" : start.startsWith("{") ? "a.jsonl" : "a.txt";
+}
+
+const calibrateTokens = (path: string, out: string) => [
+  ...["calibrate", NETWORKS.tokens, "--data", path, "--tokenizer", tokenizer],
+  ...["--samples", "2", "-o", join(out, "c.json")],
+];
+const calibrateSound = (path: string, out: string) => [
+  ...["calibrate", NETWORKS.sound, "--data", path, "--sample-rate", "8000"],
+  ...["--samples", "2", "-o", join(out, "c.json")],
+];
+/** Arrays by the names of a network's inputs, or pictures. */
+const isNamedArrays = (bytes: Uint8Array) => decoder.decode(bytes).includes("input_ids");
+
+interface Line {
+  readonly name: string;
+  argv(path: string, out: string): string[];
+}
+
 /** For a file of a kind, its name and the command line that reads it. */
-const LINES: Readonly<
-  Record<Kind["name"], { readonly name: string; readonly argv: (path: string, out: string) => string[] }>
-> = {
+const LINES: Readonly<Record<Kind["name"], Line | ((bytes: Uint8Array) => Line)>> = {
   models: {
     name: "m.onnx",
     argv: (path, out) => ["quantize", path, "--data", "random", "--samples", "2", "-o", join(out, "q.onnx")],
   },
   arrays: { name: "a.npy", argv: calibrate },
-  records: { name: "a.npz", argv: calibrate },
+  records: (bytes) => {
+    const name = recordName(bytes);
+    return { name, argv: name === "a.wav" ? calibrateSound : calibrateTokens };
+  },
   images: { name: "a.png", argv: calibrate },
-  zips: { name: "a.zip", argv: calibrate },
+  zips: (bytes) =>
+    isNamedArrays(bytes) ? { name: "a.npz", argv: calibrateTokens } : { name: "a.zip", argv: calibrate },
   tokenizers: {
     name: "t.json",
-    argv: (path, out) => [...calibrate(join(root, "README.md"), out), "--tokenizer", path],
+    argv: (path, out) => [...calibrateTokens(join(root, "LICENSE"), out), "--tokenizer", path],
   },
   configs: { name: "c.json", argv: (path, out) => ["run", path, "--out", join(out, "run")] },
   calibrations: {
@@ -166,7 +196,8 @@ async function used(kind: Kind, bytes: Uint8Array, allowed: number): Promise<End
   try {
     const out = join(folder, "out");
     mkdirSync(out);
-    const { name, argv } = LINES[kind.name];
+    const line = LINES[kind.name];
+    const { name, argv } = typeof line === "function" ? line(bytes) : line;
     writeFileSync(join(folder, name), bytes);
     const ended = await run(argv(join(folder, name), out), allowed);
     const files = readdirSync(out, { recursive: true, encoding: "utf8" });

@@ -74,6 +74,7 @@ export const prune: CommandDefinition = {
     await context.checkOutput(options.output);
     if (options.masks !== undefined) await checkMasks(context, options.masks);
     if (options.each !== undefined) await context.checkOutput(eachFile(options.each, 1));
+    await context.lockFolder(options.each);
     const { model } = await context.loadModel(path);
     const transform = await context.transformContext();
     const { learning, measuring } = await pruningData(context, model);

@@ -1,4 +1,4 @@
-import { basename, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import type { HubDtypeName, HubVariant, HubWay, Model, OutputProbe, Runner } from "@equant/core/lab";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
@@ -60,6 +60,7 @@ export const transformers: CommandDefinition = {
     const { dtypes } = context.options<TransformersOptions>();
     const names = await dtypeNames(dtypes);
     const folder = await hubFolder(path, context.io.cwd);
+    await context.lockFolder(dirname(folder.sources[0]!));
     const web = context.options<TransformersOptions>().latency ? await webRunner() : undefined;
     const rows: Row[] = [];
     for (const source of folder.sources) rows.push(...(await sessionFiles(context, folder, source, names, web)));
