@@ -7,6 +7,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import {
+  COMPRESS_RECIPE,
   calibrate,
   cloneModel,
   compress,
@@ -34,9 +35,14 @@ const context = { runner };
 const shared = new URL("../../shared/", import.meta.url).pathname;
 const { model, calibration, labelled } = await input(process.argv.slice(2));
 
-const plain = await quantized(model, [{ use: "fold" }, { use: "quantize" }]);
-const equalized = await quantized(model, [{ use: "fold" }, { use: "equalize", keep: "always" }, { use: "quantize" }]);
-const complete = await quantized(model, undefined);
+/** One scale a tensor, which a network of unlike channels does not survive. */
+const perTensor = { use: "quantize", granularity: "per-tensor" };
+const plain = await quantized(model, [{ use: "fold" }, perTensor]);
+const equalized = await quantized(model, [{ use: "fold" }, { use: "equalize", keep: "always" }, perTensor]);
+const complete = await quantized(
+  model,
+  COMPRESS_RECIPE.map((step) => (step.use === "quantize" ? { ...step, ...perTensor } : step)),
+);
 /** @type {[string, number][]} */
 const rows = [
   ["Original network", plain.baseline.top1],

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
+  COMPRESS_RECIPE,
   cloneModel,
   compress,
   createRunner,
@@ -22,7 +23,11 @@ const context = { runner: createRunner(ort as never, { threads: 2 }) };
 const calibration = digitDataset({ ...DIGIT_SPLIT.train, count: 100 });
 const heldOut = digitDataset(DIGIT_SPLIT.heldOut);
 
-const PLAIN = { steps: [{ use: "fold" }, { use: "quantize" }] } as const;
+const PER_TENSOR = { use: "quantize", granularity: "per-tensor" } as const;
+const PLAIN = { steps: [{ use: "fold" }, PER_TENSOR] } as const;
+const PRESET = {
+  steps: COMPRESS_RECIPE.map((step) => (step.use === "quantize" ? { ...step, ...PER_TENSOR } : step)),
+};
 const NETWORKS = [
   { name: "digits", bytes: digits, plain: { least: 99, most: 100 } },
   { name: "digits, channels scaled apart", bytes: wideDigits(digits), plain: { least: 0, most: 20 } },
@@ -42,7 +47,7 @@ describe.each(NETWORKS)("$name", ({ bytes, plain }) => {
       return { float: 100 * report.baseline!.top1!, int8: 100 * report.candidate.top1!, bytes: result.bytes.length };
     };
     const naive = await top1(PLAIN);
-    const best = await top1({});
+    const best = await top1(PRESET);
     process.stdout.write(
       `float ${naive.float.toFixed(2)}, plain ${naive.int8.toFixed(2)}, compress ${best.int8.toFixed(2)}\n`,
     );

@@ -1,3 +1,4 @@
+import { granularityOf } from "@equant/core/steps";
 import { computed, signal } from "@preact/signals";
 import type { LayerSummary } from "../protocol.js";
 import { stepOf } from "../recipe/recipe.js";
@@ -33,7 +34,7 @@ export const layerRows = computed((): readonly LayerRow[] => {
   const sqnr = new Map(report?.sqnr?.layers.map((layer) => [layer.layer, layer]));
   const stored = new Map(report?.layers.map((layer) => [layer.name, layer.bits]));
   const extra = ((step?.weightBits ?? 8) - 8) * DB_PER_BIT;
-  const perChannel = step?.granularity === "per-channel";
+  const perChannel = granularityOf(step ?? {}) === "per-channel";
   return open.layers.map((layer): LayerRow => {
     const measured = sqnr.get(layer.name);
     const { name, opType, shape, parameters, bytes, macs, spread, lostChannels, weightDb } = layer;

@@ -79,5 +79,5 @@ test("every option of every step has a flag; steps in another order need the con
 });
 
 test("a recipe in a few words", () => {
-  expect(runTitle(DEFAULT_RECIPE)).toBe("int8 per tensor · dead channels · equalize optimal · bias");
+  expect(runTitle(DEFAULT_RECIPE)).toBe("int8 per channel · dead channels · equalize optimal · bias");
 });

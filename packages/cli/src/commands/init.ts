@@ -121,7 +121,7 @@ function buildConfig(options: Omit<InitOptions, "preset"> & Answers, context: Co
       { use: "fold" },
       { use: "dead-channels" },
       { use: "equalize" },
-      { use: "quantize", weights: "int8", activations: "uint8", granularity: "per-tensor" },
+      { use: "quantize", weights: "int8", activations: "uint8" },
       { use: "bias-correct" },
     ],
     gates: { maxDrop: "1pp" },

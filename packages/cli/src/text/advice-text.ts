@@ -55,9 +55,9 @@ export function adviceHint(
     case "equalize":
     case "dead-channels":
     case "dead-channels+equalize":
-      return `equant compress ${shellWord(path)} ${common}${granularity === "per-channel" ? " --per-channel" : ""}`;
+      return `equant compress ${shellWord(path)} ${common}${granularity ? ` --granularity ${granularity}` : ""}`;
     case "per-channel":
-      return `equant quantize ${shellWord(path)} ${common} --per-channel`;
+      return `equant quantize ${shellWord(path)} ${common} --granularity per-channel`;
     case "minmax":
       return `equant quantize ${shellWord(path)} ${common} --calibrator minmax`;
     case "float":

@@ -22,7 +22,7 @@ describe.each(cases)("%s", (name) => {
   test("quantize, a tensor and a channel, validate, debug", async () => {
     const folder = await temporaryFolder();
     const file = join(folder, "q.onnx");
-    for (const granularity of [[], ["--per-channel"]]) {
+    for (const granularity of [["--granularity", "per-tensor"], ["--per-channel"]]) {
       const quantized = await run("quantize", model, "-o", file, "--overwrite", "--no-latency", ...granularity);
       expect(quantized.stderr).not.toMatch(/E\d{4}/);
       expect(quantized.json<Quantized & Record<string, unknown>>().result.verification.runtime.sqnrDb).toBeGreaterThan(

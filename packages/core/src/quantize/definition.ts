@@ -39,7 +39,7 @@ export const QUANTIZE_OPTIONS = {
     { "per-tensor": "one a tensor", "per-channel": "one a channel" },
     {
       words: { perTensor: "per-tensor", perChannel: "per-channel" },
-      otherwise: "the target's, per-tensor",
+      otherwise: "the target's: per-channel, for hailo and fpga per-tensor",
       main: true,
     },
   ),
@@ -100,6 +100,14 @@ export type QuantizeOptions = OptionsOf<typeof QUANTIZE_OPTIONS>;
 
 /** Whether a processor multiplies and adds 8-bit integers exactly (`'vnni'`) or in pairs in 16 bits (`'avx2'`). */
 export type Processor = NonNullable<QuantizeOptions["processor"]>;
+
+/** One weight scale a tensor or a channel: as asked for, else the target's. */
+export function granularityOf({
+  granularity,
+  target = "ort-cpu",
+}: QuantizeOptions): NonNullable<QuantizeOptions["granularity"]> {
+  return granularity ?? TARGETS[target].granularity;
+}
 
 type Raw = Readonly<Record<string, unknown>>;
 

@@ -2,7 +2,7 @@ export { applyEmulation, dequantizeTensor, emulateValue } from "./apply-emulatio
 export { applyQdq, type QuantizationPlan, qdqName } from "./apply-qdq.js";
 export { accumulatorBias, narrowBias, type QuantizedBias } from "./bias.js";
 export type { ConstantParameters } from "./constants.js";
-export { type Processor, QUANTIZE_OPTIONS, type QuantizeOptions } from "./definition.js";
+export { granularityOf, type Processor, QUANTIZE_OPTIONS, type QuantizeOptions } from "./definition.js";
 export * from "./details.js";
 export { detailsOfFile, FOLDED_KEY } from "./details-of-file.js";
 export { CONCAT_RANGE_RATIO } from "./detection-heads.js";

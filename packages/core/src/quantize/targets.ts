@@ -29,6 +29,7 @@ export interface TargetSpec {
   readonly floatOutput: ReadonlySet<string>;
   /** Whether all inputs of a Concat must share the encoding of its output. */
   readonly sharedConcat: boolean;
+  /** One weight scale a tensor or a channel, where nobody asks for either: a channel where it costs no time. */
   readonly granularity: "per-tensor" | "per-channel";
   readonly bias: BiasFormat;
   readonly powerOfTwo: boolean;
@@ -52,7 +53,7 @@ const CPU: TargetSpec = {
   fused: operatorsWhere(({ integer }) => integer?.ort === "fused"),
   floatOutput: operatorsWhere(({ floatOutput }) => floatOutput === true),
   sharedConcat: false,
-  granularity: "per-tensor",
+  granularity: "per-channel",
   bias: "int32",
   powerOfTwo: false,
   activations: "uint8",
@@ -91,9 +92,9 @@ export const TARGETS: Readonly<Record<TargetName, TargetSpec>> = {
     symmetric: { weights: true, activations: true },
   },
   // Meller et al. 2019, §5: layer-wise quantization, activations 8-bit unsigned, weights 8-bit, biases 16-bit.
-  hailo: { ...HARDWARE, title: "Hailo, per tensor", bias: "int16" },
+  hailo: { ...HARDWARE, title: "Hailo, per tensor", granularity: "per-tensor", bias: "int16" },
   // Shifts instead of multiplications: every scale is a power of two.
-  fpga: { ...HARDWARE, title: "FPGA, powers of two", powerOfTwo: true, activations: "int8" },
+  fpga: { ...HARDWARE, title: "FPGA, powers of two", granularity: "per-tensor", powerOfTwo: true, activations: "int8" },
 };
 
 /** Key of a model's metadata under which the target of a quantized file is written. */

@@ -4,7 +4,7 @@ import { notOneOf, OptionsError } from "../errors.js";
 import { ADA_ROUND_OPTIONS, TUNE_BIASES_OPTIONS } from "../learn/definition.js";
 import { type OptionsOf, type OptionTable, readOptions } from "../option.js";
 import { PRUNE_OPTIONS } from "../prune/definition.js";
-import { OLDER_QUANTIZE_KEYS, QUANTIZE_OPTIONS, renewQuantizeOptions } from "../quantize/definition.js";
+import { granularityOf, OLDER_QUANTIZE_KEYS, QUANTIZE_OPTIONS, renewQuantizeOptions } from "../quantize/definition.js";
 import { DEAD_CHANNELS_OPTIONS } from "../shrink/definition.js";
 import { KEEP, type Keep, type Phase, type StepDefinition, step } from "./definition.js";
 
@@ -60,11 +60,12 @@ export const STEPS = [
     options: QUANTIZE_OPTIONS,
     older: OLDER_QUANTIZE_KEYS,
     renew: renewQuantizeOptions,
-    title({ weights, weightBits, granularity, activations, target, calibrator, exclude }) {
+    title(options) {
+      const { weights, weightBits, activations, target, calibrator, exclude } = options;
       const bits = weightBits ?? Number(/\d+/.exec(weights ?? "int8"));
       const floats = exclude?.length ?? 0;
       const parts = [
-        `${weights === "uint8" ? "uint" : "int"}${bits} ${(granularity ?? "per-tensor").replace("-", " ")}`,
+        `${weights === "uint8" ? "uint" : "int"}${bits} ${granularityOf(options).replace("-", " ")}`,
         activations,
         target === "ort-cpu" ? undefined : target,
         calibrator === "tail" ? undefined : (calibrator ?? (QUANTIZE_OPTIONS.calibrator.default as string)),

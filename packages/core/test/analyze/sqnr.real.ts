@@ -38,7 +38,11 @@ describe("SQNR of real networks, int8", () => {
 
   it("mobilenet_v1, per tensor: the first depthwise layers are the culprits, and dead channels' weights show", async () => {
     const { model, images } = await realNetwork("mobilenetV1", 16);
-    const report = await measureSqnr(model, { plan: {}, samples: 8 }, { ...context, data: images });
+    const report = await measureSqnr(
+      model,
+      { plan: { granularity: "per-tensor" }, samples: 8 },
+      { ...context, data: images },
+    );
     expect(
       report.culprits
         .slice(0, 2)
@@ -53,7 +57,8 @@ describe("SQNR of real networks, int8", () => {
 
   it("cifar_resnet20: no single layer is to blame", async () => {
     const { model, images } = await realNetwork("resnet20", 32);
-    const plan = planQuantization(model, await calibrated(model, images, {}), {});
+    const options = { granularity: "per-tensor" } as const;
+    const plan = planQuantization(model, await calibrated(model, images, options), options);
     const { allDb, layers } = await sensitivity(model, { plan, top: 4 }, { ...context, data: images });
     expect(layers.length).toBe(4);
     expect(allDb).toBeGreaterThan(20);

@@ -11,7 +11,7 @@ describe("bias correction of real networks", () => {
     const { model, images } = await realNetwork("resnet20", 100);
     expect(ensureBiases(model).layers.length).toBe(0);
     for (const samples of [16, 64]) {
-      const pair = await quantized(model, images, {});
+      const pair = await quantized(model, images, { granularity: "per-tensor" });
       const report = await applyTo(correctBiases, { ...pair, dataset: images, samples }, context);
       expect(report).toMatchObject({ kept: true, samples, heldOut: true, skipped: [] });
       expect(report.layers.length).toBe(20);
@@ -21,7 +21,7 @@ describe("bias correction of real networks", () => {
 
   it("cifar_resnet20: all at once corrects errors twice, which is noticed and undone", async () => {
     const { model, images } = await realNetwork("resnet20", 100);
-    const pair = await quantized(model, images, {});
+    const pair = await quantized(model, images, { granularity: "per-tensor" });
     const report = await applyTo(correctBiases, { ...pair, dataset: images, method: "parallel" }, context);
     expect(report).toMatchObject({ kept: false, modified: false });
     expect(report.sqnrDbAfter).toBeLessThan(report.sqnrDbBefore - 3);

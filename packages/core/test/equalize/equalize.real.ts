@@ -116,7 +116,7 @@ async function quantizedSqnr(model: Model, dataset: Dataset, probe: OutputProbe)
     { ...context, data: dataset },
   );
   const copy = cloneModel(model);
-  await quantize(calibration, {})(copy, context);
+  await quantize(calibration, { granularity: "per-tensor" })(copy, context);
   return (await probe.measure(copy, context)).sqnrDb;
 }
 
@@ -160,7 +160,12 @@ describe.each(SHARED_MODELS)("%s, dead channels removed, weights per tensor", (n
     }));
     const stats = (await calibrate(model, { requests }, { ...context, data: dataset })).activationStats();
     await removeDeadChannels({ shapes: await shapesOf(model), stats })(model, context);
-    const input = await equalizationInput(model, await shapesOf(model), {}, { ...context, data: dataset });
+    const input = await equalizationInput(
+      model,
+      await shapesOf(model),
+      { granularity: "per-tensor" },
+      { ...context, data: dataset },
+    );
     const random = randomDataset(SOURCES[name].shape, 2, 5, SOURCES[name].range);
     const probes = {
       real: await OutputProbe.of(cloneModel(model), dataset, context, dataset.length),

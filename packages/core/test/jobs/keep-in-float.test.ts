@@ -23,7 +23,7 @@ const runner = createRunner(ort as never, { threads: 1 });
 const original = parseModel(readFileSync(join(import.meta.dirname, "../../../cli/assets/digits.onnx")));
 const calibrate = digitDataset({ ...DIGIT_SPLIT.train, count: 24 });
 const validate = digitDataset({ ...DIGIT_SPLIT.heldOut, count: 100 });
-const steps: readonly RecipeStep[] = [{ use: "fold" }, { use: "quantize", weightBits: 2 }];
+const steps: readonly RecipeStep[] = [{ use: "fold" }, { use: "quantize", weightBits: 2, granularity: "per-tensor" }];
 let result: CompressResult;
 beforeAll(async () => {
   result = await compress(original, { steps }, { runner, data: calibrate });
@@ -50,7 +50,7 @@ async function measured(candidate: Model) {
 /** The network quantized without these layers by the public call, measured by validation. */
 async function naive(layers: readonly string[]) {
   const model = cloneModel(result.floatModel);
-  await quantize(result.calibration, { weightBits: 2, exclude: [...layers] })(model, { runner });
+  await quantize(result.calibration, { weightBits: 2, granularity: "per-tensor", exclude: [...layers] })(model, { runner });
   return measured(model);
 }
 
@@ -80,7 +80,7 @@ describe("layers kept in float", () => {
     const input = { original, result: run, steps: corrected, calibrate, validate };
     const { best } = await keepInFloat(input, { kind: "db", value: 12 }, { runner });
     expect(best.layers.length).toBeGreaterThan(0);
-    const excluded = { use: "quantize", weightBits: 2, exclude: [...best.layers] } as const;
+    const excluded = { use: "quantize", weightBits: 2, granularity: "per-tensor", exclude: [...best.layers] } as const;
     const again = await compress(
       original,
       { steps: [{ use: "fold" }, excluded, { use: "bias-correct" }] },

@@ -11,10 +11,11 @@ import { realNetwork, runner } from "../helpers/real.js";
 const context = { runner };
 
 async function advice(model: Model, images: Dataset): Promise<AdviceReport> {
-  const calibration = await calibrated(model, images, {});
-  const plan = planQuantization(model, calibration, {});
+  const quantize = { granularity: "per-tensor" } as const;
+  const calibration = await calibrated(model, images, quantize);
+  const plan = planQuantization(model, calibration, quantize);
   const sqnr = await measureSqnr(model, { plan, cumulative: false, samples: 4 }, { ...context, data: images });
-  const options = { calibration, plan, quantize: {}, sqnr, samples: 4, remedies: 1 };
+  const options = { calibration, plan, quantize, sqnr, samples: 4, remedies: 1 };
   return advise(model, options, { ...context, data: images });
 }
 

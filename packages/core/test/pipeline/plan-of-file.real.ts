@@ -13,7 +13,7 @@ describe("a plan read from a file of cifar_resnet20", () => {
   async function quantized(model: Model, images: Awaited<ReturnType<typeof realNetwork>>["images"]) {
     const calibration = await calibrate(model, { requests: quantizationRequests(model) }, { ...context, data: images });
     const file = cloneModel(model);
-    const plan = planQuantization(file, calibration);
+    const plan = planQuantization(file, calibration, { granularity: "per-tensor" });
     applyQdq(file, plan);
     return { file, plan };
   }
@@ -40,7 +40,7 @@ describe("a plan read from a file of cifar_resnet20", () => {
   it("finds the equalization, and explains what the file loses", async () => {
     const { model, images } = await realNetwork("resnet20", 16);
     const scaled = cloneModel(model);
-    const given = { quantize: {}, known: new Map(), biasCorrected: false };
+    const given = { quantize: { granularity: "per-tensor" as const }, known: new Map(), biasCorrected: false };
     await applyFloatStep(scaled, { use: "equalize", method: "dfq" }, given, { ...context, data: images });
     const { file } = await quantized(scaled, images);
     const read = await planOfFile(file, { float: model }, { ...context, data: images });

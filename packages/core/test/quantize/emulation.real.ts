@@ -36,7 +36,7 @@ const DATA: Record<(typeof SHARED_MODELS)[number], () => Promise<Dataset> | Data
 };
 
 const VARIANTS: Record<string, QuantizeOptions> = {
-  "per tensor": {},
+  "per tensor": { granularity: "per-tensor" },
   "per channel": { granularity: "per-channel" },
   "int8 activations, uint8 weights": { activations: "int8", weights: "uint8" },
 };

@@ -55,8 +55,10 @@ async function outputs(model: Model): Promise<Float32Array> {
   });
 }
 
+const PER_TENSOR = { granularity: "per-tensor" } as const;
+
 describe.each([1, 2, 3, 4, 5])("network %i", (seed) => {
-  test.each([{}, { activations: "int8" }, { granularity: "per-channel" }] as QuantizeOptions[])(
+  test.each([PER_TENSOR, { ...PER_TENSOR, activations: "int8" }, { granularity: "per-channel" }] as QuantizeOptions[])(
     "the same bits leave the network with %j",
     async (options) => {
       const float = await quantized(seed, options);

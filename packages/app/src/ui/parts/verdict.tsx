@@ -1,3 +1,4 @@
+import { granularityOf } from "@equant/core/steps";
 import { stepOf } from "../../recipe/recipe.js";
 import { equalizeAndRun, keepInFloat } from "../../state/actions.js";
 import { channelSpreads, explainWorst } from "../../state/explain.js";
@@ -8,7 +9,7 @@ import { activity, currentMeasures, currentRun } from "../../state/store.js";
 export function Verdict({ stale }: { stale: boolean }) {
   const { report, validation } = currentMeasures.value;
   const { recipe } = currentRun.value!;
-  const perTensor = stepOf(recipe, "quantize")?.granularity !== "per-channel";
+  const perTensor = granularityOf(stepOf(recipe, "quantize") ?? {}) === "per-tensor";
   const found = explainWorst(report?.sqnr?.layers ?? [], channelSpreads(report?.weights), perTensor, validation);
   if (!found) return null;
   const { layer, what, why, matters, tone, uneven } = found;
