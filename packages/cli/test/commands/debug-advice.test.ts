@@ -43,7 +43,7 @@ test("names a planted fault: the layer, the channel and the remedy come first", 
   const model = parseModel(await readFile(DIGITS_MODEL));
   const layer = blowUp(model, 1, 5);
   await writeFile(join(cwd, "sick.onnx"), serializeModel(model));
-  const flags = ["--data", data, "--preset", "zero-one", "--samples", "16"];
+  const flags = ["--data", data, "--preset", "zero-one", "--samples", "16", "--granularity", "per-tensor"];
   const text = await equant(["debug", "sick.onnx", ...flags], { cwd });
   const lines = text.stdout.split("\n");
   expect(lines[0]).toMatch(/^output SQNR \d+\.\d dB on 8 samples; what costs it most:$/);

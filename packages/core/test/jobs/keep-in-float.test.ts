@@ -50,7 +50,9 @@ async function measured(candidate: Model) {
 /** The network quantized without these layers by the public call, measured by validation. */
 async function naive(layers: readonly string[]) {
   const model = cloneModel(result.floatModel);
-  await quantize(result.calibration, { weightBits: 2, granularity: "per-tensor", exclude: [...layers] })(model, { runner });
+  await quantize(result.calibration, { weightBits: 2, granularity: "per-tensor", exclude: [...layers] })(model, {
+    runner,
+  });
   return measured(model);
 }
 

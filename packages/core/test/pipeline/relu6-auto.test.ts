@@ -40,7 +40,12 @@ function network(gain: number, spread: number): Model {
 
 function run(model: Model, relu6?: "exact"): Promise<CompressResult> {
   const equalize = { use: "equalize", ...(relu6 && { relu6 }) } as const;
-  const steps: RecipeStep[] = [{ use: "fold" }, equalize, { use: "quantize", granularity: "per-tensor" }, { use: "bias-correct" }];
+  const steps: RecipeStep[] = [
+    { use: "fold" },
+    equalize,
+    { use: "quantize", granularity: "per-tensor" },
+    { use: "bias-correct" },
+  ];
   return compress(model, { steps }, { runner, data: DATA });
 }
 
