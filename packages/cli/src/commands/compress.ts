@@ -15,9 +15,8 @@ import {
 import { addQuantizeOptions, type QuantizeFlags, quantizeStep } from "../options/quantize-flags.js";
 import { addRecipeFlags, recipeOf } from "../options/step-flags.js";
 import { formatResize } from "../text/format.js";
-import { shellWord } from "../text/visible.js";
 import { CALIBRATION_SAMPLES, NOTHING_QUANTIZED } from "./quantize.js";
-import { type FindingOptions, latencyOption, sayFindings } from "./result-findings.js";
+import { type FindingOptions, latencyOption, sayFindings, validateLine } from "./result-findings.js";
 
 type CompressCommandOptions = QuantizeFlags &
   DataOptions &
@@ -103,7 +102,7 @@ export const compress: CommandDefinition = {
     return {
       result: runReport(context, record),
       text: `${stepsTable(context, result)}${path} → ${target} (${size})\n`,
-      hint: `equant validate ${shellWord(target)} --against ${shellWord(path)} --data ${shellWord(options.data ?? "DIR")}`,
+      hint: validateLine(context, target, path, options.data),
     };
   },
 };

@@ -16,7 +16,7 @@ import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../opti
 import { formatResize } from "../text/format.js";
 import { outputWords } from "../text/output-words.js";
 import { shellWord } from "../text/visible.js";
-import { type FindingOptions, latencyOption, sayFindings } from "./result-findings.js";
+import { type FindingOptions, latencyOption, sayFindings, validateLine } from "./result-findings.js";
 
 interface QuantizeCommandOptions extends QuantizeFlags, DataOptions, OutputOptions, ChartOptions, FindingOptions {
   output: string;
@@ -139,7 +139,7 @@ export const quantize: CommandDefinition = {
         (verification
           ? await outputWords(verification.runtime, verification.samples)
           : "not measured: give --data DIR to see what rounding costs\n"),
-      hint: `equant validate ${shellWord(options.output)} --against ${shellWord(path)} --data ${shellWord(options.data ?? "DIR")}`,
+      hint: validateLine(context, options.output, path, options.data),
     };
   },
 };

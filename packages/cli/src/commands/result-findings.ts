@@ -1,7 +1,9 @@
 import type { Dataset, Model, OutputError } from "@equant/core/lab";
 import type { Option } from "commander";
 import type { CommandContext } from "../frame/context.js";
+import { IMAGE_OPTIONS, INPUT_OPTIONS } from "../options/input-options.js";
 import { flag } from "../options/options.js";
+import { shellWord } from "../text/visible.js";
 
 /** Options of commands that say what a result is worse in. */
 export interface FindingOptions {
@@ -10,6 +12,19 @@ export interface FindingOptions {
 
 export function latencyOption(): Option {
   return flag("--no-latency", "do not measure whether the result is slower than its input");
+}
+
+/** How data are read: what a command that reads the same data must be told again. */
+const READING = [
+  ...["labels", "preset", "mean", "std", "resize", "crop"],
+  ...Object.keys(IMAGE_OPTIONS),
+  ...Object.keys(INPUT_OPTIONS),
+];
+
+/** The line that measures a result against its original, on data that are read as this run read its own. */
+export function validateLine(context: CommandContext, result: string, original: string, data = "DIR"): string {
+  const words = [result, "--against", original, "--data", data, ...context.settings.words(READING)];
+  return `equant validate ${words.map((word) => shellWord(word)).join(" ")}`;
 }
 
 /** A short measurement: enough to tell a tenth of the time. */

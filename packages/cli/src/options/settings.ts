@@ -11,6 +11,9 @@ export interface Setting {
 /** Options that steer the command's own output, not its result. */
 const NOT_SETTINGS = new Set(["json", "table", "quiet", "verbose", "progress", "color", "log", "config"]);
 
+/** Options whose two numbers are a height and a width. */
+const SIZES = new Set(["resize", "crop"]);
+
 /** The resolved settings of a run and where each came from, in the order of the options. */
 export class Settings {
   readonly #entries = new Map<string, Setting>();
@@ -36,6 +39,19 @@ export class Settings {
 
   get(name: string): Setting | undefined {
     return this.#entries.get(name);
+  }
+
+  /** Those of `names` that a person gave, as words of a command line. */
+  words(names: readonly string[]): string[] {
+    return names.flatMap((name) => {
+      const { value, from } = this.#entries.get(name) ?? { value: undefined, from: "default" };
+      if (value === undefined || value === false || from === "default" || from === "found") return [];
+      const flag = `--${kebab(name)}`;
+      if (value === true) return [flag];
+      if (!Array.isArray(value)) return [flag, String(value)];
+      if (value.every((each) => typeof each === "string")) return value.flatMap((each) => [flag, each]);
+      return [flag, value.join(SIZES.has(name) ? "x" : ",")];
+    });
   }
 
   /** JSON form: `{ weights: { value: "int8", from: "default" } }`. */

@@ -59,6 +59,19 @@ test("writes a verified integer model: smaller, loadable, with its details in JS
   expect(text.stderr).toContain("hint: equant validate");
 });
 
+test("the hinted line reads the data as this run did", async () => {
+  const { data, file } = await setUp(20);
+  const reading = ["--mean", "0", "--std", "255", "--resize", "28x28", "--color-order", "gray", "--labels", "none"];
+  const out = file("hinted out.onnx");
+  const { stderr } = await quantize(["--data", data, ...reading, "-o", out, "--samples", "4"]);
+  const [, line] = /hint: equant (.*)/.exec(stderr)!;
+  for (const words of ["--mean 0", "--std 255", "--resize 28x28", "--color-order gray", "--labels none"])
+    expect(line).toContain(` ${words}`);
+  expect(line).not.toContain("--samples");
+  const argv = line!.split(/ (?=(?:[^']*'[^']*')*[^']*$)/).map((word) => word.replaceAll("'", ""));
+  expect((await equant([...argv, "--no-latency"])).code).toBe(0);
+});
+
 test("--calibration gives the same bytes as --data, and so does every repetition", async () => {
   const { data, file } = await setUp();
   const chooser = ["--data", data, "--calibrator", "entropy"];
