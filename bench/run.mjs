@@ -20,7 +20,7 @@ if (name === undefined || !existsSync(`${folder}${name}.ts`)) {
     platform: "node",
     format: "esm",
     conditions: ["source"],
-    external: ["onnxruntime-node", "sharp"],
+    external: ["onnxruntime-node", "sharp", "bullmq"],
     outfile,
     logLevel: "error",
   });

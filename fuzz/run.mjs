@@ -10,7 +10,7 @@ await build({
   platform: "node",
   format: "esm",
   conditions: ["source"],
-  external: ["onnxruntime-node", "sharp", "commander"],
+  external: ["onnxruntime-node", "sharp", "commander", "bullmq"],
   outdir: `${root}build`,
   outExtension: { ".js": ".mjs" },
   logLevel: "error",

@@ -53,6 +53,7 @@ export default defineConfig({
           page("Quantize a detector", "/guides/detector"),
           page("In CI", "/guides/ci"),
           page("For transformers.js", "/guides/transformers"),
+          page("A fleet of workers", "/guides/fleet"),
           page("The app", "/app"),
         ],
       },

@@ -34,10 +34,10 @@ export async function checkData(model: Model, dataset: Dataset, context: Transfo
       await forEachBatch(
         session,
         feed,
-        { batchSize: 1 },
+        { batchSize: 1, keepsFeeds: true },
         context,
         async (outputs, { feeds, fed, firstIndex: index }) => {
-          const input = Object.values(feeds)[0]!.data;
+          const input = Object.values(feeds!)[0]!.data;
           const length = input.length / fed;
           tensor.add(input, length);
           const output = outputs[session.outputNames[0]!]!;

@@ -3,6 +3,7 @@ import { definitionOf } from "@equant/core/steps";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
+import { addFleetOptions } from "../options/fleet-options.js";
 import { addDataOptions, type DataOptions } from "../options/option-groups.js";
 import { completing, defined, flag, integer, text } from "../options/options.js";
 
@@ -44,6 +45,7 @@ export const ablate: CommandDefinition = {
       .addOption(defined("granularity", definitionOf("quantize").options.granularity!))
       .addOption(flag("--no-correct", "leave out the column with corrected biases"));
     addDataOptions(command);
+    addFleetOptions(command);
   },
   async run(context: CommandContext, first: unknown): Promise<CommandOutcome> {
     const options = context.options<AblateCommandOptions>();

@@ -4,6 +4,7 @@ import { readText } from "../files/model-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
+import { addFleetOptions } from "../options/fleet-options.js";
 import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../options/option-groups.js";
 import { completing, flag, repeatable } from "../options/options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
@@ -29,6 +30,7 @@ export const calibrate: CommandDefinition = {
       .addOption(svgOption("how soon the ranges settled"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
+    addFleetOptions(command);
     addOutputOptions(command, { file: "where calibration.json is written; - is stdout", required: true });
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {

@@ -5,6 +5,7 @@ import { bytesOf, resultFiles, runReport, stepsTable } from "../files/result-fol
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openLearningData } from "../options/data-options.js";
+import { addFleetOptions } from "../options/fleet-options.js";
 import {
   addDataOptions,
   addModelOutputOptions,
@@ -40,6 +41,7 @@ export const compress: CommandDefinition = {
     command.addOption(latencyOption());
     addQuantizeOptions(command, { calibrator: "tail" });
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
+    addFleetOptions(command);
     addOutputOptions(command, {
       file: "where the model is written; - is stdout",
       folder: "folder for model, report, recipe and calibration",

@@ -4,6 +4,7 @@ import { svgOption, writeCharts } from "../files/chart-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
+import { addFleetOptions } from "../options/fleet-options.js";
 import { addDataOptions } from "../options/option-groups.js";
 import { choice, completing, flag, integer, text } from "../options/options.js";
 import { addQuantizeOptions, type QuantizeFlags, quantizeOptions } from "../options/quantize-flags.js";
@@ -50,6 +51,7 @@ export const debug: CommandDefinition = {
       .addOption(svgOption("predicted and measured ratios, of pairs too, with --compare those of every method,"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
+    addFleetOptions(command);
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<DebugCommandOptions>();

@@ -5,6 +5,7 @@ import { type ChartOptions, svgOption, writeCharts } from "../files/chart-file.j
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
+import { addFleetOptions } from "../options/fleet-options.js";
 import {
   addDataOptions,
   addModelOutputOptions,
@@ -47,6 +48,7 @@ export const equalize: CommandDefinition = {
       .addOption(svgOption("weights by channel before and after, of the pair of layers that gained most,"));
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
+    addFleetOptions(command);
     addOutputOptions(command);
     addModelOutputOptions(command);
   },

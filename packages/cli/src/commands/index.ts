@@ -93,6 +93,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./view.js")).view,
   },
   {
+    name: "worker",
+    summary: "run networks for commands on other machines: serves a queue",
+    load: async () => (await import("./worker.js")).worker,
+  },
+  {
     name: "doctor",
     summary: "versions, runtime, threads and memory of this machine",
     load: async () => (await import("./doctor.js")).doctor,

@@ -5,6 +5,7 @@ import { type ChartOptions, svgOption, writeChart } from "../files/chart-file.js
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
+import { addFleetOptions } from "../options/fleet-options.js";
 import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "../options/option-groups.js";
 import { choice, completing, flag, integer, text } from "../options/options.js";
 import { addStepOptions, givenOptions, type StepFlags } from "../options/step-flags.js";
@@ -66,6 +67,7 @@ export const prune: CommandDefinition = {
       .addOption(choice("--batch-norm <what>", "statistics while training", ["running", "batch"], "running"))
       .addOption(integer("--score-samples <n>", "samples that Taylor scores read", { min: 1 }, 512));
     addDataOptions(command, { split: "share to score and train on, the rest measures (default: 75%)" });
+    addFleetOptions(command);
     addOutputOptions(command, { file: "where the model is written; - is stdout", required: true });
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {

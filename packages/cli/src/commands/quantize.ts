@@ -4,6 +4,7 @@ import { readText } from "../files/model-file.js";
 import type { CommandDefinition, CommandOutcome } from "../frame/command.js";
 import type { CommandContext } from "../frame/context.js";
 import { openData } from "../options/data-options.js";
+import { addFleetOptions } from "../options/fleet-options.js";
 import {
   addDataOptions,
   addModelOutputOptions,
@@ -49,6 +50,7 @@ export const quantize: CommandDefinition = {
     command.addOption(latencyOption());
     addQuantizeOptions(command);
     addDataOptions(command, { samples: CALIBRATION_SAMPLES });
+    addFleetOptions(command);
     addOutputOptions(command, { file: "where the model is written; - is stdout", required: true });
     addModelOutputOptions(command);
   },

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import type { Dataset, Model, PreprocessOptions } from "@equant/core/lab";
 import type { CommandContext } from "../frame/context.js";
-import { openData, tokenizerOf } from "../options/data-options.js";
+import { openData } from "../options/data-options.js";
+import { tokenizerAt } from "../options/data-plan.js";
 import type { DataOptions } from "../options/option-groups.js";
 import type { HubFolder } from "./transformers-folder.js";
 
@@ -53,7 +54,7 @@ async function madeTextData(context: CommandContext, model: Model, tokenizer: st
   const { madeText, memoryFile, openFiles, signatureOf } = await import("@equant/core/lab");
   const texts = madeText(JSON.parse(await readFile(tokenizer, "utf8")), MADE_SAMPLES, context.options().seed);
   const file = memoryFile("made.txt", new TextEncoder().encode(texts.join("\n")));
-  const tokenize = await tokenizerOf(context, tokenizer);
+  const tokenize = await tokenizerAt(tokenizer);
   return openFiles([file], { main: "made.txt", signature: signatureOf(model), ...tokenize });
 }
 

@@ -8,6 +8,7 @@ import type { CommandDefinition, CommandOutcome, Gate } from "../frame/command.j
 import type { CommandContext } from "../frame/context.js";
 import { toJson } from "../frame/envelope.js";
 import { openData } from "../options/data-options.js";
+import { addFleetOptions } from "../options/fleet-options.js";
 import { addDataOptions, addTaskOptions, type DataOptions, type TaskFlags } from "../options/option-groups.js";
 import { bytes, completing, defined, flag, integer, points, text } from "../options/options.js";
 import { taskOptions } from "../options/task-options.js";
@@ -56,6 +57,7 @@ export const tune: CommandDefinition = {
       .addOption(svgOption("size against quality"));
     addTaskOptions(command);
     addDataOptions(command, { samples: 500 });
+    addFleetOptions(command);
   },
   async run(context: CommandContext, path: string): Promise<CommandOutcome> {
     const options = context.options<TuneCommandOptions>();

@@ -1,14 +1,17 @@
 import { availableParallelism, freemem } from "node:os";
 import { resolve } from "node:path";
+import type { Fleet } from "@equant/cluster";
 import type { Model, Runner, TransformContext } from "@equant/core";
 import { OptionsError, RunError } from "@equant/core/errors";
-import type { ProviderName } from "@equant/core/lab";
+import type { Dataset, ProviderName } from "@equant/core/lab";
 import type { ModelFile } from "@equant/core/node";
 import type { Command } from "commander";
 import type { LoadedConfig } from "../config/load.js";
 import { type Io, writeAll } from "../files/io.js";
 import { type LoadedModel, loadModel } from "../files/model-file.js";
 import { type FileData, type OutputFile, type WrittenFile, writeOutputs } from "../files/output-file.js";
+import type { DataPlan } from "../options/data-plan.js";
+import type { FleetOptions } from "../options/fleet-options.js";
 import type { GlobalOptions, ModelOutputOptions, OutputOptions } from "../options/option-groups.js";
 import type { Settings } from "../options/settings.js";
 import { formatBytes } from "../text/format.js";
@@ -67,6 +70,8 @@ export class CommandContext {
   modelPath: string | undefined;
   /** True once the output itself went to stdout: the summary then goes to stderr. */
   stdoutTaken = false;
+  /** The data opened so far, for whoever else must open it. */
+  readonly dataPlans: { readonly plan: DataPlan; readonly dataset: Dataset }[] = [];
   readonly #options: Record<string, unknown>;
   readonly #inputs: string[] = [];
   /** Free memory at the start, within the limits of a container. */
@@ -74,6 +79,7 @@ export class CommandContext {
   /** Who executed networks; undefined as long as none ran. */
   provider: ProviderName | undefined;
   #runner: Promise<Runner> | undefined;
+  #fleet: Fleet | undefined;
   #finishing = false;
 
   constructor(parts: ContextParts) {
@@ -167,9 +173,19 @@ export class CommandContext {
       }
       if (asked === "auto") this.reporter.info(`provider  ${provider} taken`);
       this.provider = provider;
-      return runner;
+      const fleetOptions = this.options<FleetOptions>();
+      if ((fleetOptions.workers ?? 1) === 1 && fleetOptions.queue === undefined) return runner;
+      const { openFleet } = await import("../fleet/open-fleet.js");
+      const { fleetRunner } = await import("@equant/cluster");
+      this.#fleet = await openFleet(this, fleetOptions);
+      return fleetRunner(runner, this.#fleet);
     })();
     return this.#runner;
+  }
+
+  /** Ends what the command left running. `isDone`: nobody will go on from here. */
+  async close(isDone: boolean): Promise<void> {
+    await this.#fleet?.close(isDone);
   }
 
   /** What core's steps take as their context: the runner, the abort signal, and where progress goes. */

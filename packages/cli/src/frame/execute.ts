@@ -69,6 +69,7 @@ export async function execute({ name, definition, command, args, commands }: Inv
     const run = definition.run as (context: CommandContext, ...args: readonly unknown[]) => Promise<CommandOutcome>;
     const outcome = await run(context, ...args);
 
+    await context.close(signals.exitCode === undefined);
     reporter.progress.clear();
     const failed = (outcome.gates ?? []).filter((gate) => !gate.passed);
     const exitCode = signals.exitCode ?? (failed.length > 0 ? 1 : 0);
@@ -82,6 +83,7 @@ export async function execute({ name, definition, command, args, commands }: Inv
     conclude(outcome, context);
     return exitCode;
   } catch (error) {
+    await context?.close(false);
     reporter.progress.clear();
     reporter.always(renderError(error, { verbose: reporter.isVerbose, color: reporter.color }));
     const exitCode = signals.exitCode ?? exitCodeOf(toTypedError(error));

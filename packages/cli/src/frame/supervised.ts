@@ -22,6 +22,11 @@ export function isSupervised(): boolean {
   return process.send !== undefined && process.env[SUPERVISOR] === String(process.ppid);
 }
 
+/** Was started to work by a supervisor that is gone by now: nobody waits for the result. */
+export function isOrphaned(): boolean {
+  return process.send !== undefined && process.env[SUPERVISOR] !== undefined && !isSupervised();
+}
+
 /** Says something to the supervisor; nothing where there is none. */
 export function tell(tidings: Tidings): void {
   if (isSupervised() && process.connected) process.send!(tidings, undefined, undefined, () => undefined);

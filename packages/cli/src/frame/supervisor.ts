@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import type { ErrorDetails } from "@equant/core/errors";
 import type { SignalName } from "../files/io.js";
 import { isLight } from "./preflight.js";
-import { isSupervised, type Order, SUPERVISOR, type Tidings } from "./supervised.js";
+import { isOrphaned, isSupervised, type Order, SUPERVISOR, type Tidings } from "./supervised.js";
 
 /**
  * ONNX Runtime blocks the thread that calls it, and so does parsing: a process that works cannot keep the promise to stop.
@@ -25,6 +25,8 @@ export async function start(): Promise<void> {
     const [{ runProcess }, { supervisedIo }] = await Promise.all([import("../main.js"), import("./supervised.js")]);
     return runProcess(await supervisedIo());
   }
+  // A supervisor may be killed before what it started has come this far.
+  if (isOrphaned()) process.exit(1);
   if (isLight(argv)) return (await import("../main.js")).runProcess();
   process.exitCode = await supervise(argv);
 }

@@ -1,19 +1,10 @@
 import { resolve } from "node:path";
 import { DataError, OptionsError } from "@equant/core/errors";
-import type {
-  Dataset,
-  HostTensor,
-  Model,
-  PreprocessOptions,
-  RecipeStep,
-  SignatureInput,
-  TaskName,
-  Tokenize,
-} from "@equant/core/lab";
+import type { Dataset, Model, PreprocessOptions, RecipeStep, TaskName } from "@equant/core/lab";
 import type { OpenedDataset } from "@equant/core/node";
 import { readText } from "../files/model-file.js";
 import type { CommandContext } from "../frame/context.js";
-import { loadNative } from "../frame/native.js";
+import { type DataPlan, openPlan } from "./data-plan.js";
 import { settledPreprocessing } from "./find-preprocessing.js";
 import { type DataOptions, PRESETS } from "./option-groups.js";
 
@@ -34,15 +25,12 @@ async function signatureOf(context: CommandContext, model: Model, { size = [], s
   }
   const files = state.map((text) => assignment("--state", text));
   const signature = core.signatureOf(model, Object.fromEntries(files.map(([name]) => [name, "constant"])), sizes);
-  const constants: Record<string, HostTensor> = {};
-  for (const [name, file] of files) {
-    const input = signature.inputs.find((own) => own.name === name);
-    if (!input) {
-      const names = signature.inputs.map((own) => own.name);
-      throw new OptionsError("E2103", `--state: the model has no input "${name}"`, { actual: name, expected: names });
-    }
-    constants[name] = await readConstant(resolve(context.io.cwd, file), input);
+  for (const [name] of files) {
+    const names = signature.inputs.map((own) => own.name);
+    if (names.includes(name)) continue;
+    throw new OptionsError("E2103", `--state: the model has no input "${name}"`, { actual: name, expected: names });
   }
+  const constants = Object.fromEntries(files.map(([name, file]) => [name, resolve(context.io.cwd, file)]));
   return { signature, constants };
 }
 
@@ -60,27 +48,6 @@ function sizeOf(text: string): [string, number] {
     actual: value,
     expected: "NAME=N",
   });
-}
-
-/** A constant input: an .npy file of the input's shape, or a number typed instead of a file. */
-async function readConstant(path: string, input: SignatureInput): Promise<HostTensor> {
-  const { readConstantInput } = await import("@equant/core/node");
-  return readConstantInput(path, input);
-}
-
-/** Tokens of text by the file that a model's tokenizer comes in. */
-export async function tokenizerOf(context: CommandContext, file: string | undefined): Promise<{ tokenize?: Tokenize }> {
-  if (file === undefined) return {};
-  const { tokenizerFrom } = await import("./tokenizer.js");
-  return { tokenize: await tokenizerFrom(await readText(file, context.io), file) };
-}
-
-async function soundOptions({ sampleRate, stride }: DataOptions) {
-  if (sampleRate === undefined) return stride === undefined ? {} : { stride };
-  const { default: resampler } = await import("wave-resampler");
-  const resample = (samples: Float32Array, from: number, to: number) =>
-    Float32Array.from(resampler.resample(samples, from, to));
-  return { sampleRate, resample, ...(stride !== undefined && { stride }) };
 }
 
 /** Which samples of the data a command takes; `all` is for commands that split themselves. */
@@ -107,10 +74,6 @@ export async function openData(
       hint: "give images with --data DIR; random numbers only when typed: --data random",
     });
   }
-  const [{ openDataset, sharpDecoder }, { default: sharp }] = await Promise.all([
-    import("@equant/core/node"),
-    loadNative("sharp", () => import("sharp")),
-  ]);
   const path = options.data === "random" ? "random" : resolve(context.io.cwd, options.data);
   const given = await preprocessOptions(context, options);
   const labels = options.labels;
@@ -131,24 +94,27 @@ export async function openData(
     );
   }
   const common = {
-    ...(input && { input }),
+    path,
+    input,
     signature,
     constants,
-    ...(await tokenizerOf(context, options.tokenizer)),
-    ...(await soundOptions(options)),
+    tokenizer: options.tokenizer === undefined ? undefined : resolve(context.io.cwd, options.tokenizer),
+    sampleRate: options.sampleRate,
+    stride: options.stride,
     ...(feedBack && { apart: true }),
-    decode: sharpDecoder(sharp as never),
     seed: context.options().seed,
     ...(labels !== undefined && {
       labels: ["auto", "folders", "none"].includes(labels) ? labels : resolve(context.io.cwd, labels),
     }),
     ...(ofTask && { labels: "none" }),
   };
-  const open = (preprocess: PreprocessOptions) => openDataset(path, { ...common, preprocess });
+  const open = (preprocess: PreprocessOptions) => openPlan({ ...common, preprocess });
   const isPlain = input !== undefined && path !== "random";
   const preprocess = isPlain ? await settledPreprocessing(context, { model: trained, input, given, open }) : given;
   const limited = !feedBack && limit !== undefined;
-  let whole = await openDataset(path, { ...common, preprocess, ...(limited && { samples: limit }) });
+  const plan: DataPlan = { ...common, preprocess, ...(limited && { samples: limit }) };
+  let whole = await openPlan(plan);
+  context.dataPlans.push({ plan, dataset: whole });
   if (feedBack) {
     const pairs = Object.fromEntries(feedBack.map((pair) => assignment("--feed-back", pair)));
     const followed = await followStates(model, whole, pairs, await context.transformContext());

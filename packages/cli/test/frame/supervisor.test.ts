@@ -1,6 +1,9 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { SUPERVISOR } from "../../src/frame/supervised.js";
 import { bundle, printed, start } from "../helpers/process.js";
 import { temporaryFolder } from "../helpers/run.js";
 
@@ -53,5 +56,17 @@ test.skipIf(process.platform !== "linux").each([
   const result = await start(await bundle(BUSY), [what, join(folder, "out")]).ended;
   expect(result.stderr).toContain(said);
   expect(result.code).toBe(code);
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test("whose supervisor was killed before it began does nothing, and starts nothing", async () => {
+  const folder = await temporaryFolder();
+  const script = await bundle(BUSY);
+  const child = fork(script, ["hang", join(folder, "out")], {
+    env: { ...process.env, [SUPERVISOR]: "1" },
+    silent: true,
+  });
+  const [code] = (await once(child, "exit")) as [number];
+  expect(code).toBe(1);
   expect(await readdir(folder)).toEqual([]);
 });

@@ -11,6 +11,9 @@ export interface CommandFolders {
   readonly made?: string;
 }
 
+/** What a worker does is to talk to the queue it was given: it is tested with queues (packages/cluster/test/queue.real.ts). */
+const APART = ["worker"];
+
 /** A line of every command there is, over the digits, in an order in which each finds what it reads. Writes the inputs. */
 export async function everyCommand({ inputs, outputs, made = outputs }: CommandFolders): Promise<string[][]> {
   const digits = await writeDigits(inputs, 24);
@@ -50,7 +53,7 @@ export async function everyCommand({ inputs, outputs, made = outputs }: CommandF
     ["demo", "--samples", "20", "--out", at("demo")],
     ["view"],
   ];
-  const missing = COMMANDS.filter(({ name }) => !lines.some(([command]) => command === name));
+  const missing = COMMANDS.filter(({ name }) => !APART.includes(name) && !lines.some(([command]) => command === name));
   if (missing.length > 0) throw new Error(`no line for ${missing.map(({ name }) => name).join(", ")}`);
   return lines;
 }

@@ -25,7 +25,7 @@ export async function bundle(
     format: "esm",
     target: "node20",
     conditions: ["source"],
-    external: ["onnxruntime-node", "sharp"],
+    external: ["onnxruntime-node", "sharp", "bullmq"],
     banner: {
       js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);',
     },

@@ -3,9 +3,9 @@ import { RunError } from "../errors.js";
 import type { HostTensor, Model } from "../graph/index.js";
 import { tensorOutputs } from "../operators/tensor-values.js";
 import {
-  type FedBatch,
   Feed,
   forEachBatch,
+  type RunBatch,
   requireRunner,
   type SessionOptions,
   type TransformContext,
@@ -18,7 +18,7 @@ import type { SampleError } from "./validation-report.js";
 export const PROBE_SAMPLES = 32;
 
 /** The original's outputs on the samples of one run. */
-interface Expected extends Pick<FedBatch, "fed" | "count" | "firstIndex"> {
+interface Expected extends Pick<RunBatch, "fed" | "count" | "firstIndex"> {
   readonly outputs: Readonly<Record<string, HostTensor>>;
 }
 
@@ -154,7 +154,7 @@ function reading(batchSize: number | undefined): { batchSize?: number } {
 function requireNumbers(
   outputs: Readonly<Record<string, HostTensor>>,
   dataset: Dataset,
-  { fed, count, firstIndex }: Pick<FedBatch, "fed" | "count" | "firstIndex">,
+  { fed, count, firstIndex }: Pick<RunBatch, "fed" | "count" | "firstIndex">,
 ): void {
   for (const [name, tensor] of Object.entries(outputs)) {
     const values = comparable(tensor);

@@ -1,5 +1,5 @@
 import type { Dataset } from "../data/index.js";
-import type { FedBatch } from "../runtime/index.js";
+import type { RunBatch } from "../runtime/index.js";
 import { ClassPair, topConfusions } from "./class-pair.js";
 import { type AccuracySummary, ClassScore } from "./class-score.js";
 import type { SampleOutputs } from "./model-under-test.js";
@@ -32,7 +32,8 @@ export class PairScore {
   readonly #scores: readonly ClassScore[];
   readonly #pair: ClassPair | undefined;
   readonly #difference: OutputDifference | undefined;
-  readonly #reconstruction: Float64Array | undefined;
+  /** Undefined too where what was fed is not at hand. */
+  #reconstruction: Float64Array | undefined;
   readonly #worst: WorstSample[] = [];
   readonly #errors = new SampleErrors();
   #samples = 0;
@@ -53,15 +54,16 @@ export class PairScore {
     this.#reconstruction = likeInput && kind === "values" ? new Float64Array(outputs.length) : undefined;
   }
 
-  add(batch: FedBatch, outputs: readonly SampleOutputs[]): void {
+  add(batch: RunBatch, outputs: readonly SampleOutputs[]): void {
     const { size } = outputs[0]!;
-    const [input] = Object.values(batch.feeds);
+    const [input] = Object.values(batch.feeds ?? {});
+    if (!input) this.#reconstruction = undefined;
     for (let i = 0; i < batch.count; i++) {
       const at = i * size;
       const label = batch.labels?.[i];
       const answers = this.#scores.map((score, model) => score.add(outputs[model]!.values, at, label!));
       this.#pair?.add(label!, answers[0]!, answers[1]!);
-      this.#addReconstruction(input!.data as Float32Array, outputs, at, size);
+      if (input) this.#addReconstruction(input.data as Float32Array, outputs, at, size);
       if (this.#difference) {
         const { signal, noise, same } = this.#difference.add(outputs[0]!.values, outputs[1]!.values, at, size);
         const sqnrDb = ratioDb(signal, noise);

@@ -4,12 +4,12 @@ import { byteLengthOf, type Model, sizeOf } from "../graph/index.js";
 import type { QuantizationPlan } from "../quantize/index.js";
 import {
   countedPart,
-  type FedBatch,
   Feed,
   forEachBatch,
   type HostTensor,
   type ObservedType,
   observeShapes,
+  type RunBatch,
   requireRunner,
   type TransformContext,
 } from "../runtime/index.js";
@@ -91,7 +91,7 @@ export class Sums {
     this.#maxima = new Set(layers.flatMap(({ top, bottom }) => [top, bottom]));
   }
 
-  add(fetched: Readonly<Record<string, HostTensor>>, batch: FedBatch): void {
+  add(fetched: Readonly<Record<string, HostTensor>>, batch: RunBatch): void {
     this.#samples += batch.count;
     for (const [name, tensor] of Object.entries(fetched)) {
       const data = countedPart(tensor.data as Float32Array, batch);

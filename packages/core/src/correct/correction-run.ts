@@ -3,11 +3,11 @@ import { RunError, throwIfAborted } from "../errors.js";
 import { byteLengthOf, labelOf, type Model, type Node, sizeOf } from "../graph/index.js";
 import {
   exposeValues,
-  type FedBatch,
   Feed,
   forEachBatch,
   type HostTensor,
   type ObservedType,
+  type RunBatch,
   type Runner,
   requireRunner,
   type TransformContext,
@@ -19,7 +19,7 @@ import type { Target } from "./targets.js";
 import { peakBytes, planWalk, type WalkStep } from "./walk.js";
 
 /** How many of a batch's samples count. */
-type Span = Pick<FedBatch, "fed" | "count">;
+type Span = Pick<RunBatch, "fed" | "count">;
 
 /** Kept values by name, one tensor a batch; a batch that was used for the last time is undefined. */
 type Cache = Map<string, (HostTensor | undefined)[]>;
@@ -73,13 +73,13 @@ export class CorrectionRun {
     this.samples = chosen.length;
     this.cacheBytes = bytesPerSample * chosen.length;
     // The images are decoded once: the float pass leaves them as the first kept value.
-    const fed: FedBatch[] = [];
+    const fed: RunBatch[] = [];
     const expected = await this.#means(floatModel, this.#floatNodes(), referenceDataset ?? chosen, fed);
     if (referenceDataset) {
       fed.length = 0;
       for await (const batch of feed.over(chosen).batches(this.#reading(chosen))) fed.push(batch);
     }
-    const cache: Cache = new Map(feed.names.map((name) => [name, fed.map(({ feeds }) => feeds[name])]));
+    const cache: Cache = new Map(feed.names.map((name) => [name, fed.map(({ feeds }) => feeds![name])]));
     const shifts: Float64Array[] = [];
     for (const [at, target] of this.#targets.entries()) {
       const actual = await this.#step(steps[at]!, nodes[at]!, cache, fed, types, feed.fixed ?? 1);
@@ -124,19 +124,25 @@ export class CorrectionRun {
   }
 
   /** Means of the layers' outputs over a dataset, in one pass; the fed batches are appended to `keep`. */
-  async #means(model: Model, layers: readonly Node[], dataset: Dataset, keep?: FedBatch[]): Promise<Float64Array[]> {
+  async #means(model: Model, layers: readonly Node[], dataset: Dataset, keep?: RunBatch[]): Promise<Float64Array[]> {
     const { model: graph, means } = meansModel(model, layers);
     const sums = means.map(() => new ChannelMean());
     const feed = await Feed.of(model, dataset, this.#context);
     await this.#runner.using(
       graph,
       (session) =>
-        forEachBatch(session, feed, this.#reading(dataset), this.#context, (fetched, batch) => {
-          sums.forEach((sum, at) => {
-            sum.add(fetched[means[at]!]!, batch);
-          });
-          keep?.push(batch);
-        }),
+        forEachBatch(
+          session,
+          feed,
+          { ...this.#reading(dataset), keepsFeeds: keep !== undefined },
+          this.#context,
+          (fetched, batch) => {
+            sums.forEach((sum, at) => {
+              sum.add(fetched[means[at]!]!, batch);
+            });
+            keep?.push(batch);
+          },
+        ),
       { purpose: "correctBiases", ...LITERAL_WEIGHTS },
     );
     return sums.map((sum) => sum.mean());

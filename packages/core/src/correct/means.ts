@@ -1,5 +1,5 @@
 import { cloneModel, GraphBuilder, isOp, type Model, type Node, removeDead } from "../graph/index.js";
-import { countedPart, type FedBatch, type HostTensor } from "../runtime/index.js";
+import { countedPart, type HostTensor, type RunBatch } from "../runtime/index.js";
 
 /** Channel sums of one layer's output over samples, streamed batch by batch. */
 export class ChannelMean {
@@ -7,7 +7,7 @@ export class ChannelMean {
   #samples = 0;
 
   /** Adds [N, channels] means over positions of N samples, of which those behind `batch.count` are left out. */
-  add({ data, dims }: HostTensor, batch: Pick<FedBatch, "fed" | "count">): void {
+  add({ data, dims }: HostTensor, batch: Pick<RunBatch, "fed" | "count">): void {
     const values = countedPart(data as Float32Array, batch);
     const rows = (dims[0]! / batch.fed) * batch.count;
     const channels = values.length / rows;

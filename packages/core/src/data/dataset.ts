@@ -8,6 +8,14 @@ import type { SampleTruth } from "./truth.js";
  */
 export type Sample = Readonly<Record<string, HostTensor>>;
 
+/** Data that another process can open again, and find the same samples in the same order. */
+export interface DataSource {
+  /** Identity of the samples: what is equal here is equal there. */
+  readonly id: string;
+  /** Index there of a sample of this dataset. */
+  at(index: number): number;
+}
+
 /**
  * Samples of a network, already preprocessed: what calibration, validation and training read.
  * A dataset is random access, so splits, spreads and shuffles are index lists over it ({@link subset}).
@@ -33,6 +41,8 @@ export interface Dataset {
   truth?(index: number): Promise<SampleTruth>;
   /** The data these samples are of: how they are fed is found out once for all subsets. Default: the dataset itself. */
   readonly origin?: object;
+  /** Where these samples can be opened by others; undefined where only this process has them. */
+  readonly source?: DataSource | undefined;
   /** What goes on from one sample to the next: those of a file, whose states follow each other. */
   sequence?(index: number): string;
   /** What a person calls the sample: a file, or a file and row. */
@@ -47,7 +57,7 @@ export interface Dataset {
 
 /** The samples of `dataset` at `indices`, in that order. Labels, names and marks carry over. */
 export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
-  const { label, record, placement, truth, sequence, classNames, random, kept } = dataset;
+  const { label, record, placement, truth, sequence, classNames, random, kept, source } = dataset;
   return {
     length: indices.length,
     shape: dataset.shape,
@@ -62,5 +72,6 @@ export function subset(dataset: Dataset, indices: readonly number[]): Dataset {
     ...(classNames && { classNames }),
     ...(random && { random }),
     ...(kept && { kept }),
+    ...(source && { source: { id: source.id, at: (index: number) => source.at(indices[index]!) } }),
   };
 }

@@ -1,7 +1,7 @@
 export { BATCH_DEFAULTS, type Batch, type BatchOptions, batches } from "./batches.js";
 export { concatDatasets } from "./concat.js";
 export { blobFile, type DataFile, memoryFile } from "./data-file.js";
-export { type Dataset, type Sample, subset } from "./dataset.js";
+export { type DataSource, type Dataset, type Sample, subset } from "./dataset.js";
 export * from "./digits.js";
 export type { ImagePlacement } from "./framing.js";
 export { type DecodedImage, type ImageDecoder, toGray, toRgb } from "./image.js";

@@ -5,7 +5,7 @@ import { DB_LIMIT } from "../analyze/sqnr-report.js";
 import { checkLabels, type Dataset } from "../data/index.js";
 import { RunError } from "../errors.js";
 import type { HostTensor, Model } from "../graph/index.js";
-import { type FedBatch, forEachBatch, requireRunner, type TransformContext } from "../runtime/index.js";
+import { forEachBatch, type RunBatch, requireRunner, type TransformContext } from "../runtime/index.js";
 import { firstFigure, metricTitle, TaskJudge, type TaskOptions, type TaskReport } from "../tasks/index.js";
 import type { TuneReport, TuneTrial } from "./tune-report.js";
 
@@ -102,7 +102,7 @@ async function forEachRun(
   role: string,
   dataset: Dataset,
   context: TransformContext,
-  use: (answer: SampleOutputs, outputs: Results, batch: FedBatch) => Promise<void>,
+  use: (answer: SampleOutputs, outputs: Results, batch: RunBatch) => Promise<void>,
 ): Promise<void> {
   const under = await modelUnderTest(model, role, dataset, context);
   await requireRunner(context, "tune").using(

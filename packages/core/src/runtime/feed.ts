@@ -1,4 +1,4 @@
-import { BATCH_DEFAULTS, type BatchOptions, batches, type Dataset, type Sample } from "../data/index.js";
+import { BATCH_DEFAULTS, type BatchOptions, batches, type Dataset, type Sample, subset } from "../data/index.js";
 import { DataError, throwIfAborted } from "../errors.js";
 import {
   byteLengthOf,
@@ -13,6 +13,7 @@ import {
 import { float32ToFloat16 } from "../math/index.js";
 import { findBatch } from "./find-batch.js";
 import type { Session } from "./runner.js";
+import type { Sweep, SweptBatch } from "./sweep.js";
 import type { TransformContext } from "./transform.js";
 
 /** Tensors by input name. */
@@ -41,6 +42,8 @@ export interface FeedOptions extends Pick<BatchOptions, "batchSize"> {
   readonly constants?: Readonly<Feeds>;
   /** What is fed besides the samples, batch by batch. */
   readonly extra?: (batch: FedBatch) => Readonly<Feeds>;
+  /** What was fed is wanted afterwards, so the runs happen here. Default: false. */
+  readonly keepsFeeds?: boolean;
 }
 
 /**
@@ -65,6 +68,20 @@ export class Feed {
     requireFit(inputs, dataset);
     const feedsOf = (some: Dataset, samples: number) => new Feed(inputs, some, undefined).#run(samples);
     return new Feed(inputs, dataset, await findBatch(model, dataset, feedsOf, context));
+  }
+
+  /** The samples of a sweep, as whoever asked for it would feed them. */
+  static ofSweep({ inputs, fixed, indices }: Sweep, source: Dataset): Feed {
+    return new Feed(inputs, subset(source, indices), fixed);
+  }
+
+  /** The samples as others can open them; undefined where only this process has them. */
+  sweep({ fetches, constants, batchSize = BATCH_DEFAULTS.batchSize }: FeedOptions): Sweep | undefined {
+    const { dataset, inputs, fixed } = this;
+    const { source } = dataset;
+    if (!source) return undefined;
+    const indices = Array.from({ length: dataset.length }, (_, index) => source.at(index));
+    return { source: source.id, indices, inputs, fixed, batchSize: fixed ?? batchSize, fetches, constants };
   }
 
   /** The same for other samples of the same kind. */
@@ -162,19 +179,47 @@ export class Feed {
   }
 }
 
-/** Runs an open session over all samples, batch by batch. */
+/** The samples of one run, when it is over; what was fed is at hand with {@link FeedOptions.keepsFeeds}. */
+export type RunBatch = Omit<FedBatch, "feeds"> & Partial<Pick<FedBatch, "feeds">>;
+
+/** Runs an open session over all samples, batch by batch; elsewhere, where the session can have it done. */
 export async function forEachBatch(
   session: Session,
   feed: Feed,
-  { fetches, batchSize, constants, extra }: FeedOptions,
+  options: FeedOptions,
   { signal }: TransformContext,
-  use: (results: Record<string, HostTensor>, batch: FedBatch) => void | Promise<void>,
+  use: (results: Record<string, HostTensor>, batch: RunBatch) => void | Promise<void>,
 ): Promise<void> {
+  const { fetches, batchSize, constants, extra, keepsFeeds } = options;
+  const sweep = session.sweep && !extra && !keepsFeeds ? feed.sweep(options) : undefined;
+  const swept = sweep && session.sweep?.(sweep, signal);
+  if (swept) {
+    const { label } = feed.dataset;
+    for await (const { results, count, fed, firstIndex } of swept) {
+      const labels = label && Int32Array.from({ length: count }, (_, i) => label.call(feed.dataset, firstIndex + i));
+      await use(results, { count, fed, firstIndex, ...(labels && { labels }) });
+    }
+    return;
+  }
   const reading = { ...(batchSize !== undefined && { batchSize }), ...(signal && { signal }) };
   for await (const batch of feed.batches(reading)) {
     const feeds = { ...constants, ...batch.feeds, ...extra?.(batch) };
     await use(await session.run(feeds, { ...(fetches && { fetches }), signal }), batch);
   }
+}
+
+/** Carries a sweep out: the batches in order, `dataset` being the data that it names. */
+export async function runSweep(
+  session: Session,
+  sweep: Sweep,
+  dataset: Dataset,
+  use: (batch: SweptBatch) => void,
+): Promise<void> {
+  const { fetches, constants, batchSize } = sweep;
+  const options = { batchSize, ...(fetches && { fetches }), ...(constants && { constants }) };
+  await forEachBatch(session, Feed.ofSweep(sweep, dataset), options, {}, (results, { count, fed, firstIndex }) =>
+    use({ results, count, fed, firstIndex }),
+  );
 }
 
 /** The part of a result that belongs to the samples of a batch that count: results are in the order of the samples. */

@@ -50,6 +50,8 @@ export async function followStates(
   );
   return {
     ...dataset,
+    // What the states are depends on the network, and is known here alone.
+    source: undefined,
     record: async (index) => ({ ...(await record.call(dataset, index)), ...states[index]! }),
   };
 }

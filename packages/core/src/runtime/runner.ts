@@ -4,6 +4,7 @@ import { type DType, type HostTensor, type Model, sizeOf, type TypedArray } from
 import { demandOf } from "./demand.js";
 import { loadError } from "./load-error.js";
 import { sessionSource } from "./session-source.js";
+import type { Sweep, SweptBatch } from "./sweep.js";
 import { silenceTelemetry } from "./telemetry.js";
 
 export type { HostTensor } from "../graph/index.js";
@@ -64,6 +65,11 @@ export interface Session {
   readonly outputNames: readonly string[];
   /** Runs the model. `fetches` limits the outputs. @throws {RunError} E6004 when ONNX Runtime fails, E6005 when cancelled. */
   run(feeds: Readonly<Record<string, HostTensor>>, options?: RunOptions): Promise<Record<string, HostTensor>>;
+  /**
+   * Runs the model over samples that others can open as well, wherever it is done; the batches come back in order, as from here.
+   * Undefined for data that only this process has. Sessions that do everything themselves have no sweep.
+   */
+  sweep?(sweep: Sweep, signal?: AbortSignal): AsyncIterable<SweptBatch> | undefined;
   /** Releases memory and threads, after the runs in the queue. Idle sessions' threads spin: dispose early. */
   dispose(): Promise<void>;
 }

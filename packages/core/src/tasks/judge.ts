@@ -3,7 +3,7 @@ import { DataError, RunError } from "../errors.js";
 import type { HostTensor } from "../graph/index.js";
 import type { Interval } from "../math/index.js";
 import { bootstrap, bootstrapDifference, type PairedDifference } from "../metrics/index.js";
-import type { FedBatch } from "../runtime/index.js";
+import type { RunBatch } from "../runtime/index.js";
 import type { SampleAnswer } from "./answer.js";
 import type { Decoder, HeadSettings, HeadTensor, InputSize } from "./heads/head.js";
 import { recognise } from "./heads/recognise.js";
@@ -105,7 +105,7 @@ export class TaskJudge {
   }
 
   /** What network number `model` gives for a batch: its outputs in their order. */
-  async add(model: number, outputs: readonly (readonly [string, HostTensor])[], batch: FedBatch): Promise<void> {
+  async add(model: number, outputs: readonly (readonly [string, HostTensor])[], batch: RunBatch): Promise<void> {
     this.#answers[model] ??= [];
     for (let i = 0; i < batch.count; i++) {
       const tensors = outputs.map(([name, tensor]) => ofSample(name, tensor, i, batch));
@@ -235,7 +235,7 @@ function worst({ better }: Metric, { main }: Judgement, count: number): { index:
 }
 
 /** One sample's part of an output. @throws {RunError} E4001 the output has no batch dimension. */
-function ofSample(name: string, { dims, data }: HostTensor, index: number, { count, fed }: FedBatch): HeadTensor {
+function ofSample(name: string, { dims, data }: HostTensor, index: number, { count, fed }: RunBatch): HeadTensor {
   const values = (
     typeof data[0] === "bigint" ? Float64Array.from(data as BigInt64Array, Number) : data
   ) as Float32Array;

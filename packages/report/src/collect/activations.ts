@@ -68,9 +68,9 @@ export async function observeActivations(
   const chosen = spread(dataset, Math.min(samples, dataset.length));
   const feed = await Feed.of(floatModel, chosen, context);
   await requireRunner(context, "report").using(exposeValues(floatModel, exposed), (session) =>
-    forEachBatch(session, feed, { batchSize: BATCH }, context, (fetched, batch) => {
+    forEachBatch(session, feed, { batchSize: BATCH, keepsFeeds: true }, context, (fetched, batch) => {
       for (const value of observed) {
-        const { data, dims } = batch.feeds[value.tensor] ?? fetched[value.tensor]!;
+        const { data, dims } = batch.feeds![value.tensor] ?? fetched[value.tensor]!;
         count(value, countedPart(data as Float32Array, batch), batch.count, dims[1] ?? 1);
       }
     }),
