@@ -62,7 +62,7 @@ describe("the step", () => {
     t.builder.output(t.builder.node("Identity", [again], {}, { name: "last" }));
     const { model, report } = await expectFolded(t.model);
     expect(opTypes(model)).toEqual(["Conv"]);
-    expect(report.counts).toEqual({ constants: 2, identities: 3, pads: 1, affine: 2, batchNorms: 2 });
+    expect(report.counts).toEqual({ constants: 2, identities: 3, pads: 1, affine: 2, batchNorms: 2, heads: 0 });
     expect(report.nodesBefore).toBe(11);
     expect(model.graph.nodes[0]!.outputs).toEqual(["last_output"]);
     expect(model.graph.initializers.size).toBe(2);
