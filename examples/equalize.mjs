@@ -55,7 +55,7 @@ for (const [name, top1] of rows) print(`  ${name.padEnd(58)}${(100 * top1).toFix
 
 const folded = cloneModel(model);
 await prepareModel(folded, context);
-const shapes = await observeShapes(runner, folded, zeroFeeds(folded));
+const shapes = await observeShapes(folded, zeroFeeds(folded), { runner });
 const requests = equalizeValues(folded, shapes).map((value) => ({
   value,
   moments: true,

@@ -99,7 +99,7 @@ const calibration = await calibrate(
   { requests: quantizationRequests(integer, settings) },
   { ...context, data: calibrationData },
 );
-await quantize(calibration, settings)(integer, context);
+await quantize({ calibration, ...settings })(integer, context);
 const toPruned = await compare(chosen.model, network);
 const toQuantized = await compare(integer, network);
 const onPruned = await compare(integer, chosen.model);

@@ -153,7 +153,7 @@ async function world(code: string): Promise<Record<string, unknown>> {
   if (/floatModel, plan/.test(code) && !code.includes("applyQdq")) [model, plan] = [quantized, planOfQuantized];
   const sqnr = code.includes("sqnr: report") ? await core.measureSqnr(model, { plan }, context) : undefined;
   const identity = { path: "digits.onnx", sha256: "0".repeat(64), bytes: 1 };
-  const shapes = await observeShapes(runner, model, zeroFeeds(model));
+  const shapes = await observeShapes(model, zeroFeeds(model), { runner });
   return {
     ...{
       runner,

@@ -94,7 +94,9 @@ test("recipe and calibration file give the same bytes in the app and in Node", a
   const runner = createRunner(ort as never, { threads: 1 });
   const model = parseModel(readFileSync(DIGITS));
   await prepareModel(model, { runner });
-  await quantize(Calibration.parse(text), { granularity: "per-channel", calibrator: "minmax" })(model, { runner });
+  await quantize({ calibration: Calibration.parse(text), granularity: "per-channel", calibrator: "minmax" })(model, {
+    runner,
+  });
   expect(Buffer.compare(bytes, Buffer.from(serializeModel(model)))).toBe(0);
 });
 

@@ -50,7 +50,7 @@ test("the core quantizes in Chromium to the same bytes as in Node", { timeout: 1
     { requests },
     { runner, data: digitDataset({ count: 40, seed: 5 }) },
   );
-  await quantize(calibration, { calibrator: "mse", granularity: "per-channel" })(model, { runner });
+  await quantize({ calibration, calibrator: "mse", granularity: "per-channel" })(model, { runner });
   const expected = serializeModel(model);
 
   const { url, server } = await serve({ "/": out, "/ort/": join(root, "node_modules/onnxruntime-web/dist") });

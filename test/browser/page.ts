@@ -34,9 +34,12 @@ window.quantizeInPage = async (bytes, calibrationText) => {
     { requests: quantizationRequests(model, { calibrator: "mse" }) },
     { runner, data: digitDataset({ count: 40, seed: 5 }) },
   );
-  await quantize(Calibration.parse(calibrationText), { calibrator: "mse", granularity: "per-channel" })(model, {
-    runner,
-  });
+  await quantize({ calibration: Calibration.parse(calibrationText), calibrator: "mse", granularity: "per-channel" })(
+    model,
+    {
+      runner,
+    },
+  );
   const result = serializeModel(model);
   const sample = new Float32Array(28 * 28);
   await digitDataset({ count: 1, seed: 9 }).fill(0, sample, 0);

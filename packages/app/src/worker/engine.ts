@@ -97,7 +97,7 @@ export class Engine {
     inspect: async (_params, call) => {
       const { runner } = await transformContext(call);
       const { model, fileBytes } = this.model;
-      const shapes = await observeShapes(runner!, model, zeroFeeds(model));
+      const shapes = await observeShapes(model, zeroFeeds(model), { runner: runner! });
       this.#shapes = shapes;
       const report = await inspectModel(model, { bytes: fileBytes, shapes, ranges: await this.#weightRanges() });
       // The last that reads the folded copy, which is as large as the model.

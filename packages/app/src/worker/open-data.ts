@@ -89,7 +89,7 @@ export async function guessOf(
   if (source.kind === "digits") return undefined;
   const { preset: _preset, mean: _mean, std: _std, ...given } = plan.preprocess;
   const open = (preprocess: PreprocessOptions) => openSource(source, { ...plan, preprocess }, model);
-  return guessPreprocessing({ model, open, given }, context);
+  return guessPreprocessing(model, { open, given }, context);
 }
 
 /** The digits the demo network was not trained on serve for validation, as in the command's demo. */

@@ -58,7 +58,7 @@ export async function pruneModel(
   );
   if (settings.granularity === "channels") {
     const feed = await Feed.of(model, data.validate, context);
-    const shapes = await observeShapes(context.runner!, result.model, await feed.first());
+    const shapes = await observeShapes(result.model, await feed.first(), { runner: context.runner! });
     await shrink({ remove: result.channels, shapes })(result.model, context);
   }
   const last = result.iterations.at(-1)!;

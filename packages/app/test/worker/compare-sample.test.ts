@@ -37,7 +37,10 @@ beforeAll(async () => {
   for (const [name, options] of [["fine", {}] as const, ["coarse", { weightBits: 2 }] as const]) {
     const model = cloneModel(float);
     const requests = quantizationRequests(model, options);
-    await quantize(await calibrate(cloneModel(model), { requests }, { runner, data }), options)(model, { runner });
+    await quantize({ calibration: await calibrate(cloneModel(model), { requests }, { runner, data }), ...options })(
+      model,
+      { runner },
+    );
     bytes[name] = serializeModel(model);
   }
   bytes.float = serializeModel(float);

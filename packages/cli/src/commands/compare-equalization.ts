@@ -16,7 +16,7 @@ export async function compareEqualization(
   before: SqnrReport,
 ): Promise<SqnrCurves> {
   const core = await import("@equant/core/lab");
-  const shapes = await core.observeShapes(await context.runner(), model, core.zeroFeeds(model));
+  const shapes = await core.observeShapes(model, core.zeroFeeds(model), { runner: await context.runner() });
   const withData = { ...transform, data: dataset };
   const input = await core.equalizationInput(model, shapes, settings, withData);
   const reports: Record<string, SqnrReport> = { before };

@@ -79,7 +79,7 @@ export const equalize: CommandDefinition = {
       () => core.prepareModel(model, transform),
       ({ fold }) => core.describeFold(fold),
     );
-    const shapes = await core.observeShapes(await context.runner(), model, core.zeroFeeds(model));
+    const shapes = await core.observeShapes(model, core.zeroFeeds(model), { runner: await context.runner() });
     if (!dataset) {
       const classes = core.explainClasses(model, shapes);
       return { result: classes, text: `${JSON.stringify(classes, null, 2)}\n` };

@@ -89,7 +89,7 @@ async function observedShapes(context: CommandContext, model: Model): Promise<Ma
     return undefined;
   }
   try {
-    return await observeShapes(await context.runner(), model, zeroFeeds(model));
+    return await observeShapes(model, zeroFeeds(model), { runner: await context.runner() });
   } catch (error) {
     if (!(error instanceof CompressionError) || error.code === "E6005") throw error;
     context.reporter.info(`note      the model does not run on zeros of batch 1: ${error.message}`);

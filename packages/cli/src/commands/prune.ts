@@ -207,7 +207,7 @@ async function shrinkModel(context: CommandContext, { model, channels }: PruneRe
   const report = await context.phase(
     "shrink",
     async () => {
-      const shapes = await core.observeShapes(await context.runner(), copy, core.zeroFeeds(copy));
+      const shapes = await core.observeShapes(copy, core.zeroFeeds(copy), { runner: await context.runner() });
       return core.shrink({ remove: channels, shapes })(copy, transform);
     },
     ({ layers }) => `${layers.reduce((sum, { removed }) => sum + removed.length, 0)} channels left the graph`,

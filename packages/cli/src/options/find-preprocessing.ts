@@ -24,8 +24,11 @@ export async function settledPreprocessing(
   const { guessPreprocessing } = await import("@equant/core/lab");
   const isSaid = given.preset !== undefined || given.mean !== undefined || given.std !== undefined;
   const declared = isSaid ? undefined : await declaredBeside(context);
-  const question = { model, input, given, open, declared };
-  const guess = await guessPreprocessing(question, { ...(await context.transformContext()), onProgress: undefined });
+  const question = { input, given, open, declared };
+  const guess = await guessPreprocessing(model, question, {
+    ...(await context.transformContext()),
+    onProgress: undefined,
+  });
   if (guess.by === "nothing") {
     if (declared) context.reporter.info(`note      preprocessing of preprocessor_config.json: ${words(declared)}`);
     return { ...declared, ...given };

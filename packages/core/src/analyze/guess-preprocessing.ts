@@ -52,7 +52,6 @@ export interface PreprocessingGuess {
 
 /** What {@link guessPreprocessing} looks at. */
 export interface PreprocessingQuestion {
-  readonly model: Model;
   /** Opens the images with options of preprocessing: `(preprocess) => openDataset(path, { preprocess, … })`. */
   readonly open: (preprocess: PreprocessOptions) => Promise<Dataset & { readonly preprocessed?: boolean }>;
   /** What is settled: size and colour order are kept, a scaling is compared with the others. Default: nothing. */
@@ -98,15 +97,16 @@ interface Compared extends Candidate {
  * tell clearly is said to be doubtful or unknown, never guessed. Measured: docs/preprocessing.md.
  *
  * @throws {PreconditionError} E4005 no runner. @throws {DataError} images that cannot be read.
- * @example const { verdict, ranking } = await guessPreprocessing({ model, open: (preprocess) => openDataset("photos", { signature, preprocess, decode }) }, { runner });
+ * @example const { verdict, ranking } = await guessPreprocessing(model, { open: (preprocess) => openDataset("photos", { signature, preprocess, decode }) }, { runner });
  */
 export async function guessPreprocessing(
+  original: Model,
   question: PreprocessingQuestion,
   context: TransformContext,
 ): Promise<PreprocessingGuess> {
   const { given = {}, declared, open } = question;
   // What the network stores is compared in float32, whatever it computes in.
-  const model = cloneModel(question.model);
+  const model = cloneModel(original);
   toFloat32(model);
   const signature = signatureOf(model);
   const input = question.input ?? plainInput(signature, undefined, given);
@@ -137,7 +137,8 @@ export async function guessPreprocessing(
     return (await look(WHOLE))!;
   }
   const guess = await look(WHOLE);
-  if (guess) return guess.verdict === "found" ? withCrop(guess, candidates.all, question, target, context) : guess;
+  if (guess)
+    return guess.verdict === "found" ? withCrop(guess, candidates.all, original, question, target, context) : guess;
   const pixels = keepSamples(spread(opened, WHOLE.images));
   const answered: Compared[] = [];
   for (const candidate of candidates.all) {
@@ -276,7 +277,8 @@ function isOrderFound([better, worse]: readonly Compared[]): boolean {
 async function withCrop(
   guess: PreprocessingGuess,
   candidates: readonly Candidate[],
-  { model, open, given = {} }: PreprocessingQuestion,
+  model: Model,
+  { open, given = {} }: PreprocessingQuestion,
   target: ImageTarget,
   context: TransformContext,
 ): Promise<PreprocessingGuess> {

@@ -28,7 +28,7 @@ import { weightRanges } from "./weight-ranges.js";
 /**
  * Structure of a model: operators, parameters, operations, bytes, ranges of the weights, and what stands in the way of
  * quantizing it. Looks at the weights, runs nothing.
- * @example const report = await inspectModel(model, { shapes: await observeShapes(runner, model, zeroFeeds(model)) });
+ * @example const report = await inspectModel(model, { shapes: await observeShapes(model, zeroFeeds(model), { runner }) });
  */
 export async function inspectModel(model: Model, options: InspectOptions = {}): Promise<InspectReport> {
   const shapes = options.shapes ?? declaredShapes(model.graph);

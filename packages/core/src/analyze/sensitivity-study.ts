@@ -154,7 +154,7 @@ export class SensitivityStudy {
       inputs.push(feeds);
       spans.push({ fed, count });
     }
-    const types = await observeShapes(runner, model, await feed.first());
+    const types = await observeShapes(model, await feed.first(), { runner });
     const start: Start = { after: 0 };
     // Only a value with the batch in front can be cut at, whatever the batch size.
     const cuts = singleCuts(model.graph).filter(

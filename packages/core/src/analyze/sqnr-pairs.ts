@@ -74,7 +74,7 @@ export async function measurePairs(
   const dataset = spread(requireData(context, "measurePairs"), samples);
   const runner = requireRunner(context, "measurePairs");
   const feed = await Feed.of(model, dataset, context);
-  const types = await observeShapes(runner, model, await feed.first());
+  const types = await observeShapes(model, await feed.first(), { runner });
   const { layers } = measuredLayers(model.graph, plan);
   const { graph, pairs } = pairGraph(model, plan, layers, types);
   if (pairs.length === 0) return [];

@@ -46,7 +46,7 @@ export async function runSqnr(
   const runner = requireRunner(context, "measureSqnr");
   const feed = await Feed.of(model, dataset, context);
   const { fixed } = feed;
-  const types = await observeShapes(runner, model, await feed.first());
+  const types = await observeShapes(model, await feed.first(), { runner });
   const perSample = (bytesARun(model, types) / (fixed ?? 1)) * (options.cumulative ? 6 : 3);
   const batchSize = fixed ?? Math.min(options.batchSize, Math.max(1, Math.floor(options.memoryBytes / perSample)));
   const parts = Math.min(layers.length, Math.max(1, Math.ceil((batchSize * perSample) / options.memoryBytes)));

@@ -225,7 +225,10 @@ async function arithmeticOf(
   const { model, feed } = under;
   const { fixed = 1 } = feed;
   try {
-    const counts = macsOf(model, await observeShapes(requireRunner(context, "validate"), model, await feed.first()));
+    const counts = macsOf(
+      model,
+      await observeShapes(model, await feed.first(), { runner: requireRunner(context, "validate") }),
+    );
     const { nodes, total, uncounted } = counts;
     // A share of what could be counted would be no share of the model.
     if (uncounted.length > 0) return { macs: null, int8: null };

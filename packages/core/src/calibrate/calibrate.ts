@@ -60,7 +60,7 @@ export async function calibrate(
   throwIfAborted(context.signal, "calibrate");
   const feed = await Feed.of(model, dataset, context);
   const known = requests.every(({ value }) => options.shapes?.has(value)) ? options.shapes : undefined;
-  const shapes = known ?? (await observeShapes(runner, model, await feed.first()));
+  const shapes = known ?? (await observeShapes(model, await feed.first(), { runner }));
   const { model: graph, outputs } = buildStatisticsGraph(
     model,
     shapes,
@@ -106,7 +106,7 @@ async function varyingChannels(
 ): Promise<ReadonlySet<string>> {
   const other = await feed.other();
   if (!other) return new Set();
-  const others = await observeShapes(runner, model, other);
+  const others = await observeShapes(model, other, { runner });
   const differs = ({ value, axis }: StatisticsRequest) => {
     const dims = shapes.get(value)?.dims ?? [];
     const own = others.get(value)?.dims ?? dims;

@@ -70,7 +70,7 @@ export function equalize(options: EqualizeOptions = {}): Transform<EqualizeRepor
 }
 
 async function findShapes(model: Model, context: TransformContext): Promise<ObservedShapes> {
-  return observeShapes(requireRunner(context, "equalize"), model, zeroFeeds(model));
+  return observeShapes(model, zeroFeeds(model), { runner: requireRunner(context, "equalize") });
 }
 
 /** Chooses factors for the copy, applies them to it, and judges the outcome. */

@@ -22,10 +22,10 @@ export async function observeBatchShapes(
   batch = 2,
   sample: Readonly<Record<string, HostTensor>> = {},
 ): Promise<KnownShapes> {
-  const first = await observeShapes(runner, model, freeFeeds(model.graph, batch, sample));
+  const first = await observeShapes(model, freeFeeds(model.graph, batch, sample), { runner });
   const free = requiredInputs(model.graph).some(({ shape }) => shape?.some((dim) => typeof dim !== "number"));
   if (!free) return first;
-  const second = await observeShapes(runner, model, freeFeeds(model.graph, batch + 1, sample));
+  const second = await observeShapes(model, freeFeeds(model.graph, batch + 1, sample), { runner });
   const shapes = new Map<string, ObservedType>();
   for (const [name, { dtype, dims }] of first) {
     const other = second.get(name);

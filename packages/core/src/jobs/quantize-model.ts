@@ -81,7 +81,7 @@ export async function quantizeModel(input: QuantizeModelInput, context: Transfor
     "verify",
     async () => {
       if (probe) return verifyModel(model, probe, context);
-      await observeShapes(requireRunner(context, "quantize"), model, zeroFeeds(model));
+      await observeShapes(model, zeroFeeds(model), { runner: requireRunner(context, "quantize") });
       return undefined;
     },
     (verified) => (verified ? `re-opened, ran ${verified.samples} samples` : "re-opened, ran on zeros"),

@@ -160,7 +160,7 @@ function candidateOf(qdq: QdqFile, model: Model, state: FileState): Candidate {
 /** The candidate with the equalization that its weights tell, if they do. */
 async function equalized(qdq: QdqFile, candidate: Candidate, context: TransformContext): Promise<Candidate> {
   const { model, match, state } = candidate;
-  const shapes = await observeShapes(requireRunner(context, "match"), model, zeroFeeds(model));
+  const shapes = await observeShapes(model, zeroFeeds(model), { runner: requireRunner(context, "match") });
   const work = cloneModel(model);
   const classes = scaleClasses(channelFlow(work.graph, shapes));
   const found = findFactors(classes, match.pairs, qdq);

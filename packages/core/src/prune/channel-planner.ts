@@ -47,7 +47,7 @@ export class ChannelPlanner implements MaskPlanner {
     settings: PruneSettings,
     context: TransformContext,
   ): Promise<ChannelPlanner> {
-    const shapes = await observeShapes(requireRunner(context, "prune"), model, zeroFeeds(model));
+    const shapes = await observeShapes(model, zeroFeeds(model), { runner: requireRunner(context, "prune") });
     const units = channelUnits(model, shapes);
     if (units.units.length === 0) {
       throw new PreconditionError("E4005", `prune: no channel can leave: ${units.skipped[0]?.reason ?? "no layers"}`, {

@@ -45,10 +45,10 @@ export class SynFlowScorer implements Scorer {
 
   /** @throws {ModelError} E4001 an operator without a rule or without a gradient. */
   static async open(model: Model, parameters: readonly string[], runner: Runner): Promise<SynFlowScorer> {
-    const shapes = await observeShapes(runner, model, zeroFeeds(model));
+    const shapes = await observeShapes(model, zeroFeeds(model), { runner });
     const network = linearize(model, new Map([...shapes].map(([name, { dims }]) => [name, dims.length])));
     const layers = network.rules.filter((rule): rule is LayerRule => rule.kind === "layer");
-    const known = await observeShapes(runner, network.model, zeroFeeds(network.model));
+    const known = await observeShapes(network.model, zeroFeeds(network.model), { runner });
     const wanted = new Set(parameters);
     const wrt = layers.flatMap(({ feeds }) => feeds.filter(({ parameter }) => wanted.has(parameter)));
     const step = differentiate(network.model, {

@@ -1,4 +1,4 @@
-import type { Calibration, StatisticsRequest } from "../calibrate/index.js";
+import { type Calibration, calibrate, type StatisticsRequest } from "../calibrate/index.js";
 import { ModelError, PreconditionError } from "../errors.js";
 import { indexGraph, labelOf, type Model } from "../graph/index.js";
 import type { Encoding } from "../math/index.js";
@@ -81,16 +81,26 @@ export function planQuantization(
   return { target: resolved.target, placement, activations, parameters, constants };
 }
 
+/** Options of {@link quantize}. */
+export interface QuantizeTransformOptions extends QuantizeOptions {
+  /** Statistics of this very model, of {@link calibrate}. Default: collected over `context.data`. */
+  readonly calibration?: Calibration | undefined;
+}
+
 /**
  * Quantizes a folded float model to integers (affine: q = clamp(round(x/scale) + zeroPoint, qmin, qmax)).
- * Requires: BatchNormalization folded, opset ≥ 13, statistics of this very model.
+ * Requires: BatchNormalization folded, opset ≥ 13.
  * @throws {OptionsError} an option; E2103 an exclusion that matches nothing.
  * @throws {ModelError} E4003 already quantized; E3006 NaN weights; E4002 opset below 13.
- * @throws {DataError} E5003 a value without statistics. @throws {PreconditionError} E4005 a chooser without histograms.
+ * @throws {DataError} E5003 a value without statistics. @throws {PreconditionError} E4005 a chooser without histograms; neither statistics nor samples.
  */
-export function quantize(calibration: Calibration, options: QuantizeOptions = {}): Transform<QuantizeReport> {
+export function quantize({ calibration, ...options }: QuantizeTransformOptions = {}): Transform<QuantizeReport> {
   resolveQuantizeOptions(options);
-  return (model) => applyPlan(model, planQuantization(model, calibration, options), calibration, options);
+  return async (model, context) => {
+    const statistics =
+      calibration ?? (await calibrate(model, { requests: quantizationRequests(model, options) }, context));
+    return applyPlan(model, planQuantization(model, statistics, options), statistics, options);
+  };
 }
 
 /** Writes a plan into the model that it was made for, in the format of the options. */

@@ -2,7 +2,7 @@ import { ModelError, PreconditionError, RunError } from "../errors.js";
 import { cloneModel, type DType, type HostTensor, isFixed, type Model, requiredInputs } from "../graph/index.js";
 import { valuesWithoutTensor } from "../operators/tensor-values.js";
 import { zeros } from "./feed.js";
-import type { Runner } from "./runner.js";
+import { requireRunner, type TransformContext } from "./transform.js";
 
 /** A copy of the model whose outputs are `values`, which may be intermediate ones. Weights are shared. */
 export function exposeValues(model: Model, values: readonly string[]): Model {
@@ -22,13 +22,14 @@ export interface ObservedType {
 
 /**
  * Types and shapes of every value that is a tensor, found by running the model once on `feeds`: full symbolic inference is never needed.
- * @throws {ModelError} E3003 when the model has no value to observe. @throws {RunError} when the run fails.
+ * @throws {ModelError} E3003 when the model has no value to observe. @throws {RunError} when the run fails. @throws {PreconditionError} E4005 no runner.
  */
 export async function observeShapes(
-  runner: Runner,
   model: Model,
   feeds: Readonly<Record<string, HostTensor>>,
+  context: TransformContext,
 ): Promise<Map<string, ObservedType>> {
+  const runner = requireRunner(context, "shapes");
   const without = valuesWithoutTensor(model.graph);
   const values = model.graph.nodes.flatMap((node) =>
     node.outputs.filter((output) => output !== "" && !without.has(output)),

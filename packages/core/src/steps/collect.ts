@@ -12,7 +12,7 @@ import {
 /** Sizes of all values, seen by running one sample. */
 export async function shapesOf(model: Model, context: TransformContext): Promise<Map<string, ObservedType>> {
   const feed = await Feed.of(model, requireData(context, "compress"), context);
-  return observeShapes(requireRunner(context, "compress"), model, await feed.first());
+  return observeShapes(model, await feed.first(), { runner: requireRunner(context, "compress") });
 }
 
 /** Ranges by channel of these values: those known from calibration, the others collected. */

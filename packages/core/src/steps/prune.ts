@@ -23,7 +23,7 @@ export const prune: FloatWork<typeof PRUNE_OPTIONS> = {
     const result = await pruneModel(model, options, context);
     model.graph.initializers = result.model.graph.initializers;
     if (result.channels.size > 0) {
-      const shapes = await observeShapes(requireRunner(context, "prune"), model, zeroFeeds(model));
+      const shapes = await observeShapes(model, zeroFeeds(model), { runner: requireRunner(context, "prune") });
       await shrink({ remove: result.channels, shapes })(model, context);
     }
     const { iterations, skipped } = result;

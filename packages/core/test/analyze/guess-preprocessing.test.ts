@@ -121,7 +121,7 @@ describe("what BatchNormalization stored tells the preprocessing", () => {
   ];
   test.each(cases)("$preset, $colorOrder, on other images", async ({ preset, colorOrder }) => {
     const model = await trained({ preset, colorOrder });
-    const guess = await guessPreprocessing({ model, open }, context);
+    const guess = await guessPreprocessing(model, { open }, context);
     expect(guess).toMatchObject({
       by: "statistics",
       verdict: "found",
@@ -151,7 +151,7 @@ describe("what BatchNormalization stored tells the preprocessing", () => {
         fill: (index: number, out: Float32Array, offset: number) => void toSample(images[index]!, "image", out, offset),
       };
     };
-    const guess = await guessPreprocessing({ model, open: openLast }, context);
+    const guess = await guessPreprocessing(model, { open: openLast }, context);
     expect(guess.verdict).toBe("found");
     expect(guess.ranking[0]!.name).toBe("tf");
   });
@@ -161,36 +161,36 @@ describe("what BatchNormalization stored tells the preprocessing", () => {
       const data = image.data.map((_, at) => image.data[at - (at % 3)]!);
       return { ...image, data };
     });
-    const guess = await guessPreprocessing({ model: await trained({ preset: "tf" }), open: opener(grey) }, context);
+    const guess = await guessPreprocessing(await trained({ preset: "tf" }), { open: opener(grey) }, context);
     expect(guess).toMatchObject({ isColorOrderFound: false });
     expect(guess.ranking[0]!.options.colorOrder).toBeUndefined();
   });
 
   test("a preset that was given is checked", async () => {
     const model = await trained({ preset: "imagenet" });
-    const wrong = await guessPreprocessing({ model, open, given: { preset: "tf" } }, context);
+    const wrong = await guessPreprocessing(model, { open, given: { preset: "tf" } }, context);
     expect(wrong.givenLosesBy).toBeGreaterThan(2);
     expect(wrong.ranking[0]!.name).toBe("imagenet");
-    const right = await guessPreprocessing({ model, open, given: { preset: "imagenet" } }, context);
+    const right = await guessPreprocessing(model, { open, given: { preset: "imagenet" } }, context);
     expect(right.givenLosesBy).toBeUndefined();
     const { mean, std } = PRESETS.imagenet;
-    const typed = await guessPreprocessing({ model, open, given: { mean, std } }, context);
+    const typed = await guessPreprocessing(model, { open, given: { mean, std } }, context);
     expect(typed.givenLosesBy).toBeUndefined();
   });
 
   test("numbers that no preset has are found where a file beside the model declares them", async () => {
     const declared = { mean: [200, 20, 90], std: [20, 90, 40] };
     const model = await trained(declared);
-    const without = await guessPreprocessing({ model, open }, context);
+    const without = await guessPreprocessing(model, { open }, context);
     expect(without.verdict).not.toBe("found");
-    const guess = await guessPreprocessing({ model, open, declared }, context);
+    const guess = await guessPreprocessing(model, { open, declared }, context);
     expect(guess.verdict).toBe("found");
     expect(guess.ranking[0]).toMatchObject({ name: "preprocessor_config.json", options: declared });
   });
 
   test("a declaration that the network contradicts is not believed", async () => {
     const model = await trained({ preset: "tf" });
-    const guess = await guessPreprocessing({ model, open, declared: { mean: 0, std: 1 } }, context);
+    const guess = await guessPreprocessing(model, { open, declared: { mean: 0, std: 1 } }, context);
     expect(guess.verdict).toBe("found");
     expect(guess.ranking[0]!.name).toBe("tf");
   });
@@ -201,7 +201,7 @@ describe("what BatchNormalization stored tells the preprocessing", () => {
       const random = createRandom(index);
       return { ...image, data: image.data.map(() => (random.uniform() < 0.5 ? 0 : 255)) };
     });
-    const guess = await guessPreprocessing({ model, open: opener(noise) }, context);
+    const guess = await guessPreprocessing(model, { open: opener(noise) }, context);
     expect(guess.isUnlikeTraining).toBe(true);
     expect(guess.verdict).not.toBe("found");
   });
@@ -215,22 +215,22 @@ describe("where nothing was stored", () => {
       if (/^var/.test(name))
         model.graph.initializers.set(name, Tensor.float32(dims, new Float32Array(dims[0]!).fill(1)));
     }
-    const guess = await guessPreprocessing({ model, open }, context);
+    const guess = await guessPreprocessing(model, { open }, context);
     expect(guess.by).toBe("answers");
   });
 
   test("no normalization and no classes: nothing", async () => {
     const { model, builder } = GraphBuilder.model("plain");
     builder.output(builder.node("Relu", [builder.input("input", ["N", 3, SIDE, SIDE])]));
-    expect(await guessPreprocessing({ model, open }, context)).toMatchObject({ by: "nothing", verdict: "unknown" });
+    expect(await guessPreprocessing(model, { open }, context)).toMatchObject({ by: "nothing", verdict: "unknown" });
   });
 
   test("numbers and random input are no pixels", async () => {
     const model = await trained({ preset: "tf" });
     const numbers = async (preprocess: PreprocessOptions) => ({ ...(await open(preprocess)), preprocessed: false });
-    expect((await guessPreprocessing({ model, open: numbers }, context)).reason).toContain("numbers");
+    expect((await guessPreprocessing(model, { open: numbers }, context)).reason).toContain("numbers");
     const random = async () => randomDataset([3, SIDE, SIDE], 4, 1);
-    expect((await guessPreprocessing({ model, open: random }, context)).reason).toContain("random");
+    expect((await guessPreprocessing(model, { open: random }, context)).reason).toContain("random");
   });
 });
 

@@ -19,7 +19,7 @@ const FACTS: [(typeof SHARED_MODELS)[number], number, number, number][] = [
 
 test.each(FACTS)("%s has the parameters and operations that are known", async (name, parameters, all, macs) => {
   const model = await readModel(sharedModel(name));
-  const report = await inspectModel(model, { shapes: await observeShapes(runner, model, zeroFeeds(model)) });
+  const report = await inspectModel(model, { shapes: await observeShapes(model, zeroFeeds(model), { runner }) });
   expect(report).toMatchObject({ parameters, parametersWithStatistics: all, macs, opset: 17, quantized: false });
   const batchNorms = model.graph.nodes.filter(({ opType }) => opType === "BatchNormalization").length;
   expect(report.findings.find(({ kind }) => kind === "batchNorms")?.count).toBe(batchNorms);

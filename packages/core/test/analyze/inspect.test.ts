@@ -21,7 +21,7 @@ import { batchNorm, convReluConv, type TestModel, testModel } from "../helpers/b
 import { runner } from "../helpers/runner.js";
 
 const inspectRun = async (model: Model): Promise<InspectReport> =>
-  inspectModel(model, { shapes: await observeShapes(runner, model, zeroFeeds(model)) });
+  inspectModel(model, { shapes: await observeShapes(model, zeroFeeds(model), { runner }) });
 
 const findings = ({ findings }: InspectReport) =>
   Object.fromEntries(findings.map((finding) => [finding.kind, finding]));
@@ -99,7 +99,7 @@ describe("a small network", () => {
     const blind = await inspectModel(model);
     expect(blind.macs).toBeNull();
     expect(findings(blind)).toHaveProperty("noSizes");
-    const shapes = await observeShapes(runner, model, zeroFeeds(model));
+    const shapes = await observeShapes(model, zeroFeeds(model), { runner });
     for (const [name, { dims, dtype }] of shapes) {
       model.graph.valueInfos.set(name, { name, dtype, shape: ["N", ...dims.slice(1)] });
     }
@@ -262,7 +262,7 @@ describe("parameters", () => {
 
 test("one layer in detail", async () => {
   const { model } = network();
-  const shapes = await observeShapes(runner, model, zeroFeeds(model));
+  const shapes = await observeShapes(model, zeroFeeds(model), { runner });
   const [detail] = inspectLayers(model, new Set(["second"]), shapes);
   expect(detail).toEqual({
     name: "second",

@@ -15,7 +15,7 @@ import { runner } from "../helpers/runner.js";
 import { QdqBuilder, transB } from "./qdq-models.js";
 
 async function macsReport(model: Model): Promise<MacsReport> {
-  return macsOf(model, await observeShapes(runner, model, zeroFeeds(model)));
+  return macsOf(model, await observeShapes(model, zeroFeeds(model), { runner }));
 }
 
 async function bothCoverages(model: Model): Promise<{ graph: Int8Coverage; runtime: Int8Coverage }> {

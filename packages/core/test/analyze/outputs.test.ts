@@ -86,7 +86,7 @@ test("networks of n inputs and m outputs: every output's figure is that of an in
           { requests: quantizationRequests(model) },
           { ...context, data: dataset },
         );
-        await quantize(calibration)(model, context);
+        await quantize({ calibration })(model, context);
         const error = await probe.measure(model, context);
         const report = await validateModels(
           model,

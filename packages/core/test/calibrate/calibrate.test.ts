@@ -359,7 +359,7 @@ test("types that are known are not looked for: one session, the same statistics"
     return runner.using(...args);
   };
   const counting = { runner: { ...runner, using } };
-  const shapes = await observeShapes(runner, model, zeroFeeds(model));
+  const shapes = await observeShapes(model, zeroFeeds(model), { runner });
   const given = await calibrate(model, { requests, shapes }, { ...counting, data: dataset });
   expect(opened).toBe(1);
   expect(given.serialize()).toBe((await calibrate(model, { requests }, { ...context, data: dataset })).serialize());

@@ -143,5 +143,7 @@ test("chooser 'tail' widens ranges, asks for what it needs, and is not for weigh
   expect(() => planQuantization(model, seen, { calibrator: "tail" })).toThrow(
     expect.objectContaining({ code: "E4005", message: expect.stringContaining("needs the tails of value") }),
   );
-  expect(() => quantize(tails, { weightCalibrator: "tail" })).toThrow(expect.objectContaining({ code: "E2004" }));
+  expect(() => quantize({ calibration: tails, weightCalibrator: "tail" })).toThrow(
+    expect.objectContaining({ code: "E2004" }),
+  );
 });

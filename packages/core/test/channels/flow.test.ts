@@ -14,7 +14,7 @@ describe("channel links are exactly what the runtime shows", () => {
     it(`in ${block}`, async () => {
       const { model } = randomNetwork(3, [block]);
       const feeds = randomFeeds(model, 4);
-      const shapes = await observeShapes(runner, model, feeds);
+      const shapes = await observeShapes(model, feeds, { runner });
       const flow = channelFlow(model.graph, shapes);
       const nodes = flow.nodes.filter(
         ({ links, inputs, outputs }) => links.length === 1 && inputs.length === 1 && outputs.length === 1,

@@ -39,7 +39,7 @@ async function absorbed(behind: Behind) {
   const model = network(behind);
   const data = randomFeeds(model, 5);
   const before = await outputsOf(model, data);
-  const shapes = await observeShapes(runner, model, zeroFeeds(model));
+  const shapes = await observeShapes(model, zeroFeeds(model), { runner });
   const result = absorbBiases(model.graph, shapes, await naiveStatistics(model, [data]), "observed");
   return { model, result, change: drift(before, await outputsOf(model, data)) };
 }
@@ -131,14 +131,14 @@ describe("absorption is skipped, with the reason", () => {
 
   it("no statistics", async () => {
     const model = network({ rest: (t, y) => pointwise(t, y) });
-    const shapes = await observeShapes(runner, model, zeroFeeds(model));
+    const shapes = await observeShapes(model, zeroFeeds(model), { runner });
     const { skipped } = absorbBiases(model.graph, shapes, new Map());
     expect(skipped[0]!.reason).toMatch(/^no statistics of /);
   });
 
   it("nothing to absorb is no skip", async () => {
     const model = network({ rest: (t, y) => pointwise(t, y) });
-    const shapes = await observeShapes(runner, model, zeroFeeds(model));
+    const shapes = await observeShapes(model, zeroFeeds(model), { runner });
     const pre = model.graph.nodes[0]!.outputs[0]!;
     const low = { min: [-1, -1, -1, 0], max: [1, 1, 1, 1], mean: [0, 0, 0, 0], meanSquare: [1, 1, 1, 1] };
     expect(absorbBiases(model.graph, shapes, new Map([[pre, low]]))).toEqual({ absorbed: [], skipped: [] });

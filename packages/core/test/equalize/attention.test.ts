@@ -51,7 +51,7 @@ function network({ opType, domain, opset, heads, attributes, bias }: Form): Mode
 }
 
 async function explained(model: Model) {
-  return explainClasses(model, await observeShapes(runner, model, requiredInputFeeds(model)));
+  return explainClasses(model, await observeShapes(model, requiredInputFeeds(model), { runner }));
 }
 
 describe("attention in one operator", () => {

@@ -116,7 +116,7 @@ async function quantizedSqnr(model: Model, dataset: Dataset, probe: OutputProbe)
     { ...context, data: dataset },
   );
   const copy = cloneModel(model);
-  await quantize(calibration, { granularity: "per-tensor" })(copy, context);
+  await quantize({ calibration, granularity: "per-tensor" })(copy, context);
   return (await probe.measure(copy, context)).sqnrDb;
 }
 

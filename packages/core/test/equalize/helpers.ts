@@ -7,7 +7,7 @@ import { type HostTensor, observeShapes, requiredInputFeeds } from "./feeds.js";
 
 /** Classes of a model, shapes found by a run. */
 export async function classesOf(model: Model): Promise<ScaleClasses> {
-  return scaleClasses(channelFlow(model.graph, await observeShapes(runner, model, requiredInputFeeds(model))));
+  return scaleClasses(channelFlow(model.graph, await observeShapes(model, requiredInputFeeds(model), { runner })));
 }
 
 /** Random factors in [1/4, 4] for every free variable. */

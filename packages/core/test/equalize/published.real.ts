@@ -259,7 +259,7 @@ describe.each(["cifar_resnet20", "mlperf_resnet8", "mobilenet_v2_0.35_224_cifar1
     it("every factor of every class is what the papers make of it, to 1e-6", { timeout: 120_000 }, async () => {
       const model = parseModel(readFileSync(sharedPath("models", `${name}.onnx`)));
       await prepareModel(model, { runner });
-      const shapes = await observeShapes(runner, model, zeroFeeds(model));
+      const shapes = await observeShapes(model, zeroFeeds(model), { runner });
       const network = read(model, shapes, 7);
       for (const [title, [options, naive]] of Object.entries(METHODS)) {
         const expected = naive(network);

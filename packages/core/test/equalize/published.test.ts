@@ -217,7 +217,7 @@ describe.each(Object.keys(METHODS) as (keyof typeof METHODS)[])("%s, kept as it 
   it.each(Object.keys(CASES))("%s: every weight is what the paper makes of it, to 1e-6", async (name) => {
     const own = CASES[name]!();
     const { model } = own;
-    const shapes = await observeShapes(runner, model, requiredInputFeeds(model));
+    const shapes = await observeShapes(model, requiredInputFeeds(model), { runner });
     METHODS[method](own);
     const report = await equalize({ method, keep: "always", smax: S_MAX, stats: own.stats, shapes })(model, {});
     expect(report).toMatchObject({ method, modified: true, undone: [] });

@@ -231,7 +231,7 @@ describe("every refusal stands in the report, at the layer it concerns", () => {
 
   it("an unknown shape", async () => {
     const model = between(it4("Relu"));
-    const shapes = new Map(await observeShapes(runner, model, zeroFeeds(model)));
+    const shapes = new Map(await observeShapes(model, zeroFeeds(model), { runner }));
     const hidden = model.graph.nodes[0]!.outputs[0]!;
     shapes.delete(model.graph.nodes[1]!.outputs[0]!);
     const report = await equalize({ method: "dfq", shapes })(model, {});
@@ -299,7 +299,7 @@ describe("every refusal stands in the report, at the layer it concerns", () => {
       value: t.builder.node("Concat", [y, t.random([1, 2, 6, 6])], { axis: int(1) }, { name: "it" }),
       channels: 6,
     }));
-    const shapes = await observeShapes(runner, model, zeroFeeds(model));
+    const shapes = await observeShapes(model, zeroFeeds(model), { runner });
     const own = explainClasses(model, shapes).find(({ producers }) => producers.includes("first"))!;
     expect(own).toMatchObject({ free: 4, pinned: 2, reason: undefined });
     expect(own.reasons).toEqual([{ reason: "it: a constant channel", channels: 2 }]);

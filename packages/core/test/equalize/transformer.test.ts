@@ -66,7 +66,7 @@ describe("scale classes of a transformer", () => {
         const classes = await classesOf(scaled);
         expect(applyFactors(scaled, classes, randomFactors(classes, 5)).modified).toBe(true);
         expect(drift(before, await outputsOf(scaled, feeds))).toBeLessThan(1e-5);
-        const explained = explainClasses(model, await observeShapes(runner, model, requiredInputFeeds(model)));
+        const explained = explainClasses(model, await observeShapes(model, requiredInputFeeds(model), { runner }));
         const free = explained.filter((own) => own.free > 0);
         // V to the projection and through GELU; in front of the residual Add each normalisation too.
         expect(

@@ -23,7 +23,7 @@ function oneNode(opType: string, shapes: readonly number[][], attributes: Record
 }
 
 async function count(model: Model): Promise<number> {
-  return macsOf(model, await observeShapes(runner, model, zeroFeeds(model))).total;
+  return macsOf(model, await observeShapes(model, zeroFeeds(model), { runner })).total;
 }
 
 /** Multiplications of a convolution, counted one by one; taps on padding count as everywhere. */

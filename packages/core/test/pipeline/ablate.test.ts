@@ -50,7 +50,7 @@ test("degradation of weights, activations and both is what a plain count says, w
     { requests: quantizationRequests(reference, COARSE) },
     { ...context, data: calibration },
   );
-  await quantize(statistics, emulation)(reference, {});
+  await quantize({ calibration: statistics, ...emulation })(reference, {});
   const [before, after] = [await answers(float, measured), await answers(reference, measured)];
   const right = (found: number[]) => found.filter((answer, at) => answer === labels[at]).length;
   const [none] = report.columns;

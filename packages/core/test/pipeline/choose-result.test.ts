@@ -19,7 +19,7 @@ async function plainDb(of: Model, dataset = samples) {
   const { learn, check } = splitSamples(dataset);
   const quantized = cloneModel(of);
   const calibration = await calibrate(of, { requests: quantizationRequests(of) }, { ...context, data: learn });
-  await quantize(calibration)(quantized, {});
+  await quantize({ calibration })(quantized, {});
   return (await (await OutputProbe.of(of, check, context)).measure(quantized, context)).sqnrDb;
 }
 

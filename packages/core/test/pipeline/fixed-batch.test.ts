@@ -160,7 +160,7 @@ describe.each([1, 4])(
     test("equalize", async () => {
       const run = async (model: Model) => {
         const probe = await OutputProbe.of(cloneModel(model), DATA, context);
-        const shapes = await observeShapes(context.runner, model, zeroFeeds(model));
+        const shapes = await observeShapes(model, zeroFeeds(model), { runner: context.runner });
         const report = await equalize(await equalizationInput(model, shapes, {}, { ...context, data: DATA }))(
           model,
           context,

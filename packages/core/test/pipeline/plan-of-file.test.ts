@@ -94,7 +94,7 @@ describe("our own files", () => {
   it("equalization is read from the weights, factor by factor", async () => {
     const float = NETWORKS.residual!();
     const scaled = cloneModel(float);
-    const shapes = await observeShapes(runner, scaled, zeroFeeds(scaled));
+    const shapes = await observeShapes(scaled, zeroFeeds(scaled), { runner });
     const classes = scaleClasses(channelFlow(scaled.graph, shapes));
     const random = createRandom(3);
     const factors = classes.classes.map(({ pinned }) =>

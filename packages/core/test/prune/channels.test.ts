@@ -65,7 +65,7 @@ describe("channels", () => {
     const all: PruneOptions = { ...options, granularity: "channels", sparsity: 0.5, steps: 3 };
     const { model: masked, channels, iterations } = await prune(model, all, { ...context, data: bands(32) });
     const small = cloneModel(masked);
-    const shapes = await observeShapes(runner, small, zeroFeeds(small));
+    const shapes = await observeShapes(small, zeroFeeds(small), { runner });
     const report = await shrink({ remove: channels, shapes })(small, context);
     expect(report.skipped).toEqual([]);
     expect(await driftOf(masked, small, 3)).toBeLessThan(1e-5);

@@ -97,7 +97,7 @@ it("ResNet-20 loses 40 % of its operations in blocks of 8 channels, and the file
     { ...context, data },
   );
   const small = cloneModel(result.model);
-  const shapes = await observeShapes(runner, small, zeroFeeds(small));
+  const shapes = await observeShapes(small, zeroFeeds(small), { runner });
   const report = await shrink({ remove: result.channels, shapes })(small, context);
   expect(report.skipped).toEqual([]);
   const { candidate, baseline, agreement, logitSqnrDb } = await validateModels(

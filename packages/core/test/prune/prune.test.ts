@@ -252,7 +252,10 @@ describe("zeros stay exactly zero when the pruned network is quantized", () => {
     const float = cloneModel(model);
     const data = digitDataset({ seed: 0, count: 20 });
     const requests = quantizationRequests(model, options);
-    await quantize(await calibrate(model, { requests }, { ...context, data }), options)(model, context);
+    await quantize({ calibration: await calibrate(model, { requests }, { ...context, data }), ...options })(
+      model,
+      context,
+    );
     let checked = 0;
     for (const layer of linearLayers(float.graph)) {
       const node = model.graph.nodes.find(({ name }) => name === layer.node.name)!;

@@ -36,7 +36,7 @@ async function quantized(model: Model, options = {}) {
     { requests: quantizationRequests(model, options) },
     { ...context, data: DATA },
   );
-  const report = await quantize(calibration, options)(model, context);
+  const report = await quantize({ calibration, ...options })(model, context);
   return { report, error: await probe.measure(model, context) };
 }
 
@@ -99,7 +99,7 @@ test("a Clip and its encoding load in ONNX Runtime wherever the range ends aroun
         const statistics = calibration.values.get(value)!;
         statistics.min = low * below;
         statistics.max = high * above;
-        await quantize(calibration, {})(model, context);
+        await quantize({ calibration })(model, context);
         await context.runner.using(model, async () => undefined);
       },
     ),

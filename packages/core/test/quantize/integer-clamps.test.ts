@@ -40,7 +40,7 @@ async function quantized(seed: number, options: QuantizeOptions = {}): Promise<M
     { requests: quantizationRequests(model, options) },
     { ...context, data: dataset },
   );
-  await quantize(calibration, options)(model, context);
+  await quantize({ calibration, ...options })(model, context);
   return model;
 }
 

@@ -102,7 +102,7 @@ export async function quantizeCopy(
 ): Promise<Result> {
   const calibration = await calibrate(float, { requests: quantizationRequests(float, options) }, { runner, data });
   const model = cloneModel(float);
-  const report = await quantize(calibration, options)(model, {});
+  const report = await quantize({ calibration, ...options })(model, {});
   return { float, model, calibration, report };
 }
 

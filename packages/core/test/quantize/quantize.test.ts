@@ -306,7 +306,7 @@ describe("what is refused", () => {
     );
     const before = serializeModel(model);
     try {
-      return await quantize(calibration, options)(model, {});
+      return await quantize({ calibration, ...options })(model, {});
     } finally {
       expect(serializeModel(model)).toEqual(before);
     }

@@ -158,7 +158,7 @@ async function worstSteps(options: QuantizeOptions): Promise<{ steps: number; dt
     { runner, data: large },
   );
   const model = cloneModel(float);
-  const { encodings, details } = await quantize(calibration, options)(model, {});
+  const { encodings, details } = await quantize({ calibration, ...options })(model, {});
   const data = new Float32Array(256);
   await large.fill(0, data, 0);
   const feeds = { input: { dtype: "float32", dims: [1, 16, 4, 4], data } as const };

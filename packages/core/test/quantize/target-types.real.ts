@@ -35,7 +35,7 @@ test.each(NAMES)(
       const options = { target, processor: "avx2" } as const;
       const requests = quantizationRequests(float, options);
       const model = cloneModel(float);
-      await quantize(calibrationOf(requests.map(({ value }) => value)), options)(model, {});
+      await quantize({ calibration: calibrationOf(requests.map(({ value }) => value)), ...options })(model, {});
       const counts = expectTypes(parseModel(serializeModel(model)), target, "avx2");
       expect(Object.keys(counts)).toContain("int8");
     }

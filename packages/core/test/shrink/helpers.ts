@@ -11,7 +11,7 @@ import {
 } from "../../src/lab.js";
 import { runner } from "../helpers/runner.js";
 
-export const shapesOf = (model: Model) => observeShapes(runner, model, zeroFeeds(model));
+export const shapesOf = (model: Model) => observeShapes(model, zeroFeeds(model), { runner });
 
 /** Uniform random inputs in [−1, 1]. */
 export function randomFeeds(model: Model, seed: number, batch = 3): Record<string, HostTensor> {

@@ -175,5 +175,5 @@ export function layerNames(model: Model): (value: string) => string {
 
 async function shapesOf(model: Model, dataset: Dataset, context: TransformContext) {
   const feed = await Feed.of(model, dataset, context);
-  return observeShapes(requireRunner(context, "report"), model, await feed.first());
+  return observeShapes(model, await feed.first(), { runner: requireRunner(context, "report") });
 }

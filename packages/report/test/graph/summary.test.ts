@@ -28,7 +28,7 @@ test("quantizing the digits network changes bytes, and no position", async () =>
     { requests },
     { runner, data: digitDataset({ count: 8, seed: 5 }) },
   );
-  await quantize(calibration, {})(model, { runner });
+  await quantize({ calibration })(model, { runner });
   const after = inspectedGraph(await inspectModel(model));
   expect(after.nodes.length).toBeGreaterThan(before.nodes.length);
   const total = (nodes: typeof after.nodes) => nodes.reduce((sum, node) => sum + node.weightBytes!, 0);
