@@ -50,7 +50,12 @@ async function measured(candidate: Model) {
 /** The network quantized without these layers by the public call, measured by validation. */
 async function naive(layers: readonly string[]) {
   const model = cloneModel(result.floatModel);
-  const options = { calibration: result.calibration, weightBits: 2, granularity: "per-tensor", exclude: [...layers] } as const;
+  const options = {
+    calibration: result.calibration,
+    weightBits: 2,
+    granularity: "per-tensor",
+    exclude: [...layers],
+  } as const;
   await quantize(options)(model, { runner });
   return measured(model);
 }
