@@ -29,8 +29,7 @@ interface Stopped {
 /** Runs a line and stops it after `moment` ms. */
 function stopped(argv: readonly string[], moment: number): Promise<Stopped> {
   return new Promise((resolve) => {
-    const line = [BIN, ...argv, "--threads", "1", "--progress", "none"];
-    const child = spawn(process.execPath, line, { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(process.execPath, [BIN, ...argv], { stdio: ["ignore", "ignore", "pipe"] });
     let stderr = "";
     let asked: number | undefined;
     child.stderr.on("data", (chunk: Buffer) => {
