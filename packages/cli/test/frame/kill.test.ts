@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseCheckpoint, parseModel } from "@equant/core/lab";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { appFolder } from "../../src/commands/app-server.js";
@@ -165,7 +166,16 @@ describe.skipIf(process.platform === "win32")("kill -9", () => {
 
   test.skipIf(appFolder() === undefined)("while view serves the built app: it has written nothing", async () => {
     folder = await mkdtemp(join(tmpdir(), "equant-kill-"));
-    expect(await killed(["view"], ["work", 0], "press Ctrl+C")).toEqual({ visible: [], hidden: [] });
+    // As it was built: the app lies beside the command, not beside what tests make of it.
+    const { child, ended } = start(fileURLToPath(new URL("../../bin/equant.js", import.meta.url)), ["view"], folder);
+    let seen = "";
+    child.stderr!.on("data", (chunk: Buffer) => {
+      seen += chunk.toString();
+      if (seen.includes("press Ctrl+C")) child.kill("SIGKILL");
+    });
+    const { signal, stderr } = await ended;
+    expect(signal, stderr).toBe("SIGKILL");
+    expect(await readdir(folder)).toEqual([]);
     await rm(folder, { recursive: true });
   });
 

@@ -44,8 +44,12 @@ export interface Exit {
 }
 
 /** A running child; `ended` resolves with what it left. */
-export function start(script: string, args: readonly string[] = []): { child: ChildProcess; ended: Promise<Exit> } {
-  const child = spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+export function start(
+  script: string,
+  args: readonly string[] = [],
+  cwd?: string,
+): { child: ChildProcess; ended: Promise<Exit> } {
+  const child = spawn(process.execPath, [script, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
   const stdout: Buffer[] = [];
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));

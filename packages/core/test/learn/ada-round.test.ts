@@ -76,7 +76,7 @@ describe("adaRound", () => {
     expect(one).toEqual(same);
     expect(other).not.toEqual(one);
     // Weights that lie on the grid: rounding to nearest loses nothing, so nothing can be better.
-    const exact = await quantized(onTheGrid(NETWORKS.chain!()), DATA, { weightBits: 8 });
+    const exact = await quantized(onTheGrid(NETWORKS.chain!()), DATA, { weightBits: 8, granularity: "per-tensor" });
     const before = serializeModel(exact.model);
     const report = await applyTo(adaRound, { ...exact, dataset: DATA, ...FAST, rows: 16 }, context);
     expect(report).toMatchObject({ kept: false, modified: false });
