@@ -27,5 +27,5 @@ export function addQueueOptions(command: Command): Command {
       text("--queue <url>", "have samples run by workers at redis:// or postgres:// (password: EQUANT_QUEUE_PASSWORD)"),
     )
     .addOption(text("--queue-name <name>", "name of the queue (default: equant)"))
-    .addOption(completing(text("--store <folder>", "folder that all machines share, for models and results"), "file"));
+    .addOption(completing(text("--store <path>", "folder that all machines share, for models and results"), "file"));
 }

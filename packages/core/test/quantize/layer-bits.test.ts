@@ -7,7 +7,7 @@ import { MORE_NETWORKS, outputsOf, quantizeCopy, sqnrDb } from "./networks.js";
 const LAYERS = ["*=6", "a=4/5:per-channel", "fc=12"];
 
 test("bits and granularity by layer, the last match counting, as they stand in the file", async () => {
-  const options = { target: "ort-web", layerBits: LAYERS } as const;
+  const options = { target: "ort-web", granularity: "per-tensor", layerBits: LAYERS } as const;
   const { model } = await quantizeCopy(MORE_NETWORKS.chain!(), options);
   const file = parseModel(serializeModel(model));
   const { constants, activations } = readQdq(file);
