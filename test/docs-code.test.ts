@@ -59,7 +59,7 @@ function blocksOf(page: string): Block[] {
 const pages = [
   "README.md",
   "CONTRIBUTING.md",
-  ...["core", "report", "cli"].map((name) => `packages/${name}/README.md`),
+  ...["core", "report", "cluster", "cli"].map((name) => `packages/${name}/README.md`),
   ...readdirSync(join(root, "docs"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.name.endsWith(".md"))
     .map((entry) => relative(root, join(entry.parentPath, entry.name))),
