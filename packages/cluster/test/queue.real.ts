@@ -145,7 +145,7 @@ function equant(args: readonly string[], env: NodeJS.ProcessEnv = {}): { child: 
   return { child, ended };
 }
 
-const DATA = ["--data", "random", "--samples", "9000"];
+const DATA = ["--data", "random", "--samples", "4000"];
 
 async function calibrated(name: string, extra: readonly string[]): Promise<Buffer> {
   const file = join(folder, `${name}.json`);
@@ -178,12 +178,12 @@ describe.each(BROKERS)("%s", (name, isInstalled, make) => {
       const workers = [0, 1, 2].map(() => equant(["worker", ...queue], secret));
       const file = join(folder, `${name}.json`);
       const producer = equant(["calibrate", MODEL, ...DATA, "-o", file, ...queue, "--workers", "3"], secret);
-      for (let killed = 0; killed < 6; killed++) {
-        await new Promise((done) => setTimeout(done, 400 + 700 * Math.random()));
+      for (let killed = 0; killed < 4; killed++) {
+        await new Promise((done) => setTimeout(done, 200 + 500 * Math.random()));
         const at = killed % workers.length;
         workers[at]!.child.kill("SIGKILL");
         workers[at] = equant(["worker", ...queue], secret);
-        if (killed !== 3) continue;
+        if (killed !== 2) continue;
         expect(producer.child.exitCode, "the broker should die in the middle").toBe(null);
         await broker.kill();
         await new Promise((done) => setTimeout(done, 500));
