@@ -27,7 +27,7 @@ async function imagesIn(folder: string, count: number): Promise<string[]> {
 }
 
 /** 100 images are the bar of the figures (`EQUANT_IMAGES=100`); fewer prove the same path. */
-const IMAGES = Number(process.env.EQUANT_IMAGES ?? 32);
+const IMAGES = Number(process.env.EQUANT_IMAGES ?? 16);
 
 test(`MobileNetV1 0.75 with ${IMAGES} images`, { timeout: 900_000 }, async () => {
   const model = sharedModel("mobilenet_v1_0.75_224");
