@@ -26,8 +26,16 @@ export interface ChannelSensitivityOptions {
   samples?: number;
   /** Of the random directions. Default: 0. */
   seed?: number;
-  /** Of noise that is the same at all positions of a channel, as what a wrong mean is, and not drawn anew at each. Default: false. */
+  /** Whether {@link ChannelSensitivity.shared} is wanted as well; it comes of the same runs. Default: false. */
   shared?: boolean;
+}
+
+/** Sensitivities by value and channel. */
+export interface ChannelSensitivity {
+  /** Of noise drawn anew at every position. */
+  readonly drawn: Map<string, Float64Array>;
+  /** Of noise that is the same at all positions of a channel, as what a wrong mean is. Undefined where it was not asked for. */
+  readonly shared?: Map<string, Float64Array>;
 }
 
 const CHANNEL_SENSITIVITY_DEFAULTS = {
@@ -41,7 +49,7 @@ const CHANNEL_SENSITIVITY_DEFAULTS = {
  * g_c·σ² to the noise-to-signal ratio of the network's outputs, to first order. By value and channel.
  *
  * g_c = E[Σ_positions (∂(r·o)/∂y_c)²] with random signs r (Hutchinson 1990), which have E[rrᵀ] = 1, over the power of each output o; outputs
- * count alike. With `shared`, E[(Σ_positions ∂(r·o)/∂y_c)²]. A Softmax at the end is left out: where it is saturated, it hides what happens to the scores.
+ * count alike. What all positions share: E[(Σ_positions ∂(r·o)/∂y_c)²]. A Softmax at the end is left out: where it is saturated, it hides what happens to the scores.
  *
  * Values that no output depends on are missing in the result.
  * @throws {ModelError} E4001 an operator on the way has no gradient.
@@ -52,14 +60,14 @@ export async function channelSensitivity(
   dataset: Dataset,
   context: TransformContext,
   options: ChannelSensitivityOptions = {},
-): Promise<Map<string, Float64Array>> {
+): Promise<ChannelSensitivity> {
   const { samples, seed, shared } = { ...CHANNEL_SENSITIVITY_DEFAULTS, ...options };
   const runner = requireRunner(context, "sensitivity");
   const chosen = spread(dataset, Math.min(samples, dataset.length));
   const feed = await Feed.of(model, chosen, context);
   const shapes = await observeBatchShapes(runner, model, 2, await feed.first());
   const network = probedNetwork(model, requests, shapes, shared);
-  const sums = new Map<string, Float64Array>();
+  const sums = { drawn: new Map<string, Float64Array>(), ...(shared && { shared: new Map<string, Float64Array>() }) };
   if (network.wanted.length === 0) return sums;
   const { ends } = network;
   const power = new Map(ends.map((end) => [end, 0]));
@@ -84,16 +92,21 @@ export async function channelSensitivity(
     network.backward,
     (session) =>
       forEachBatch(session, feed, { extra, batchSize: BATCH }, context, (outputs) => {
-        for (const { value, output } of network.wanted) {
-          const own = outputs[output]!.data as Float32Array;
-          const sum = sums.get(value) ?? new Float64Array(own.length);
-          for (let channel = 0; channel < own.length; channel++) sum[channel] = sum[channel]! + own[channel]!;
-          sums.set(value, sum);
+        for (const { value, drawn, shared: together } of network.wanted) {
+          addTo(sums.drawn, value, outputs[drawn]!);
+          if (sums.shared) addTo(sums.shared, value, outputs[together!]!);
         }
       }),
     { purpose: "sensitivity" },
   );
   return sums;
+}
+
+function addTo(sums: Map<string, Float64Array>, value: string, { data }: HostTensor): void {
+  const own = data as Float32Array;
+  const sum = sums.get(value) ?? new Float64Array(own.length);
+  for (let channel = 0; channel < own.length; channel++) sum[channel] = sum[channel]! + own[channel]!;
+  sums.set(value, sum);
 }
 
 /** A backward pass keeps what the forward pass made. */
@@ -106,10 +119,11 @@ interface ProbedNetwork {
   readonly ends: readonly string[];
   readonly forward: Model;
   readonly backward: Model;
-  readonly wanted: readonly { readonly value: string; readonly output: string }[];
+  /** Names of the outputs with the sums of a value. */
+  readonly wanted: readonly { readonly value: string; readonly drawn: string; readonly shared?: string }[];
 }
 
-/** The network that makes the ends, and the one that makes Σ (∂(r·o)/∂y)² by channel of every value. */
+/** The network that makes the ends, and the one that makes the sums by channel of every value. */
 function probedNetwork(
   model: Model,
   requests: readonly SensitivityRequest[],
@@ -142,12 +156,18 @@ function probedNetwork(
       const constant = squared.constant(Tensor.int64([along.length], along), "sensitivity/axes");
       return along.length === 0 ? from : squared.node("ReduceSum", [from, constant], { keepdims: int(1) });
     };
-    const positions = shared ? others.filter((axis) => axis > 0) : [];
-    const each = summed(gradient, positions);
-    const sum = summed(squared.node("Mul", [each, each]), others);
-    const flat = squared.node("Reshape", [sum, squared.constant(Tensor.int64([1], [-1]), "sensitivity/flat")]);
-    squared.output(flat);
-    return { value, output: flat };
+    const sumOfSquares = (each: string) => {
+      const sum = summed(squared.node("Mul", [each, each]), others);
+      const flat = squared.node("Reshape", [sum, squared.constant(Tensor.int64([1], [-1]), "sensitivity/flat")]);
+      squared.output(flat);
+      return flat;
+    };
+    const positions = others.filter((axis) => axis > 0);
+    return {
+      value,
+      drawn: sumOfSquares(gradient),
+      ...(shared && { shared: sumOfSquares(summed(gradient, positions)) }),
+    };
   });
   return { ends, forward, backward, wanted: results };
 }

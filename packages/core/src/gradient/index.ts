@@ -1,4 +1,5 @@
 export {
+  type ChannelSensitivity,
   type ChannelSensitivityOptions,
   channelSensitivity,
   type SensitivityRequest,

@@ -4,7 +4,7 @@ import { channelFlow } from "../channels/index.js";
 import { type Dataset, spread } from "../data/index.js";
 import { equalizationValues, type NoiseOptions } from "../equalize/index.js";
 import { CompressionError } from "../errors.js";
-import { channelSensitivity } from "../gradient/index.js";
+import { type ChannelSensitivity, channelSensitivity } from "../gradient/index.js";
 import type { Model } from "../graph/index.js";
 import { type QuantizeOptions, resolveQuantizeOptions } from "../quantize/index.js";
 import { Feed, type HostTensor, type ObservedType, requireData, type TransformContext } from "../runtime/index.js";
@@ -47,9 +47,8 @@ export async function equalizationInput(
     tail: true,
     ...(axis !== undefined && others.length === 0 && { axis }),
   }));
-  const sensitivity = await sensitivityOf(model, axes, dataset, context);
   // Corrected biases take the shift of a mean away.
-  const sharedSensitivity = biasCorrected ? undefined : await sensitivityOf(model, axes, dataset, context, true);
+  const sensitivity = await sensitivityOf(model, axes, dataset, context, !biasCorrected);
   const measured = (await calibrate(model, { requests }, context)).activationStats();
   const needed = (value: string) => neededBounds(model.graph, flow.index, value);
   const stats = new Map([...measured].map(([value, own]) => [value, withinBounds(own, needed(value))]));
@@ -59,8 +58,8 @@ export async function equalizationInput(
   const known = {
     ...(activations && { activations }),
     ...(quantized && { quantized }),
-    ...(sensitivity && { sensitivity }),
-    ...(sensitivity && sharedSensitivity && { sharedSensitivity }),
+    ...(sensitivity && { sensitivity: sensitivity.drawn }),
+    ...(sensitivity?.shared && { sharedSensitivity: sensitivity.shared }),
   };
   return { ...noise, ...known, stats, shapes, probes: await probesOf(model, dataset, context) };
 }
@@ -74,8 +73,8 @@ async function sensitivityOf(
   values: Parameters<typeof channelSensitivity>[1],
   dataset: Dataset,
   context: TransformContext,
-  shared = false,
-): Promise<NoiseOptions["sensitivity"]> {
+  shared: boolean,
+): Promise<ChannelSensitivity | undefined> {
   try {
     return await channelSensitivity(model, values, dataset, context, { shared });
   } catch (error) {

@@ -52,9 +52,8 @@ describe("sensitivity of the outputs by channel", () => {
   it("is the sum of squared derivatives over the outputs' power: exact for one output", async () => {
     const model = network(1);
     const value = model.graph.nodes[0]!.outputs[0]!;
-    const found = (await channelSensitivity(model, [{ value, axes: [1] }], data(8), { runner }, { samples: 8 })).get(
-      value,
-    )!;
+    const request = [{ value, axes: [1] }];
+    const found = (await channelSensitivity(model, request, data(8), { runner }, { samples: 8 })).drawn.get(value)!;
     const expected = await byDifferences(model, value, 8);
     found.forEach((g, channel) => {
       expect(g / expected[channel]!).toBeCloseTo(1, 1);
@@ -66,18 +65,31 @@ describe("sensitivity of the outputs by channel", () => {
     const value = model.graph.nodes[0]!.outputs[0]!;
     const expected = await byDifferences(model, value, 64);
     const request = [{ value, axes: [1] }];
-    const found = (await channelSensitivity(model, request, data(64), { runner }, { samples: 64 })).get(value)!;
+    const found = (await channelSensitivity(model, request, data(64), { runner }, { samples: 64 })).drawn.get(value)!;
     found.forEach((g, channel) => {
       expect(Math.abs(Math.log(g / expected[channel]!))).toBeLessThan(0.4);
     });
     const probabilities = network(4, true);
     const behind = await channelSensitivity(probabilities, request, data(64), { runner }, { samples: 64 });
-    expect(behind.get(value)).toEqual(found);
+    expect(behind.drawn.get(value)).toEqual(found);
+  });
+
+  it("tells what positions share in the same runs, and is the same with it", async () => {
+    const model = network(4);
+    const value = model.graph.nodes[0]!.outputs[0]!;
+    const request = [{ value, axes: [1] }];
+    const alone = await channelSensitivity(model, request, data(8), { runner }, { samples: 8 });
+    const both = await channelSensitivity(model, request, data(8), { runner }, { samples: 8, shared: true });
+    expect(alone.shared).toBeUndefined();
+    expect(both.drawn).toEqual(alone.drawn);
+    // Where derivatives of many positions add up, more comes of noise that they share.
+    expect(both.shared!.get(value)!.length).toBe(alone.drawn.get(value)!.length);
+    expect(both.shared).not.toEqual(both.drawn);
   });
 
   it("leaves out values that reach no output", async () => {
     const model = network(1);
     const found = await channelSensitivity(model, [{ value: "nowhere", axes: [1] }], data(2), { runner });
-    expect([...found.keys()]).toEqual([]);
+    expect([...found.drawn.keys()]).toEqual([]);
   });
 });
