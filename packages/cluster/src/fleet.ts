@@ -9,6 +9,8 @@ import {
   throwIfAborted,
 } from "@equant/core/errors";
 import {
+  cloneModel,
+  disposeAfter,
   type Model,
   type Runner,
   type RunOptions,
@@ -94,14 +96,7 @@ export function fleetRunner(here: Runner, fleet: Fleet): Runner {
     options: here.options,
     open: async (model, options = {}) =>
       model instanceof Uint8Array ? here.open(model, options) : new FleetSession(here, fleet, model, options),
-    async using(model, use, options) {
-      const session = await runner.open(model, options);
-      try {
-        return await use(session);
-      } finally {
-        await session.dispose();
-      }
-    },
+    using: async (model, use, options) => disposeAfter(await runner.open(model, options), use),
   };
   return runner;
 }
@@ -112,18 +107,18 @@ class FleetSession implements Session {
   #local: Promise<Session> | undefined;
   #stored: Promise<string> | undefined;
   /** The model as it was when it was opened: who opened it may change it afterwards. */
-  readonly #bytes: Uint8Array;
+  readonly #model: Model;
 
   constructor(
     readonly runner: Runner,
     readonly fleet: Fleet,
-    readonly model: Model,
+    model: Model,
     readonly options: SessionOptions,
   ) {
     const { graph } = model;
     this.inputNames = graph.inputs.filter(({ name }) => !graph.initializers.has(name)).map(({ name }) => name);
     this.outputNames = graph.outputs.map(({ name }) => name);
-    this.#bytes = serializeModel(model);
+    this.#model = cloneModel(model);
   }
 
   async run(feeds: Parameters<Session["run"]>[0], options?: RunOptions) {
@@ -135,7 +130,7 @@ class FleetSession implements Session {
   }
 
   #here(): Promise<Session> {
-    this.#local ??= this.runner.open(this.#bytes, this.options);
+    this.#local ??= this.runner.open(this.#model, this.options);
     return this.#local;
   }
 
@@ -165,7 +160,7 @@ class FleetSession implements Session {
 
   async #common(plan: unknown): Promise<SessionPart> {
     const { store } = this.fleet.parts;
-    this.#stored ??= putByHash(store, "models", this.#bytes);
+    this.#stored ??= putByHash(store, "models", serializeModel(this.#model));
     return {
       runtime: this.runner.version ?? "unknown",
       purpose: this.options.purpose ?? "run",

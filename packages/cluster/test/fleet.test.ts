@@ -148,6 +148,18 @@ test("data that only the producer has is run by it", async () => {
   expect(jobs()).toBe(0);
 });
 
+test("what runs here is held to the memory that it may take, as without a fleet", async () => {
+  const path = await folder();
+  const { engine } = unrulyEngine(path, 1, () => 0.5);
+  const small = createRunner(ort as never, { maxValueBytes: 100 });
+  const fleet = new Fleet({ store: folderStore(path), engine, planOf: () => ({}) });
+  const feeds = { input: { dtype: "float32" as const, dims: [1, 3, 8, 8], data: new Float32Array(192) } };
+  const run = (runner: typeof here) => runner.using(network(), (session) => session.run(feeds));
+  for (const runner of [small, fleetRunner(small, fleet)]) {
+    await expect(run(runner)).rejects.toMatchObject({ code: "E6001" });
+  }
+});
+
 test("a damaged sample is the producer's error, by its code and name, and is not tried again", async () => {
   const path = await folder();
   const worker = new ShardWorker({

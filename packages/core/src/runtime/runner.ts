@@ -103,16 +103,18 @@ export function createRunner(ort: OrtModule, options: RunnerOptions = {}): Runne
     version: ort.env.versions.node ?? ort.env.versions.web,
     options,
     open: (model, sessionOptions = {}) => openSession(ort, backend, options, model, sessionOptions),
-    async using(model, use, sessionOptions) {
-      const session = await runner.open(model, sessionOptions);
-      try {
-        return await use(session);
-      } finally {
-        await session.dispose();
-      }
-    },
+    using: async (model, use, sessionOptions) => disposeAfter(await runner.open(model, sessionOptions), use),
   };
   return runner;
+}
+
+/** Disposes of a session when it was used, however that ended. */
+export async function disposeAfter<T>(session: Session, use: (session: Session) => Promise<T>): Promise<T> {
+  try {
+    return await use(session);
+  } finally {
+    await session.dispose();
+  }
 }
 
 async function openSession(
